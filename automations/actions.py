@@ -1,0 +1,114 @@
+"""What a domain offers as an action, and the outcomes typed by what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from django import forms
+
+from automations.registry import Registry
+from backoffice.actors import Actor
+
+
+class Risk(StrEnum):
+    """Who must approve a rule that uses the action: finance, operations or support, anyone else."""
+
+    NONE = "none"
+    CUSTOMER = "customer"
+    MONEY = "money"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One effect to take. `params` is the form's cleaned data; `key` is unique to the effect."""
+
+    key: str
+    subject_id: int
+    params: Mapping[str, Any]
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The effect happened.
+
+    `says` is the sentence timelines and runs show; `link` names what it made.
+
+    `already` marks an effect that had nothing to do (the tag was there), so nothing was written.
+    """
+
+    says: str
+    link: tuple[str, int] | None = None
+    already: bool = False
+
+
+class Outcome(Exception):
+    """Not done. The message is a sentence an operator can act on."""
+
+
+class RetryLater(Outcome):
+    """A passing fault: try again, after `after` if the other side named a time."""
+
+    def __init__(self, message: str, after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Rejected(Outcome):
+    """It can't be done like this, and the same call would fail again: a person decides."""
+
+
+class ConnectorDown(Outcome):
+    """The outside system does not answer: park, and burn no attempt."""
+
+
+class InDoubt(Outcome):
+    """It may have happened: look it up or ask a person, never repeat it blindly."""
+
+
+class Action:
+    """A thing rules can do to a subject.
+
+    `form` validates the parameters; `permission` is what the rule's owner must hold; `writes`
+    names the payload paths it changes, so that a rule's own work does not look like a changed
+    world; `external` marks an effect outside PostgreSQL.
+    """
+
+    key: ClassVar[str]
+    label: ClassVar[str]
+    subject: ClassVar[str]
+    form: ClassVar[type[forms.Form]]
+    permission: ClassVar[str]
+    writes: ClassVar[tuple[str, ...]] = ()
+    risk: ClassVar[Risk] = Risk.NONE
+    external: ClassVar[bool] = False
+    version: ClassVar[int] = 1
+
+    def execute(self, call: Call) -> Done:
+        """Take one effect in the caller's transaction; raises an Outcome when it is not done."""
+        raise NotImplementedError
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        """The step in words, from its parameters as the document stores them."""
+        raise NotImplementedError
+
+
+class SetAction(Action):
+    """An action that takes many effects in one go, each with its own outcome."""
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        """Take the effects, answering in the order of `calls`; raises only for a bug."""
+        raise NotImplementedError
+
+    def execute(self, call: Call) -> Done:
+        (answer,) = self.execute_many([call])
+        if isinstance(answer, Outcome):
+            raise answer
+        return answer
+
+
+actions: Registry[Action] = Registry(Action)

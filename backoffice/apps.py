@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class BackofficeConfig(AppConfig):
+    name = "backoffice"
+    append_only_tables = ("backoffice_timelineentry", "backoffice_auditentry")

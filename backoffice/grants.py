@@ -1,0 +1,55 @@
+"""What the application's database role may do: an idempotent step after each migration.
+
+The owner role migrates; web and workers use the application role, which owns nothing. An app
+config names the tables that this role may only add to (`append_only_tables`) or only read
+(`read_only_tables`, written through functions that the owner defines).
+"""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from psycopg import sql
+
+
+def grant_application_role(role: str) -> None:
+    """Give the application role its rights on every table, on the owner's connection."""
+    name = sql.Identifier(role)
+    statements = [
+        sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name),
+        sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}").format(
+            name
+        ),
+        sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(name),
+    ]
+    for config in apps.get_app_configs():
+        statements += [
+            sql.SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(sql.Identifier(table), name)
+            for table in getattr(config, "append_only_tables", ())
+        ]
+        statements += [
+            sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {} FROM {}").format(
+                sql.Identifier(table), name
+            )
+            for table in getattr(config, "read_only_tables", ())
+        ]
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement.as_string(cursor.connection))
+
+
+def refuse_powerful_role() -> None:
+    """Raise ImproperlyConfigured when the serving role could switch the database's guards off."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT rolsuper OR rolcreaterole OR EXISTS (SELECT 1 FROM pg_class "
+            "WHERE relowner = pg_roles.oid AND relnamespace = 'public'::regnamespace) "
+            "FROM pg_roles WHERE rolname = current_user"
+        )
+        row = cursor.fetchone()
+    if row is None or row[0]:
+        raise ImproperlyConfigured(
+            "DATABASE_URL names a superuser or the owner of the tables. Serve with a role that owns"
+            " nothing, and put the owner in DATABASE_OWNER_URL."
+        )

@@ -1,0 +1,6 @@
+"""`make run`: one machine, loopback only, embedded servers or those the environment names."""
+
+from config.settings.base import *  # noqa: F403
+from config.settings.base import env
+
+SECRET_KEY = env("SECRET_KEY", default="development-only-key-never-used-in-production")
