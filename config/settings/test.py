@@ -10,3 +10,6 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 AXES_ENABLED = False
+# Static files are found where they stand; nothing is collected for a test.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True

@@ -1,0 +1,142 @@
+"""Real Celery workers, as processes of their own, against a test's own database."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+from django.conf import settings
+
+from tests.bed.databases import Database
+
+LANES = "internal,bulk,sweep"
+START_SECONDS = 60.0
+StartWorker = Callable[..., "Process"]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that a test started, with the file its output goes to."""
+
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def says(self, words: str) -> bool:
+        return words in self.log.read_text(errors="replace")
+
+    def wait_until_it_says(self, words: str, seconds: float = START_SECONDS) -> None:
+        """Wait for words in the log; fails the test when the process ends or time runs out."""
+        until = time.monotonic() + seconds
+        while not self.says(words):
+            if self.popen.poll() is not None or time.monotonic() > until:
+                pytest.fail(f"No “{words}” in {self.log}:\n{self.log.read_text()[-3000:]}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """kill -9 of the process and of its children, as when the machine kills it."""
+        if self.popen.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+        self.popen.wait()
+
+    def stop(self) -> None:
+        """End it as an operator would, and by force after ten seconds."""
+        if self.popen.poll() is None:
+            self.popen.terminate()
+        try:
+            self.popen.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+def start(command: list[str], log: Path, env: dict[str, str]) -> Process:
+    """Start a process in a group of its own, so that its children can be ended with it."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        popen = subprocess.Popen(
+            command,
+            cwd=settings.ROOT,
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return Process(popen, log)
+
+
+def log_path(request: pytest.FixtureRequest, name: str) -> Path:
+    test = re.sub(r"[^\w-]+", "-", request.node.nodeid)[-100:]
+    return Path(settings.ROOT, "var", "test-logs", test, f"{name}.log")
+
+
+@pytest.fixture(scope="session")
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """A Redis database of this session's own; parallel sessions of one run take the next ones."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    parts = urlsplit(settings.REDIS_URL)
+    if not worker:
+        return str(settings.REDIS_URL)
+    number = (int(parts.path.strip("/") or 0) + 1 + int(worker.removeprefix("gw"))) % 16
+    return parts._replace(path=f"/{number}").geturl()
+
+
+@pytest.fixture
+def start_worker(
+    request: pytest.FixtureRequest, committed_db: Database, redis_url: str
+) -> Iterator[StartWorker]:
+    """Start Celery workers: `start_worker(concurrency=1, lanes="internal")`; ended with the test.
+
+    The logs of a test that passes are removed; those of a failing test stay under var/test-logs/.
+    """
+    started: list[Process] = []
+    with redis.Redis.from_url(redis_url) as server:
+        server.flushdb()
+
+    def begin(
+        *, concurrency: int = 1, lanes: str = LANES, env: dict[str, str] | None = None
+    ) -> Process:
+        name = f"worker{len(started) + 1}"
+        command = [sys.executable, "-m", "celery", "-A", "config", "worker", "-Q", lanes]
+        command += ["-c", str(concurrency), "-n", f"{name}@%h", "-l", "INFO"]
+        command += ["--without-gossip", "--without-mingle"]
+        process = start(
+            command,
+            log_path(request, name),
+            {
+                "DATABASE_URL": committed_db.url,
+                "REDIS_URL": redis_url,
+                "DJANGO_SETTINGS_MODULE": "config.settings.test",
+                **(env or {}),
+            },
+        )
+        started.append(process)
+        process.wait_until_it_says(" ready.")
+        return process
+
+    yield begin
+    for process in started:
+        process.stop()
+    report = getattr(request.node, "rep_call", None)
+    for process in started:
+        if report is not None and report.passed:
+            process.log.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def celery_worker(start_worker: StartWorker) -> Process:
+    """One worker on every lane, ready."""
+    return start_worker()
