@@ -40,10 +40,12 @@ def begin(supervisor: Supervisor) -> None:
     supervisor.services, addresses = services.start(state, Options(), var=VAR, say=say)
     env = environment(state, addresses)
     first = prepare(supervisor, env)
-    for program in programs(env, port):
-        supervisor.start(program)
     say("Starting the site …")
-    wait_for_page(supervisor, port)
+    web, *others = programs(env, port)
+    supervisor.start(web)
+    wait_for_page(supervisor, port)  # before the others take their share of the processors
+    for program in others:
+        supervisor.start(program)
     greet(supervisor, port, first=first)
 
 
@@ -112,9 +114,9 @@ def prepare(supervisor: Supervisor, env: Mapping[str, str]) -> bool:
     steps.once("schema", "Preparing the database …", ["migrate", "-v", "0"], fingerprint(SCHEMA))
     first = not LOGINS.exists()
     people = ["demo_users", "--logins", str(LOGINS)]
-    steps.once("people", "Making the demonstration logins …", people, str(LOGINS.exists()))
+    steps.once("people", "Making the demonstration logins …", people, again=first)
     if has_command("demo_company"):
-        steps.once("company", "Loading the demonstration company …", ["demo_company"], "1")
+        steps.once("company", "Loading the demonstration company …", ["demo_company"])
     collect = ["collectstatic", "--noinput", "-v", "0"]
     steps.once("static", "Collecting static files …", collect, fingerprint(STATIC))
     return first
@@ -126,17 +128,20 @@ class Steps:
     def __init__(self, supervisor: Supervisor, env: Mapping[str, str]) -> None:
         self.supervisor = supervisor
         self.env = env
-        self.database = database_identity(env["DATABASE_URL"])
 
-    def once(self, name: str, says: str, command: list[str], key: str) -> None:
+    def once(
+        self, name: str, says: str, command: list[str], key: str = "", *, again: bool = False
+    ) -> None:
         """Run a management command unless it has succeeded for this database and key before."""
         state = self.supervisor.state
-        done = hashlib.sha256(f"{self.database} {key}".encode()).hexdigest()
-        if state.kept.get("steps", {}).get(name) == done:
+        database = database_identity(self.env["DATABASE_URL"])
+        done = state.kept.get("steps", {})
+        if not again and database and done.get(name) == f"{database} {key}":
             return
         self.supervisor.say(says)
         self.manage(command)
-        state.keep(steps={**state.kept.get("steps", {}), name: done})
+        database = database_identity(self.env["DATABASE_URL"])
+        state.keep(steps={**done, name: f"{database} {key}"})
 
     def manage(self, command: list[str]) -> None:
         """Run a management command in the foreground; raises Refusal when it fails."""
@@ -153,19 +158,20 @@ class Steps:
 
 
 def database_identity(url: str) -> str:
-    """What tells this database from one made anew in its place; raises Refusal without an answer.
+    """What tells this database from one made anew in its place.
 
-    A database that has no tables yet is a new one each time.
+    Empty for a database without tables, for which nothing has been done yet. Raises Refusal when
+    it does not answer.
     """
     try:
         with psycopg.connect(url, connect_timeout=10) as server:
             row = server.execute(
-                "SELECT system_identifier, oid, to_regclass('django_migrations') IS NOT NULL "
-                "FROM pg_control_system(), pg_database WHERE datname = current_database()"
+                "SELECT system_identifier, oid FROM pg_control_system(), pg_database "
+                "WHERE datname = current_database() AND to_regclass('django_migrations') IS NOT NULL"
             ).fetchone()
     except psycopg.OperationalError as error:
         raise Refusal(f"The database does not answer: {str(error).splitlines()[-1]}") from None
-    return str(row)
+    return f"{row[0]}/{row[1]}" if row else ""
 
 
 def has_command(name: str) -> bool:
