@@ -100,7 +100,7 @@ def programs(env: Mapping[str, str], port: int) -> list[Program]:
         Program("worker", [*celery, *lanes], {**env, "STATEMENT_TIMEOUT": "50s"}),
         Program("beat", [*celery, *schedule], env),
     ]
-    if has_command("demo_live"):
+    if has_command("demo_live") and wants_demonstration():
         found.append(Program("demo_live", [sys.executable, "manage.py", "demo_live"], env))
     return found
 
@@ -115,7 +115,7 @@ def prepare(supervisor: Supervisor, env: Mapping[str, str]) -> bool:
     first = not LOGINS.exists()
     people = ["demo_users", "--logins", str(LOGINS)]
     steps.once("people", "Making the demonstration logins …", people, again=first)
-    if has_command("demo_company"):
+    if has_command("demo_company") and wants_demonstration():
         steps.once("company", "Loading the demonstration company …", ["demo_company"])
     collect = ["collectstatic", "--noinput", "-v", "0"]
     steps.once("static", "Collecting static files …", collect, fingerprint(STATIC))
@@ -167,11 +167,17 @@ def database_identity(url: str) -> str:
         with psycopg.connect(url, connect_timeout=10) as server:
             row = server.execute(
                 "SELECT system_identifier, oid FROM pg_control_system(), pg_database "
-                "WHERE datname = current_database() AND to_regclass('django_migrations') IS NOT NULL"
+                "WHERE datname = current_database() "
+                "AND to_regclass('django_migrations') IS NOT NULL"
             ).fetchone()
     except psycopg.OperationalError as error:
         raise Refusal(f"The database does not answer: {str(error).splitlines()[-1]}") from None
     return f"{row[0]}/{row[1]}" if row else ""
+
+
+def wants_demonstration() -> bool:
+    """DEMO=no starts with an empty company."""
+    return os.environ.get("DEMO", "yes").lower() not in {"no", "0", "false"}
 
 
 def has_command(name: str) -> bool:

@@ -21,7 +21,7 @@ from config.local.processes import Identity
 from config.local.refusal import Refusal
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-VAR = ROOT / "var"
+VAR = Path(os.environ.get("COUNTERSIGN_VAR") or ROOT / "var").resolve()
 SERVICE_USER = "nobody"  # PostgreSQL refuses to run as root
 # macOS allows 103 bytes, Linux 107; Redis cuts a longer path silently.
 SOCKET_PATH_LIMIT = 103
