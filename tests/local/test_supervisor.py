@@ -149,6 +149,12 @@ def make_run(machine: Machine, opened: list[Terminal]) -> Terminal:
     return terminal
 
 
+def finish(command: subprocess.Popen[bytes]) -> tuple[int, str]:
+    """A command's exit code and what it said."""
+    said, _ = command.communicate(timeout=PATIENCE)
+    return command.returncode, said.decode()
+
+
 def login_page(machine: Machine) -> int:
     with urllib.request.urlopen(f"http://localhost:{machine.port}/login/", timeout=20) as answer:
         return int(answer.status)
@@ -221,11 +227,11 @@ def test_a_port_in_use_is_said_in_one_line(machine: Machine) -> None:
         busy.bind(("127.0.0.1", machine.port))
         busy.listen()
         command = machine.local("run")
-        said, _ = command.communicate(timeout=PATIENCE)
-    assert command.returncode == 1
-    assert said.decode() == (
+        answer = finish(command)
+    assert answer == (
+        1,
         f"Port {machine.port} can't be used (Address already in use). "
-        f"Choose another one with PORT: make run PORT={machine.port + 1}\n"
+        f"Choose another one with PORT: make run PORT={machine.port + 1}\n",
     )
 
 
@@ -233,17 +239,17 @@ def test_a_second_start_on_the_same_state_is_refused(machine: Machine) -> None:
     first = machine.beside("sleep", "60")
     assert processes.wait_until((machine.var / "test" / "postgres" / "PG_VERSION").exists, PATIENCE)
     second = machine.beside("true")
-    said, _ = second.communicate(timeout=PATIENCE)
-    assert said.decode() == (
-        f"Countersign is running already on {machine.var / 'test'} (process {first.pid}).\n"
+    assert finish(second) == (
+        1,
+        f"Countersign is running already on {machine.var / 'test'} (process {first.pid}).\n",
     )
     first.terminate()
-    first.communicate(timeout=PATIENCE)
+    finish(first)
     assert not machine.left("test")
 
 
 def test_a_stale_pid_is_not_taken_for_a_live_server(machine: Machine) -> None:
-    assert machine.beside("true").wait(PATIENCE) == 0
+    assert finish(machine.beside("true")) == (0, "")
     bystander = subprocess.Popen(["sleep", "120"])
     # What a power cut leaves: files that name a pid which is someone else's by now.
     data = machine.var / "test" / "postgres"
@@ -251,24 +257,23 @@ def test_a_stale_pid_is_not_taken_for_a_live_server(machine: Machine) -> None:
     kept = machine.kept("test")
     kept["processes"] = {"postgres": [bystander.pid, "an older start"]}
     (machine.var / "test" / "kept.json").write_text(json.dumps(kept))
-    assert machine.beside("true").wait(PATIENCE) == 0
+    assert finish(machine.beside("true")) == (0, "")
     assert bystander.poll() is None
     bystander.kill()
     bystander.wait()
 
 
 def test_the_command_s_exit_code_is_passed_on(machine: Machine) -> None:
-    assert machine.beside("sh", "-c", "exit 7").wait(PATIENCE) == 7
+    assert finish(machine.beside("sh", "-c", "exit 7")) == (7, "")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root's servers run as another user")
 def test_a_project_that_the_servers_user_can_t_enter_keeps_its_modes(machine: Machine) -> None:
     machine.var.chmod(0o700)
     script = "echo $DATABASE_URL; ls -d /var/tmp/countersign-*"
-    command = machine.beside("sh", "-c", script, flags=("--throw-away",))
-    said, _ = command.communicate(timeout=PATIENCE)
-    assert command.returncode == 0, said.decode()
-    address, *folders = said.decode().split()
+    code, said = finish(machine.beside("sh", "-c", script, flags=("--throw-away",)))
+    assert code == 0, said
+    address, *folders = said.split()
     assert address.startswith("postgres://countersign_app:")
     assert folders
     assert machine.var.stat().st_mode & 0o777 == 0o700
