@@ -9,9 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
-from config.local import processes, services, site
+from config.local import browser, processes, services, site
 from config.local.refusal import Refusal
 from config.local.services import Options
 from config.local.state import ROOT, VAR, State
@@ -86,10 +87,35 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def provide_browser(arguments: argparse.Namespace) -> int:
+    """See that the tests find a browser."""
+    browser.provide()
+    return 0
+
+
+def clean(arguments: argparse.Namespace) -> int:
+    """Remove all data of all states on this machine; refuses while one of them runs."""
+    with ExitStack() as held:
+        homes = []
+        for lock in VAR.glob("*/lock"):
+            state = State(lock.parent)
+            state.open()
+            held.enter_context(state.locked())
+            state.end_leftovers()
+            homes.append(Path(state.kept.get("servers", state.home)))
+        for home in (*homes, VAR):
+            shutil.rmtree(home, ignore_errors=True)
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m config.local", description=__doc__)
     commands = made.add_subparsers(required=True)
     commands.add_parser("run", help="the site, its servers, worker and beat").set_defaults(go=run)
+    commands.add_parser("browser", help="fetch a browser for the tests").set_defaults(
+        go=provide_browser
+    )
+    commands.add_parser("clean", help="remove all data below var/").set_defaults(go=clean)
     beside = commands.add_parser("with-services", help="a command beside its own servers")
     beside.add_argument("--state", default=str(VAR / "test"), help="where their data is kept")
     beside.add_argument("--throw-away", action="store_true", help="remove that folder at the end")

@@ -287,10 +287,14 @@ def free_port() -> int:
 
 
 def last_words(log: Path) -> str:
-    """The last line of a log that tells why."""
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    telling = [line for line in lines[-50:] if "FATAL" in line or "PANIC" in line or "rror" in line]
-    return (telling or lines or ["it said nothing"])[-1]
+    """The last line of a log that tells why something ended."""
+    lines = log.read_text(errors="replace").splitlines()[-80:] if log.exists() else []
+    marks = ("FATAL", "PANIC", "Error: ", "ImproperlyConfigured: ", "No space left")
+    telling = [line for line in lines if any(mark in line for mark in marks)]
+    said = (telling or lines or ["it said nothing"])[-1]
+    if "No space left" in said:
+        return "the disk is full"
+    return said.rpartition("ImproperlyConfigured: ")[2]
 
 
 def start(
