@@ -24,8 +24,8 @@ test: environment-dev  ## every test, against servers of their own (TESTS=tests/
 check: environment-dev  ## format, lint, import contracts, templates, types, migrations, settings
 	@$(VENV) -m ruff format --check --quiet .
 	@$(VENV) -m ruff check --quiet .
-	@.venv/bin/lint-imports
-	@.venv/bin/djlint templates --check --quiet
+	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/djlint templates --check
 	@.venv/bin/djlint templates --lint --quiet
 	@$(VENV) -m mypy .
 	@DJANGO_SETTINGS_MODULE=config.settings.test $(VENV) -W ignore::RuntimeWarning \
