@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -19,7 +20,7 @@ REFUSAL = "DATABASE_URL names a superuser or the owner of the tables."
 ENTRANCES = {
     "web": ["-c", "import config.wsgi"],
     "worker": ["-m", "celery", "-A", "config", "worker", "-P", "solo"],
-    "beat": ["-m", "celery", "-A", "config", "beat", "-s", "/dev/null", "--pidfile="],
+    "beat": ["-m", "celery", "-A", "config", "beat", "-s", "{folder}/schedule", "--pidfile="],
 }
 
 
@@ -27,7 +28,9 @@ def tables(kind: str) -> list[str]:
     return [name for config in apps.get_app_configs() for name in getattr(config, kind, ())]
 
 
-def enter(command: list[str], url: str) -> subprocess.CompletedProcess[str]:
+def enter(entrance: str, url: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Start one of the product's processes on a database, with files of its own in a folder."""
+    command = [part.format(folder=folder) for part in ENTRANCES[entrance]]
     env = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings.test"}
     return subprocess.run(
         [sys.executable, *command],
@@ -41,14 +44,16 @@ def enter(command: list[str], url: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("entrance", ENTRANCES)
-def test_nothing_serves_as_the_owner_of_the_tables(entrance: str, committed_db: Database) -> None:
-    answer = enter(ENTRANCES[entrance], committed_db.owner_url)
+def test_nothing_serves_as_the_owner_of_the_tables(
+    entrance: str, committed_db: Database, tmp_path: Path
+) -> None:
+    answer = enter(entrance, committed_db.owner_url, tmp_path)
     assert answer.returncode != 0
     assert REFUSAL in answer.stderr
 
 
-def test_the_application_role_may_serve(committed_db: Database) -> None:
-    answer = enter(ENTRANCES["web"], committed_db.url)
+def test_the_application_role_may_serve(committed_db: Database, tmp_path: Path) -> None:
+    answer = enter("web", committed_db.url, tmp_path)
     assert answer.returncode == 0, answer.stderr
 
 
