@@ -51,10 +51,11 @@ def _beside(state: State, arguments: argparse.Namespace) -> int:
         supervisor.services, addresses = services.start(
             state, options, var=VAR, say=lambda line: None
         )
-        # Ctrl-C reaches the command by itself, through the terminal; we wait for what it says.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         env = {**os.environ, **addresses, processes.MARK: state.mark}
         command = processes.start(arguments.command, env=env, cwd=ROOT, foreground=True)
+        # Ctrl-C reaches the command by itself, through the terminal; we wait for what it says.
+        # Only now: a child inherits what its parent ignores.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         return command.wait()
     except Stop:
         if command is not None:
