@@ -254,10 +254,9 @@ class LowStock(models.Model):
         Sku, on_delete=models.CASCADE, primary_key=True, related_name="low_stock"
     )
     since = models.DateTimeField(db_default=Now())
-    available = models.IntegerField()
 
     class Meta:
         verbose_name_plural = "low stock"
 
     def __str__(self) -> str:
-        return f"{self.available} available"
+        return f"low since {self.since:%Y-%m-%d %H:%M}"

@@ -6,11 +6,11 @@ back-filled).
 
 from django.dispatch import Signal
 
-# moves: list[StockMove]
+# With moves: list[StockMove]
 stock_moved = Signal()
-# moves: list[StockMove], each a write-off
+# With moves: list[StockMove], each a write-off
 stock_written_off = Signal()
-# skus: list[Sku]; available: dict[int, int] by SKU id. Sent once per fall to the reorder point.
+# With skus: list[Sku]; available: dict[int, int] by SKU id. Once per fall to the reorder point.
 stock_fell_low = Signal()
-# reservations: list[Reservation]
+# With reservations: list[Reservation]
 reservations_expired = Signal()

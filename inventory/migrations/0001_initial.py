@@ -150,7 +150,6 @@ class Migration(migrations.Migration):
             fields=[
                 ('sku', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='low_stock', serialize=False, to='inventory.sku')),
                 ('since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('available', models.IntegerField()),
             ],
             options={
                 'verbose_name_plural': 'low stock',
