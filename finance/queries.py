@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from django.db.models import QuerySet, Sum
 
-from finance.models import Account, JournalEntry, JournalLine
+from finance.models.ledger import Account, JournalEntry, JournalLine
 
 
 @dataclass(frozen=True, slots=True)

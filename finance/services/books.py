@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from backoffice.models import LegalEntity
-from finance.models import Account
+from finance.models.ledger import Account
 from finance.services.errors import BooksNotOpen
 
 _DEBIT_KINDS = (Account.Kind.ASSET, Account.Kind.EXPENSE)

@@ -16,7 +16,7 @@ from backoffice.actors import Acting, Actor
 from backoffice.models import LegalEntity
 from backoffice.money import Money
 from finance import signals
-from finance.models import Account, JournalEntry, JournalLine
+from finance.models.ledger import Account, JournalEntry, JournalLine
 from finance.services.errors import AlreadyReversed, NotBalanced, NotRounded
 
 Source = tuple[str, int, str]
@@ -185,5 +185,13 @@ def _write_lines(rows: Sequence[JournalEntry], entries: Sequence[NewEntry]) -> N
                 sides = (amount, NIL) if amount > 0 else (NIL, -amount)
                 account = leg.account.pk
                 copy.write_row(
-                    (row.pk, position, account, row.posted_on, *sides, leg.amount.currency, leg.memo)
+                    (
+                        row.pk,
+                        position,
+                        account,
+                        row.posted_on,
+                        *sides,
+                        leg.amount.currency,
+                        leg.memo,
+                    )
                 )

@@ -8,10 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from simple_history.models import HistoricalRecords
 
-from backoffice.actors import ActorKind
-from backoffice.models import LegalEntity
-
-ACTOR_KINDS = [(kind.value, kind.value) for kind in ActorKind]
+from backoffice.models import ACTOR_KINDS, LegalEntity
 
 
 class Account(models.Model):
@@ -189,5 +186,3 @@ class JournalLine(models.Model):
     def __str__(self) -> str:
         side = f"Dr {self.debit}" if self.debit else f"Cr {self.credit}"
         return f"{side} {self.currency}"
-
-
