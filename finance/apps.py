@@ -7,6 +7,7 @@ class FinanceConfig(AppConfig):
 
     def ready(self) -> None:
         from backoffice.subjects import Subject, register
+        from finance import receivers  # noqa: F401 - connects them
 
         register(
             Subject(

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection, transaction
 from django.utils import timezone
 
-from backoffice.actors import Acting, Actor
+from backoffice.actors import Actor, Actors
 from backoffice.models import LegalEntity
 from backoffice.money import Money
 from finance import signals
@@ -34,7 +34,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """One entry to post. `source` (label, id, purpose) names the fact; it is booked once.
+    """One entry to post, by its own actor. `source` (label, id, purpose) is booked once.
 
     `posted_on` is the business day of the entity; `code` says what kind of fact it is;
     `reference` is the number on the paper (an invoice), if there is one.
@@ -45,6 +45,7 @@ class NewEntry:
     code: str
     source: Source
     legs: Sequence[Leg]
+    actor: Actor
     reference: str = ""
     reverses_id: int | None = None
 
@@ -61,24 +62,21 @@ class BusinessDays:
 
 
 @transaction.atomic
-def post_entries(
-    entries: Sequence[NewEntry], *, actor: Acting, history: bool = False
-) -> list[JournalEntry]:
+def post_entries(entries: Sequence[NewEntry], *, history: bool = False) -> list[JournalEntry]:
     """Post entries and return those that are new.
 
-    An entry whose source stands in the ledger, and one without legs, is left out. `actor.of()` is
-    asked with the source's id. Raises NotBalanced or NotRounded before anything is written.
+    An entry whose source stands in the ledger, and one without legs, is left out. Raises
+    NotBalanced or NotRounded before anything is written.
     """
     fresh = _not_booked([entry for entry in entries if entry.legs])
     for entry in fresh:
         _check(entry)
-    posted = JournalEntry.objects.bulk_create(
-        [_entry(entry, actor.of(entry.source[1])) for entry in fresh], batch_size=2000
-    )
+    posted = JournalEntry.objects.bulk_create([_entry(entry) for entry in fresh], batch_size=2000)
     if posted:
+        actors = Actors({row.pk: new.actor for row, new in zip(posted, fresh, strict=True)})
         _write_lines(posted, fresh)
         signals.entries_posted.send(
-            sender=JournalEntry, entries=posted, actor=actor, history=history
+            sender=JournalEntry, entries=posted, actor=actors, history=history
         )
     return posted
 
@@ -106,10 +104,11 @@ def reverse_entry(
             Leg(line.account, Money(line.credit - line.debit, line.currency), line.memo)
             for line in lines
         ],
+        actor=actor,
         reference=entry.reference,
         reverses_id=entry.pk,
     )
-    (posted,) = post_entries([opposite], actor=actor)
+    (posted,) = post_entries([opposite])
     return posted
 
 
@@ -148,8 +147,9 @@ def _check(entry: NewEntry) -> None:
             )
 
 
-def _entry(entry: NewEntry, actor: Actor) -> JournalEntry:
+def _entry(entry: NewEntry) -> JournalEntry:
     label, pk, purpose = entry.source
+    actor = entry.actor
     return JournalEntry(
         entity_id=entry.entity_id,
         posted_on=entry.posted_on,
