@@ -107,13 +107,15 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
                    WHERE m.user_id = p_user AND g.name = p_role);
 $$;
 
-CREATE FUNCTION automations_hash(p_text text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT encode(sha256(convert_to(p_text, 'UTF8')), 'hex');
+-- The text and what it depends on, one a line; a line feed inside one would forge another.
+CREATE FUNCTION automations_hash(p_text text, p_pins text[]) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN position(E'\n' in p_text || array_to_string(p_pins, '')) = 0
+        THEN encode(sha256(convert_to(array_to_string(p_text || p_pins, E'\n'), 'UTF8')), 'hex') END;
 $$;
 """
 
 UNDO_HELPERS = """
-DROP FUNCTION automations_hash(text);
+DROP FUNCTION automations_hash(text, text[]);
 DROP FUNCTION automations_has_role(bigint, text);
 DROP FUNCTION automations_role_suits(text, text);
 DROP FUNCTION automations_audit(text, text, bigint, bigint, jsonb);
@@ -123,7 +125,7 @@ DROP FUNCTION automations_refuse(text);
 
 SUBMIT = """
 CREATE FUNCTION automations_submit_document(
-    p_kind text, p_key text, p_rule bigint, p_text text, p_sha256 text, p_risk text, p_why text,
+    p_kind text, p_key text, p_rule bigint, p_text text, p_pins text[], p_sha256 text, p_risk text, p_why text,
     p_author bigint, p_submitter bigint, p_draft_revision int
 ) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -132,7 +134,7 @@ DECLARE
     number int;
     since int;
 BEGIN
-    IF automations_hash(p_text) <> p_sha256 THEN
+    IF automations_hash(p_text, p_pins) IS DISTINCT FROM p_sha256 THEN
         PERFORM automations_refuse('The content does not have this hash.');
     END IF;
     PERFORM automations_person(p_submitter);
@@ -148,9 +150,9 @@ BEGIN
      WHERE d.kind = p_kind AND d.key = p_key AND d.state IN ('submitted', 'changes', 'approved')
        AND NOT EXISTS (SELECT 1 FROM automations_activation a WHERE a.document_id = d.id);
     SELECT coalesce(max(version), 0) + 1 INTO number FROM automations_document WHERE kind = p_kind AND key = p_key;
-    INSERT INTO automations_document (kind, key, version, rule_id, text, sha256, risk, state, why,
+    INSERT INTO automations_document (kind, key, version, rule_id, text, pins, sha256, risk, state, why,
                                       author_id, submitted_by_id, draft_revision)
-    VALUES (p_kind, p_key, number, p_rule, p_text, p_sha256, p_risk, 'submitted', p_why,
+    VALUES (p_kind, p_key, number, p_rule, p_text, p_pins, p_sha256, p_risk, 'submitted', p_why,
             p_author, p_submitter, p_draft_revision)
     RETURNING id INTO fresh;
     -- Everyone who edited since the version in force was drawn up.
@@ -179,7 +181,7 @@ BEGIN
         PERFORM automations_refuse('There is no such document.');
     ELSIF d.state <> 'submitted' THEN
         PERFORM automations_refuse('This version no longer waits for approval.');
-    ELSIF automations_hash(d.text) <> d.sha256 OR d.sha256 <> p_sha256 THEN
+    ELSIF automations_hash(d.text, d.pins) IS DISTINCT FROM d.sha256 OR d.sha256 <> p_sha256 THEN
         PERFORM automations_refuse('What you looked at is not what would be approved. Open it again.');
     END IF;
     PERFORM automations_person(p_approver);
@@ -226,7 +228,7 @@ END $$;
 UNDO_DOCUMENTS = """
 DROP FUNCTION automations_withdraw_document(bigint, bigint, text);
 DROP FUNCTION automations_decide_document(bigint, text, bigint, text, text, text, jsonb);
-DROP FUNCTION automations_submit_document(text, text, bigint, text, text, text, text, bigint, bigint, int);
+DROP FUNCTION automations_submit_document(text, text, bigint, text, text[], text, text, text, bigint, bigint, int);
 """
 
 ACTIVATE = """
@@ -251,7 +253,7 @@ BEGIN
         RETURN live.id;
     ELSIF owned.retired_at IS NOT NULL OR owned.owner_id IS NULL OR btrim(owned.fallback) = '' THEN
         PERFORM automations_refuse('A rule needs an owner and a written fallback before it can act.');
-    ELSIF d.state <> 'approved' OR automations_hash(d.text) <> d.sha256 THEN
+    ELSIF d.state <> 'approved' OR automations_hash(d.text, d.pins) IS DISTINCT FROM d.sha256 THEN
         PERFORM automations_refuse('This version is not approved.');
     ELSIF d.version <= (SELECT max(o.version) FROM automations_activation a
                           JOIN automations_document o ON o.id = a.document_id WHERE a.rule_id = owned.id) THEN
@@ -342,7 +344,7 @@ DROP FUNCTION automations_activate_document(bigint, bigint);
 # Only the application role may call them (backoffice.grants), not every role of the server.
 DOORS = """
 REVOKE EXECUTE ON FUNCTION
-    automations_submit_document(text, text, bigint, text, text, text, text, bigint, bigint, int),
+    automations_submit_document(text, text, bigint, text, text[], text, text, text, bigint, bigint, int),
     automations_decide_document(bigint, text, bigint, text, text, text, jsonb),
     automations_withdraw_document(bigint, bigint, text),
     automations_activate_document(bigint, bigint),

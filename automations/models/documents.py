@@ -6,6 +6,7 @@ The application role only reads these tables; the functions of migration 0002 wr
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -29,8 +30,10 @@ class Document(models.Model):
     rule = models.ForeignKey(
         Rule, null=True, on_delete=models.PROTECT, related_name="documents", db_index=False
     )
-    # Canonical text; `sha256` is of exactly this text.
+    # Canonical text, and the hashes and contract versions it depends on: `sha256` is of all these,
+    # one a line.
     text = models.TextField()
+    pins = ArrayField(models.TextField(), default=list)
     sha256 = models.CharField(max_length=64)
     risk = models.CharField(max_length=10, choices=[(risk.value, risk.value) for risk in Risk])
     state = models.CharField(max_length=10, choices=State, default=State.SUBMITTED)

@@ -25,6 +25,7 @@ class Failure(models.Model):
         CRASH = "crash", "Worker died"
         MISSING = "missing", "Data missing"
         LOOP = "loop", "Rules in a circle"
+        DOUBT = "doubt", "In doubt"
         DOMAIN = "domain", "Reported"
 
     class Priority(models.IntegerChoices):
@@ -51,7 +52,7 @@ class Failure(models.Model):
     rule = models.ForeignKey(Rule, null=True, on_delete=models.PROTECT, related_name="+")
     document_id = models.BigIntegerField(null=True)
     run_id = models.BigIntegerField(null=True)
-    step = models.CharField(max_length=200, blank=True)
+    cursor = models.CharField(max_length=300, blank=True)
     action = models.CharField(max_length=80, blank=True)
     subject = models.CharField(max_length=60, blank=True)
     subject_id = models.BigIntegerField(null=True)

@@ -85,6 +85,8 @@ class DraftRevision(models.Model):
     number = models.IntegerField()
     # The revision it was made from: undo goes there.
     parent = models.IntegerField(null=True)
+    # Undo and redo: the revision whose body this repeats.
+    repeats = models.IntegerField(null=True)
     body = models.JSONField()
     editor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False

@@ -44,10 +44,13 @@ class Run(models.Model):
     position = models.SmallIntegerField()
     depth = models.SmallIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.DUE)
-    # The path of the next step by uids; empty before the first.
-    cursor = models.CharField(max_length=200, blank=True)
+    # The step to do next (automations.rules.cursor); empty before the first.
+    cursor = models.CharField(max_length=300, blank=True)
     run_after = models.DateTimeField(db_default=Now())
+    # Attempts at the step it stands at, and attempts recorded in all.
     attempts = models.SmallIntegerField(default=0)
+    trace_length = models.SmallIntegerField(default=0)
+    has_case = models.BooleanField(default=False)
     # None: no crash. 0: was in a batch that died, so it is claimed alone. Then crashes alone.
     crash_count = models.SmallIntegerField(null=True)
     lease_token = models.BigIntegerField(null=True)
@@ -111,7 +114,7 @@ class StepRun(models.Model):
     pk = models.CompositePrimaryKey("run_id", "number")
     run_id = models.BigIntegerField()
     number = models.SmallIntegerField()
-    uid = models.CharField(max_length=200)
+    cursor = models.CharField(max_length=300)
     action = models.CharField(max_length=80)
     attempt = models.SmallIntegerField()
     outcome = models.CharField(max_length=10, choices=Outcome)
@@ -124,7 +127,7 @@ class StepRun(models.Model):
     finished_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
-        return f"{self.run_id} {self.uid} #{self.attempt}"
+        return f"{self.run_id} {self.cursor} #{self.attempt}"
 
 
 class Effect(models.Model):
