@@ -48,7 +48,9 @@ class Trigger:
 
     `payload_class` is a frozen dataclass; its typed fields are what conditions see: str, int,
     bool, Decimal, Money, date, datetime, time, timedelta, Country, Tags, nested frozen dataclasses
-    and tuples of them (lists). Within a `version` fields are only added.
+    and tuples of them (lists). A field `previous_state` beside `state` is what it was before.
+    Within a `version` fields are only added; `upcasters` bring stored facts and lists from a
+    version to the next, as pure functions.
     """
 
     key: ClassVar[str]
@@ -58,6 +60,7 @@ class Trigger:
     signal: ClassVar[Signal]
     payload_class: ClassVar[type]
     version: ClassVar[int] = 1
+    upcasters: ClassVar[Mapping[int, Callable[[dict[str, Any], dict[str, Any]], Any]]] = {}
 
     # Both take the shape the signal and the subject give them, so subclasses declare their own
     # parameters: facts(**sent) -> Sequence[Fact]; current(ids) -> Mapping[int, payload].

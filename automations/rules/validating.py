@@ -1,0 +1,236 @@
+"""A rule document against the triggers and actions there are.
+
+What parses but can't run yet is said at its place; `RUNNABLE_STEPS`, `RUNNABLE_TRIGGERS` and
+`RUNNABLE_LIMITS` say what the engine runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from automations.actions import Action, actions
+from automations.catalogue import catalogue_for
+from automations.conditions.checking import check_condition
+from automations.conditions.fields import Catalogue
+from automations.conditions.problems import Problem, joined
+from automations.conditions.values import PARSE
+from automations.registry import Registry
+from automations.rules.document import (
+    Do,
+    Every,
+    ForEach,
+    If,
+    Limits,
+    Manual,
+    On,
+    Param,
+    RuleDocument,
+    Wait,
+    bodies,
+    walk_steps,
+)
+from automations.rules.parameters import check_parameters
+from automations.rules.parsing import DocumentInvalid, parse_document
+from automations.triggers import Trigger, triggers
+
+RUNNABLE_STEPS = frozenset({"do"})
+RUNNABLE_TRIGGERS = frozenset({"on"})
+RUNNABLE_LIMITS: frozenset[str] = frozenset()
+
+MOST_STEPS = 50
+DEEPEST_STEPS = 5
+
+_NOT_YET = {
+    "wait": "Waits can't run yet.",
+    "if": "Branches can't run yet.",
+    "for_each": "Loops can't run yet.",
+    "ask": "Questions to people can't run yet.",
+    "every": "Schedules can't run yet.",
+    "manual": "Buttons can't run yet.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Registries:
+    """The triggers and actions a document is held against."""
+
+    triggers: Registry[Trigger] = field(default_factory=lambda: triggers)
+    actions: Registry[Action] = field(default_factory=lambda: actions)
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    """What a document's parts are checked with. `catalogue` None: the trigger is unknown."""
+
+    document: RuleDocument
+    registries: Registries
+    subject: str | None
+    catalogue: Catalogue | None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return self.document.param_values
+
+
+def _check_trigger(world: _World) -> Iterator[Problem]:
+    start = world.document.trigger
+    if start.shape not in RUNNABLE_TRIGGERS:
+        yield Problem("trigger", _NOT_YET[start.shape])
+    if isinstance(start, On) and start.on not in world.registries.triggers:
+        yield Problem("trigger.on", f"There is no trigger “{start.on}”.")
+    if isinstance(start, Every):
+        try:
+            ZoneInfo(start.zone)
+        except (KeyError, ValueError, OSError):
+            yield Problem("trigger.zone", f"There is no time zone “{start.zone}”.")
+
+
+def _check_params(params: dict[str, Param]) -> Iterator[Problem]:
+    for name, param in params.items():
+        path = joined("params", name)
+        bounds = [(f"range.{index}", raw) for index, raw in enumerate(param.range or [])]
+        choices = [(f"one_of.{index}", raw) for index, raw in enumerate(param.one_of or [])]
+        values: dict[str, Any] = {}
+        for at, raw in [("value", param.value), *bounds, *choices]:
+            try:
+                values[at] = PARSE[param.kind](raw)
+            except ValueError as error:
+                yield Problem(joined(path, at), str(error))
+        if len(values) == 1 + len(bounds) + len(choices):
+            yield from _outside(param, values, path)
+
+
+def _outside(param: Param, values: dict[str, Any], path: str) -> Iterator[Problem]:
+    value = values["value"]
+    if param.range is not None:
+        try:
+            inside = values["range.0"] <= value <= values["range.1"]
+        except (TypeError, ValueError):
+            yield Problem(joined(path, "range"), "A range needs values that have an order.")
+            return
+        if not inside:
+            yield Problem(joined(path, "value"), "The value is outside its own range.")
+    if param.one_of is not None and value not in [
+        values[f"one_of.{index}"] for index in range(len(param.one_of))
+    ]:
+        yield Problem(joined(path, "value"), "The value is not among its own choices.")
+
+
+def _check_do(step: Do, world: _World, catalogue: Catalogue | None, path: str) -> Iterator[Problem]:
+    action = world.registries.actions.get(step.do)
+    if action is None:
+        yield Problem(joined(path, "do"), f"There is no action “{step.do}”.")
+        return
+    if world.subject is not None and action.subject != world.subject:
+        yield Problem(
+            joined(path, "do"),
+            f"“{action.label}” acts on {action.subject}, and this trigger is about "
+            f"{world.subject}.",
+        )
+    yield from check_parameters(step, action, catalogue, world.document.params, path)
+
+
+def _check_wait(step: Wait, world: _World, path: str) -> Iterator[Problem]:
+    for index, key in enumerate(step.end_run_on):
+        trigger = world.registries.triggers.get(key)
+        at = joined(path, "end_run_on", index)
+        if trigger is None:
+            yield Problem(at, f"There is no trigger “{key}”.")
+        elif world.subject is not None and trigger.subject != world.subject:
+            yield Problem(at, f"“{trigger.label}” is about {trigger.subject}.")
+
+
+def _check_step(
+    step: Any, world: _World, catalogue: Catalogue | None, path: str
+) -> Iterator[Problem]:
+    if step.shape not in RUNNABLE_STEPS:
+        yield Problem(path, _NOT_YET[step.shape])
+    if isinstance(step, Do):
+        yield from _check_do(step, world, catalogue, path)
+    elif isinstance(step, Wait):
+        yield from _check_wait(step, world, path)
+    elif isinstance(step, If) and catalogue is not None:
+        yield from check_condition(step.test, catalogue, world.params, joined(path, "if"))
+
+
+def _check_steps(
+    steps: list[Any], world: _World, catalogue: Catalogue | None, path: str, depth: int = 1
+) -> Iterator[Problem]:
+    for index, step in enumerate(steps):
+        at = joined(path, index)
+        yield from _check_step(step, world, catalogue, at)
+        inner = catalogue
+        if isinstance(step, ForEach) and catalogue is not None:
+            if step.for_each not in catalogue.lists:
+                yield Problem(joined(at, "for_each"), f"There is no list “{step.for_each}” here.")
+                continue
+            inner = catalogue.with_item(step.for_each)
+        for name, body in bodies(step):
+            if body and depth >= DEEPEST_STEPS:
+                yield Problem(joined(at, name), f"Steps go at most {DEEPEST_STEPS} deep.")
+            else:
+                yield from _check_steps(body, world, inner, joined(at, name), depth + 1)
+
+
+def _check_plan(document: RuleDocument) -> Iterator[Problem]:
+    """The steps as a whole: how many, and each uid once."""
+    every = list(walk_steps(document.steps))
+    if not every:
+        yield Problem("steps", "A rule needs at least one step.")
+    if len(every) > MOST_STEPS:
+        yield Problem("steps", f"A rule has at most {MOST_STEPS} steps.")
+    known = Counter(step.uid for _, step in every)
+    for path, step in every:
+        if known[step.uid] > 1:
+            yield Problem(joined(path, "uid"), f"The uid “{step.uid}” stands twice.")
+
+
+def _check_limits(limits: Limits) -> Iterator[Problem]:
+    for name in type(limits).model_fields:
+        if getattr(limits, name) is not None and name not in RUNNABLE_LIMITS:
+            yield Problem(joined("limits", name), "This limit can't be kept yet.")
+
+
+def subject_of(document: RuleDocument, registries: Registries) -> str | None:
+    """The label of the records a rule acts on; None when its trigger is unknown."""
+    start = document.trigger
+    if isinstance(start, Manual):
+        return start.manual
+    if isinstance(start, Every):
+        return start.subject
+    trigger = registries.triggers.get(start.on)
+    return trigger.subject if trigger is not None else None
+
+
+def catalogue_of_document(document: RuleDocument, registries: Registries) -> Catalogue | None:
+    """The fields a document's conditions may name; None when its trigger is unknown."""
+    key = document.trigger_key
+    trigger = registries.triggers.get(key) if key is not None else None
+    return catalogue_for(trigger) if trigger is not None else None
+
+
+def check_document(document: RuleDocument, registries: Registries | None = None) -> list[Problem]:
+    """All problems of a parsed document, notes included, in reading order."""
+    registries = registries or Registries()
+    catalogue = catalogue_of_document(document, registries)
+    world = _World(document, registries, subject_of(document, registries), catalogue)
+    found = [*_check_trigger(world), *_check_params(document.params)]
+    if catalogue is not None:
+        found.extend(check_condition(document.when, catalogue, world.params))
+    found.extend(_check_plan(document))
+    found.extend(_check_steps(document.steps, world, catalogue, "steps"))
+    found.extend(_check_limits(document.limits))
+    return found
+
+
+def validate_document(raw: Any, registries: Registries | None = None) -> list[Problem]:
+    """All problems of a document as JSON: a document without blocking ones can be submitted."""
+    try:
+        document = parse_document(raw)
+    except DocumentInvalid as error:
+        return error.problems
+    return check_document(document, registries)
