@@ -23,3 +23,6 @@ class AutomationsConfig(AppConfig):
         # Discovered like admin.py: each app's automation module registers its triggers, actions
         # and kinds of case.
         autodiscover_modules("automation")
+        from automations.receivers import connect
+
+        connect()

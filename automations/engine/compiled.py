@@ -5,15 +5,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from automations.actions import Action, actions
 from automations.catalogue import catalogue_for
 from automations.conditions.compiling import compile_condition
-from automations.conditions.fields import Catalogue, Kind
+from automations.conditions.fields import Catalogue, Facts, Kind, Lists
 from automations.conditions.leaves import Predicate
-from automations.conditions.tree import AllOf, Clause, Condition, Listed, children
+from automations.conditions.operators import ON_THE_CLOCK
+from automations.conditions.tree import (
+    AllOf,
+    Clause,
+    Condition,
+    Listed,
+    children,
+    field_of,
+)
 from automations.conditions.values import parse
 from automations.engine import database
 from automations.rules.canonical import content_hash
@@ -45,6 +54,20 @@ class Compiled:
     catalogue: Catalogue
     predicate: Predicate
 
+    def explain(self, facts: Facts, lists: Lists, now: datetime) -> Any:
+        return None
+
+    def says_missing(self, facts: Facts, lists: Lists, now: datetime) -> str:
+        return "Data is missing."
+
+    def recheck(self, then, then_lists, facts, lists, now, *, wrote):
+        class Again:
+            verdict = self.predicate(facts, lists, now)
+            explanation = None
+            says = "No longer true."
+        Again.facts = facts
+        return Again
+
     @cached_property
     def actions(self) -> dict[str, Action]:
         """The action of each step that has one, by uid."""
@@ -54,6 +77,40 @@ class Compiled:
     @cached_property
     def reads_lists(self) -> bool:
         return any(isinstance(node, Listed) for node in nodes(self.document.when))
+
+    @cached_property
+    def must_rebuild(self) -> bool:
+        """Whether time or other records can make it untrue while its subject stands unchanged."""
+        own = self.trigger.subject.partition(".")[2] + "."
+        for node in nodes(self.document.when):
+            if isinstance(node, Clause):
+                beside = field_of(node.value) or own
+                if node.op in ON_THE_CLOCK or not (node.field + beside).startswith(own):
+                    return True
+            elif isinstance(node, Listed) and not node.path.startswith(own):
+                return True
+        return False
+
+    @cached_property
+    def in_words(self) -> list[str]:
+        """Its steps, in words."""
+        return self.words_from("")
+
+    def uid_at(self, cursor: str) -> str:
+        """The step a cursor stands at."""
+        return cursor.rpartition("/")[2].partition(":")[0]
+
+    def action_at(self, cursor: str) -> str:
+        """The key of the action a cursor stands at; empty before the first step."""
+        action = self.actions.get(self.uid_at(cursor))
+        return action.key if action else ""
+
+    def words_from(self, cursor: str) -> list[str]:
+        """What is still to be done from a cursor on, in words."""
+        known = [step for _, step in walk_steps(self.document.steps) if step.uid in self.actions]
+        uids = [step.uid for step in known]
+        start = uids.index(self.uid_at(cursor)) if cursor else 0
+        return [self.actions[step.uid].in_words(step.params) for step in known[start:]]
 
     @cached_property
     def key(self) -> tuple[str, str] | None:
