@@ -9,6 +9,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from django.db import connection
+
 from automations.actions import Action, actions
 from automations.catalogue import catalogue_for
 from automations.conditions.compiling import compile_condition
@@ -65,6 +67,7 @@ class Compiled:
             verdict = self.predicate(facts, lists, now)
             explanation = None
             says = "No longer true."
+
         Again.facts = facts
         return Again
 
@@ -132,7 +135,8 @@ def nodes(tree: Condition) -> Iterable[Condition]:
         yield from nodes(part)
 
 
-_kept: dict[int, Compiled | Unusable] = {}
+# By database, as a process of the tests serves several.
+_kept: dict[str, dict[int, Compiled | Unusable]] = {}
 
 LOAD = """
 SELECT id, rule_id, version, text, pins, sha256 FROM automations_document WHERE id = ANY(%s)
@@ -141,15 +145,15 @@ SELECT id, rule_id, version, text, pins, sha256 FROM automations_document WHERE 
 
 def compiled(document_ids: Iterable[int]) -> dict[int, Compiled | Unusable]:
     """Documents by id, from memory where they are; an unusable one is told as such."""
-    wanted = set(document_ids)
-    missing = [document_id for document_id in wanted if document_id not in _kept]
+    wanted, kept = set(document_ids), _kept.setdefault(connection.settings_dict["NAME"], {})
+    missing = [document_id for document_id in wanted if document_id not in kept]
     if missing:
-        if len(_kept) + len(missing) > KEPT:
-            _kept.clear()
+        if len(kept) + len(missing) > KEPT:
+            kept.clear()
             missing = list(wanted)
         for row in database.fetch(LOAD, missing):
-            _kept[row[0]] = _compile(*row)
-    return {document_id: _kept[document_id] for document_id in wanted}
+            kept[row[0]] = _compile(*row)
+    return {document_id: kept[document_id] for document_id in wanted}
 
 
 def _compile(
@@ -187,8 +191,3 @@ def _check_contracts(pins: list[str]) -> None:
         known: Any = {"trigger": triggers, "action": actions}.get(kind)
         if known is not None and (key not in known or str(known[key].version) != version):
             raise Unusable(f"The {kind} {key} has changed since this version was approved.")
-
-
-def forget() -> None:
-    """Drop what is kept; for tests that register triggers and actions of their own."""
-    _kept.clear()

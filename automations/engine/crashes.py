@@ -15,7 +15,7 @@ LIMIT = 3
 
 # A note that can be locked has no living worker.
 ORPHANS = """
-SELECT id FROM automations_runclaim WHERE at < now() - %s * interval '1 second'
+SELECT id FROM automations_runclaim WHERE at < statement_timestamp() - %s * interval '1 second'
 ORDER BY id FOR UPDATE SKIP LOCKED
 """
 # In a batch nobody knows who it was: all are taken alone from now on. Alone it counts.
@@ -46,9 +46,7 @@ def give_up(run_ids: Sequence[int]) -> None:
     """These runs ended the process each time: a person has to look, another try won't help."""
     says = f"The worker died {LIMIT} times with this run in hand."
     runs = list(Run.objects.filter(pk__in=run_ids))
-    Run.objects.filter(pk__in=run_ids).update(
-        state=Run.State.FAILED, outcome=says, has_case=True
-    )
+    Run.objects.filter(pk__in=run_ids).update(state=Run.State.FAILED, outcome=says, has_case=True)
     open_run_cases(
         [
             RunCase(

@@ -163,7 +163,10 @@ def resolve_run_cases(run_ids: Iterable[int]) -> None:
         found, ["state", "resolution", "resolved_at", "version"], batch_size=500
     )
     FailureAction.objects.bulk_create(
-        [FailureAction(failure=failure, verb="resolved", text="The run is done.") for failure in found]
+        [
+            FailureAction(failure=failure, verb="resolved", text="The run is done.")
+            for failure in found
+        ]
     )
 
 

@@ -121,9 +121,3 @@ def _load(epoch: int) -> Rules:
             active = Active(rule_id, document_id, position, rule)
             by_trigger.setdefault(rule.trigger.key, _OfTrigger()).add(active, rule)
     return Rules(epoch, business_zone(), by_trigger)
-
-
-def forget() -> None:
-    """Drop what is kept; for tests."""
-    global _current
-    _current = None

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -210,5 +209,3 @@ def match_batch(limit: int = BATCH) -> int:
     if insert(judge(events, at)):
         wake.soon("execute")
     return taken
-
-

@@ -7,13 +7,13 @@ from typing import Literal
 from automations.engine import database, wake
 
 RELEASE = """
-UPDATE automations_run SET state = 'due', outcome = '', run_after = now()
+UPDATE automations_run SET state = 'due', outcome = '', run_after = statement_timestamp()
 WHERE state = 'parked' AND (%s::bigint IS NULL OR rule_id = %s)
 AND rule_id NOT IN (SELECT rule_id FROM automations_stop WHERE lifted_at IS NULL AND rule_id IS NOT NULL)
 """
 CANCEL = """
 UPDATE automations_run SET state = 'cancelled', outcome = 'Cancelled when the stop was lifted.',
-    finished_at = now()
+    finished_at = statement_timestamp()
 WHERE state = 'parked' AND (%s::bigint IS NULL OR rule_id = %s)
 AND rule_id NOT IN (SELECT rule_id FROM automations_stop WHERE lifted_at IS NULL AND rule_id IS NOT NULL)
 """

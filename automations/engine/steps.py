@@ -111,13 +111,22 @@ def _wave(
 ) -> dict[int, Trouble]:
     mine = effects.take(works, step.uid, step.action.key)
     acting = [work for work in works if work.id in mine]
-    answers = calls.call(
-        step.action,
-        [
-            Call(effects.key(work.id, step.uid), work.subject_id, given[work.id][1], step.actor(work))
-            for work in acting
-        ],
-    ) if acting else []
+    answers = (
+        calls.call(
+            step.action,
+            [
+                Call(
+                    effects.key(work.id, step.uid),
+                    work.subject_id,
+                    given[work.id][1],
+                    step.actor(work),
+                )
+                for work in acting
+            ],
+        )
+        if acting
+        else []
+    )
     answered: list[tuple[Work, Answer]] = [
         (work, Done("It was done before.", already=True)) for work in works if work.id not in mine
     ]
@@ -148,15 +157,11 @@ def _remember_versions(step: Step, works: Sequence[Work], versions: Versions) ->
 def _note(
     step: Step, work: Work, outcome: StepRun.Outcome, says: str, given: object, started: str
 ) -> dict[str, object]:
-    entry = work.attempted(
-        outcome, says, action=step.action.key, given=given, started=started
-    )
+    entry = work.attempted(outcome, says, action=step.action.key, given=given, started=started)
     return entry
 
 
-def _settle(
-    step: Step, work: Work, answer: Answer, given: object, started: str
-) -> Trouble | None:
+def _settle(step: Step, work: Work, answer: Answer, given: object, started: str) -> Trouble | None:
     """What an answer means for its run; answers why a person is needed, None when none is."""
     if isinstance(answer, Done):
         entry = _note(step, work, StepRun.Outcome.DONE, answer.says, given, started)

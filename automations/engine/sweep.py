@@ -14,7 +14,7 @@ from automations.models.failures import Failure
 
 WAITING = """
 SELECT EXISTS (SELECT 1 FROM automations_pendingevent),
-    EXISTS (SELECT 1 FROM automations_run WHERE state = 'due' AND run_after <= now())
+    EXISTS (SELECT 1 FROM automations_run WHERE state = 'due' AND run_after <= statement_timestamp())
 """
 
 
@@ -31,6 +31,6 @@ def sweep() -> None:
 
 
 def _wake_cases() -> None:
-    Failure.objects.filter(
-        state=Failure.State.SNOOZED, snoozed_until__lte=timezone.now()
-    ).update(state=Failure.State.OPEN, snoozed_until=None, version=F("version") + 1)
+    Failure.objects.filter(state=Failure.State.SNOOZED, snoozed_until__lte=timezone.now()).update(
+        state=Failure.State.OPEN, snoozed_until=None, version=F("version") + 1
+    )

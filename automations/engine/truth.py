@@ -55,4 +55,3 @@ def _judge_again(
             work.overtaken = again.explanation
             work.end(Run.State.OVERTAKEN, again.says)
     return unsure
-

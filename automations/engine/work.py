@@ -17,7 +17,7 @@ from automations.triggers import triggers
 BATCH = 500
 
 DUE = """
-SELECT id, crash_count FROM automations_run WHERE state = 'due' AND run_after <= now()
+SELECT id, crash_count FROM automations_run WHERE state = 'due' AND run_after <= statement_timestamp()
 ORDER BY run_after, id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 NOTE = "INSERT INTO automations_runclaim (worker, run_ids) VALUES (%s, %s) RETURNING id"
@@ -34,7 +34,7 @@ BEHIND = """
 SELECT r.id FROM automations_run r WHERE r.id = ANY(%s) AND EXISTS (
     SELECT 1 FROM automations_run s
     WHERE s.id BETWEEN r.event_id * %s AND r.event_id * %s + %s - 1
-    AND s.state = 'due' AND s.attempts = 0 AND s.run_after <= now()
+    AND s.state = 'due' AND s.attempts = 0 AND s.run_after <= statement_timestamp()
     AND (s.position, s.id) < (r.position, r.id) AND s.id <> ALL(%s))
 """
 WRITE = """
@@ -42,7 +42,7 @@ UPDATE automations_run r SET state = v.state, cursor = v.cursor, attempts = v.at
     trace_length = v.trace_length, has_case = v.has_case, outcome = v.outcome,
     subject_version = v.subject_version, overtaken = v.overtaken,
     run_after = CASE WHEN v.delay IS NULL THEN r.run_after
-        ELSE now() + v.delay * interval '1 second' END,
+        ELSE statement_timestamp() + v.delay * interval '1 second' END,
     finished_at = CASE WHEN v.finished THEN clock_timestamp() END
 FROM json_to_recordset(%s::json) AS v(id bigint, state text, cursor text, attempts smallint,
     trace_length smallint, has_case boolean, outcome text, subject_version int, overtaken jsonb,

@@ -107,6 +107,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
                    WHERE m.user_id = p_user AND g.name = p_role);
 $$;
 
+-- Microseconds rather than a count: it never comes again after a rollback or a restore, so nobody
+-- takes old rules for new ones.
+CREATE FUNCTION automations_next_epoch() RETURNS void LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
+    UPDATE automations_epoch SET value = greatest(value + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+$$;
+
 -- The text and what it depends on, one a line; a line feed inside one would forge another.
 CREATE FUNCTION automations_hash(p_text text, p_pins text[]) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN position(E'\n' in p_text || array_to_string(p_pins, '')) = 0
@@ -116,6 +122,7 @@ $$;
 
 UNDO_HELPERS = """
 DROP FUNCTION automations_hash(text, text[]);
+DROP FUNCTION automations_next_epoch();
 DROP FUNCTION automations_has_role(bigint, text);
 DROP FUNCTION automations_role_suits(text, text);
 DROP FUNCTION automations_audit(text, text, bigint, bigint, jsonb);
@@ -131,7 +138,7 @@ CREATE FUNCTION automations_submit_document(
 DECLARE
     owned record;
     fresh bigint;
-    number int;
+    next_version int;
     since int;
 BEGIN
     IF automations_hash(p_text, p_pins) IS DISTINCT FROM p_sha256 THEN
@@ -146,23 +153,23 @@ BEGIN
     ELSIF p_kind = 'rule' AND (owned.owner_id IS NULL OR btrim(owned.fallback) = '') THEN
         PERFORM automations_refuse('A rule needs an owner and a written fallback before it can be submitted.');
     END IF;
-    UPDATE automations_document d SET state = 'withdrawn', decided_at = now()
+    UPDATE automations_document d SET state = 'withdrawn', decided_at = statement_timestamp()
      WHERE d.kind = p_kind AND d.key = p_key AND d.state IN ('submitted', 'changes', 'approved')
        AND NOT EXISTS (SELECT 1 FROM automations_activation a WHERE a.document_id = d.id);
-    SELECT coalesce(max(version), 0) + 1 INTO number FROM automations_document WHERE kind = p_kind AND key = p_key;
+    SELECT coalesce(max(version), 0) + 1 INTO next_version FROM automations_document WHERE kind = p_kind AND key = p_key;
     INSERT INTO automations_document (kind, key, version, rule_id, text, pins, sha256, risk, state, why,
                                       author_id, submitted_by_id, draft_revision)
-    VALUES (p_kind, p_key, number, p_rule, p_text, p_pins, p_sha256, p_risk, 'submitted', p_why,
+    VALUES (p_kind, p_key, next_version, p_rule, p_text, p_pins, p_sha256, p_risk, 'submitted', p_why,
             p_author, p_submitter, p_draft_revision)
     RETURNING id INTO fresh;
     -- Everyone who edited since the version in force was drawn up.
     SELECT coalesce(max(d.draft_revision), 0) INTO since FROM automations_document d
       JOIN automations_activation a ON a.document_id = d.id WHERE d.rule_id = p_rule;
     INSERT INTO automations_documenteditor (document_id, user_id)
-    SELECT fresh, editor_id FROM automations_draftrevision WHERE rule_id = p_rule AND number > since
+    SELECT fresh, r.editor_id FROM automations_draftrevision r WHERE r.rule_id = p_rule AND r.number > since
     UNION SELECT fresh, p_author UNION SELECT fresh, p_submitter;
     PERFORM automations_audit('rules.submitted', 'automations.document', fresh, p_submitter,
-        jsonb_build_object('kind', p_kind, 'key', p_key, 'version', number, 'sha256', p_sha256, 'risk', p_risk));
+        jsonb_build_object('kind', p_kind, 'key', p_key, 'version', next_version, 'sha256', p_sha256, 'risk', p_risk));
     RETURN fresh;
 END $$;
 """
@@ -199,9 +206,9 @@ BEGIN
         PERFORM automations_refuse('Say why, so that the author knows what to change.');
     END IF;
     INSERT INTO automations_approval (document_id, sha256, approver_id, role, verdict, comment, evidence, expires_at)
-    VALUES (d.id, d.sha256, p_approver, p_role, p_verdict, p_comment, p_evidence, now() + interval '30 days')
+    VALUES (d.id, d.sha256, p_approver, p_role, p_verdict, p_comment, p_evidence, statement_timestamp() + interval '30 days')
     RETURNING id INTO fresh;
-    UPDATE automations_document SET decided_at = now(), state = CASE p_verdict
+    UPDATE automations_document SET decided_at = statement_timestamp(), state = CASE p_verdict
         WHEN 'approve' THEN 'approved' WHEN 'reject' THEN 'rejected' ELSE 'changes' END WHERE id = d.id;
     PERFORM automations_audit(CASE p_verdict WHEN 'approve' THEN 'rules.approved' WHEN 'reject' THEN 'rules.rejected'
             ELSE 'rules.changes_requested' END, 'automations.document', d.id, p_approver,
@@ -219,7 +226,7 @@ BEGIN
        OR EXISTS (SELECT 1 FROM automations_activation WHERE document_id = d.id) THEN
         PERFORM automations_refuse('There is nothing to withdraw.');
     END IF;
-    UPDATE automations_document SET state = 'withdrawn', decided_at = now() WHERE id = d.id;
+    UPDATE automations_document SET state = 'withdrawn', decided_at = statement_timestamp() WHERE id = d.id;
     PERFORM automations_audit('rules.withdrawn', 'automations.document', d.id, p_user,
         jsonb_build_object('sha256', d.sha256, 'why', p_why));
 END $$;
@@ -261,17 +268,17 @@ BEGIN
     END IF;
     IF NOT EXISTS (
         SELECT 1 FROM automations_approval p JOIN backoffice_user u ON u.id = p.approver_id AND u.is_active
-         WHERE p.document_id = d.id AND p.sha256 = d.sha256 AND p.verdict = 'approve' AND p.expires_at > now()
+         WHERE p.document_id = d.id AND p.sha256 = d.sha256 AND p.verdict = 'approve' AND p.expires_at > statement_timestamp()
            AND automations_role_suits(d.risk, p.role) AND automations_has_role(p.approver_id, p.role)
            AND p.approver_id NOT IN (d.author_id, d.submitted_by_id)
            AND NOT EXISTS (SELECT 1 FROM automations_documenteditor e
                             WHERE e.document_id = d.id AND e.user_id = p.approver_id)) THEN
         PERFORM automations_refuse('No approval of this version is valid any more. Submit it again.');
     END IF;
-    UPDATE automations_activation SET until_at = now(), ended_by_id = p_user WHERE id = live.id;
+    UPDATE automations_activation SET until_at = statement_timestamp(), ended_by_id = p_user WHERE id = live.id;
     INSERT INTO automations_activation (rule_id, document_id, activated_by_id)
     VALUES (owned.id, d.id, p_user) RETURNING id INTO fresh;
-    UPDATE automations_epoch SET value = value + 1;
+    PERFORM automations_next_epoch();
     PERFORM automations_audit('rules.activated', 'automations.rule', owned.id, p_user,
         jsonb_build_object('document', d.id, 'version', d.version, 'sha256', d.sha256));
     RETURN fresh;
@@ -281,9 +288,9 @@ CREATE FUNCTION automations_end_activation(p_rule bigint, p_user bigint, p_why t
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     PERFORM 1 FROM automations_rule WHERE id = p_rule FOR NO KEY UPDATE;
-    UPDATE automations_activation SET until_at = now(), ended_by_id = p_user
+    UPDATE automations_activation SET until_at = statement_timestamp(), ended_by_id = p_user
      WHERE rule_id = p_rule AND until_at IS NULL;
-    UPDATE automations_epoch SET value = value + 1;
+    PERFORM automations_next_epoch();
     PERFORM automations_audit('rules.ended', 'automations.rule', p_rule, p_user, jsonb_build_object('why', p_why));
 END $$;
 
@@ -296,7 +303,7 @@ BEGIN
     IF s.id IS NULL OR s.lifted_at IS NOT NULL THEN
         PERFORM automations_refuse('This is not stopped any more.');
     END IF;
-    UPDATE automations_stop SET asked_by_id = p_user, asked_at = now() WHERE id = s.id;
+    UPDATE automations_stop SET asked_by_id = p_user, asked_at = statement_timestamp() WHERE id = s.id;
     PERFORM automations_audit('rules.start_asked', 'automations.stop', s.id, p_user, jsonb_build_object('rule', s.rule_id));
 END $$;
 
@@ -324,8 +331,8 @@ BEGIN
           OR NOT automations_has_role(p_approver, p_role) THEN
         PERFORM automations_refuse('Your role can''t start this again.');
     END IF;
-    UPDATE automations_stop SET lifted_by_id = p_approver, lifted_at = now() WHERE id = s.id;
-    UPDATE automations_epoch SET value = value + 1;
+    UPDATE automations_stop SET lifted_by_id = p_approver, lifted_at = statement_timestamp() WHERE id = s.id;
+    PERFORM automations_next_epoch();
     PERFORM automations_audit('rules.started', 'automations.stop', s.id, p_approver,
         jsonb_build_object('rule', s.rule_id, 'asked_by', s.asked_by_id, 'role', p_role));
 END $$;

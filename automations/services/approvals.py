@@ -115,9 +115,7 @@ def reject(
     evidence: Mapping[str, Any] | None = None,
 ) -> Approval:
     """Say no, with a reason; raises Refused."""
-    return _turn_back(
-        document_id, Approval.Verdict.REJECT, sha256, comment, actor, evidence or {}
-    )
+    return _turn_back(document_id, Approval.Verdict.REJECT, sha256, comment, actor, evidence or {})
 
 
 def request_changes(
@@ -129,9 +127,7 @@ def request_changes(
     evidence: Mapping[str, Any] | None = None,
 ) -> Approval:
     """Give it back to its author with what to change; raises Refused."""
-    return _turn_back(
-        document_id, Approval.Verdict.CHANGES, sha256, comment, actor, evidence or {}
-    )
+    return _turn_back(document_id, Approval.Verdict.CHANGES, sha256, comment, actor, evidence or {})
 
 
 def _turn_back(

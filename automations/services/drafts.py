@@ -102,5 +102,3 @@ def restore_version(document_id: int, *, revision: int, actor: Actor) -> Draft:
     draft = _locked(document.rule_id, revision)
     note = f"Version {document.version} restored"
     return _write(draft, json.loads(document.text), actor=actor, note=note, repeats=None)
-
-

@@ -262,9 +262,7 @@ def comment_case(failure_id: int, *, text: str, actor: Actor) -> FailureAction:
     )
 
 
-def in_bulk(
-    verb: Callable[..., Failure], cases: Sequence[tuple[int, int]], **given: Any
-) -> Bulk:
+def in_bulk(verb: Callable[..., Failure], cases: Sequence[tuple[int, int]], **given: Any) -> Bulk:
     """Apply a verb to a frozen set of (id, version), each on its own.
 
     A case that changed since the set was frozen is left as it is and told with the reason.
@@ -280,5 +278,3 @@ def in_bulk(
         else:
             answer.done.append(failure_id)
     return answer
-
-

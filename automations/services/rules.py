@@ -187,4 +187,3 @@ def retire_rule(rule_id: int, *, version: int, why: str, actor: Actor) -> Rule:
     rule.version += 1
     rule.save(update_fields=["retired_at", "version"])
     return rule
-

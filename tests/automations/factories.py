@@ -64,9 +64,7 @@ def make_rule(**changes: Any) -> Rule:
     """A rule with a draft, by the factory's author."""
     global _made
     _made += 1
-    named = {
-        key: changes.pop(key) for key in ("name", "position", "fallback") if key in changes
-    }
+    named = {key: changes.pop(key) for key in ("name", "position", "fallback") if key in changes}
     rule = rules.create_rule(
         name=named.get("name", f"Rule {_made}"),
         domain="orders",
@@ -110,10 +108,7 @@ def make_parcels(count: int = 1, **changes: Any) -> list[Parcel]:
     start = Parcel.objects.count()
     given: dict[str, Any] = {"country": "FR", "total": "250.00", "carrier": "dhl", **changes}
     return Parcel.objects.bulk_create(
-        [
-            Parcel(**{"number": f"P-{start + number + 1:05}", **given})
-            for number in range(count)
-        ]
+        [Parcel(**{"number": f"P-{start + number + 1:05}", **given}) for number in range(count)]
     )
 
 

@@ -29,7 +29,11 @@ def test_a_matching_event_is_acted_on_and_a_near_miss_is_not() -> None:
     assert run.subject_id == dear.pk
     assert Effect.objects.filter(run_id=run.pk).count() == 1
     step = StepRun.objects.get(run_id=run.pk)
-    assert (step.outcome, step.action, step.input) == ("done", "depot.add_tag", {"tag": "high-value"})
+    assert (step.outcome, step.action, step.input) == (
+        "done",
+        "depot.add_tag",
+        {"tag": "high-value"},
+    )
     assert not PendingEvent.objects.exists()
     assert not Failure.objects.exists()
 
@@ -149,7 +153,9 @@ def test_a_new_version_acts_from_the_next_matching_on() -> None:
     make.make_live(rule)
     make.parcels_arrived()
     make.work_all()
-    assert sorted(tag for tags in Parcel.objects.values_list("tags", flat=True) for tag in tags) == [
+    assert sorted(
+        tag for tags in Parcel.objects.values_list("tags", flat=True) for tag in tags
+    ) == [
         "high-value",
         "new",
     ]
