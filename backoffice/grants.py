@@ -42,14 +42,21 @@ def grant_application_role(role: str) -> None:
 
 
 def refuse_powerful_role() -> None:
-    """Raise ImproperlyConfigured when the serving role could switch the database's guards off."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT rolsuper OR rolcreaterole OR EXISTS (SELECT 1 FROM pg_class "
-            "WHERE relowner = pg_roles.oid AND relnamespace = 'public'::regnamespace) "
-            "FROM pg_roles WHERE rolname = current_user"
-        )
-        row = cursor.fetchone()
+    """Raise ImproperlyConfigured when the serving role could switch the database's guards off.
+
+    Every web process, worker and beat asks at its start. A member of the owner's role counts as
+    the owner.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT rolsuper OR rolcreaterole OR EXISTS (SELECT 1 FROM pg_class "
+                "WHERE relnamespace = 'public'::regnamespace AND pg_has_role(relowner, 'MEMBER')) "
+                "FROM pg_roles WHERE rolname = current_user"
+            )
+            row = cursor.fetchone()
+    finally:
+        connection.close()  # not to be inherited by the processes that are forked from here
     if row is None or row[0]:
         raise ImproperlyConfigured(
             "DATABASE_URL names a superuser or the owner of the tables. Serve with a role that owns"

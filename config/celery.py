@@ -3,6 +3,8 @@
 import os
 
 from celery import Celery
+from celery.signals import beat_init, worker_init
+from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
@@ -12,3 +14,16 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 # One lane each, so that a long job never stands before the sweep.
 app.conf.task_queues = [Queue("internal"), Queue("bulk"), Queue("sweep")]
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse_powerful_role(**kwargs: object) -> None:
+    """A worker or beat whose database role could switch the guards off does not start."""
+    from backoffice import grants  # noqa: PLC0415 - Django is set up by now, not at import
+
+    try:
+        grants.refuse_powerful_role()
+    except ImproperlyConfigured as error:
+        # Celery swallows an Exception of a signal's receiver, and would start all the same.
+        raise SystemExit(str(error)) from error

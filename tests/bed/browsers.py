@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Response, sync_playwright
 
 from backoffice.models import User
+from config.local.browser import on_path
 from tests.bed.databases import Database
 from tests.bed.people import signed_in
 from tests.bed.workers import log_path
@@ -87,10 +87,7 @@ class Site:
 def find_chromium(playwright: Playwright) -> str | None:
     """The browser to use: $CHROMIUM, `chromium` on the path, Playwright's own; None if none is."""
     own = playwright.chromium.executable_path
-    found = (
-        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    )
-    return found or (own if Path(own).exists() else None)
+    return on_path() or (own if Path(own).exists() else None)
 
 
 @pytest.fixture(scope="session")

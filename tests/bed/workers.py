@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,7 +134,7 @@ def start_worker(
     report = getattr(request.node, "rep_call", None)
     for process in started:
         if report is not None and report.passed:
-            process.log.unlink(missing_ok=True)
+            shutil.rmtree(process.log.parent, ignore_errors=True)
 
 
 @pytest.fixture

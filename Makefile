@@ -1,0 +1,49 @@
+# All of this needs Python 3.11 or newer, make and a package index; nothing else.
+# PORT, DATABASE_URL, DATABASE_OWNER_URL, REDIS_URL, DEMO and CHROMIUM are settings: see README.md.
+suits = import sys; sys.exit(sys.version_info < (3, 11))
+NAMES = python3 python3.14 python3.13 python3.12 python3.11
+PYTHON ?= $(shell for name in $(NAMES); do \
+	$$name -c '$(suits)' 2>/dev/null && echo $$name && exit; done; echo python3)
+VENV := .venv/bin/python
+PORT ?= 8000
+TESTS ?= tests
+export PORT
+export PLAYWRIGHT_BROWSERS_PATH ?= $(CURDIR)/var/browsers
+unexport VIRTUAL_ENV
+
+.PHONY: run test check bench requirements clean environment environment-dev
+
+run: environment  ## the site on this machine, with everything that it needs
+	@$(VENV) -m config.local run
+
+test: environment-dev  ## every test, against servers of their own (TESTS=tests/orders for some)
+	@$(VENV) -m config.local browser
+	@$(VENV) -m config.local with-services --state var/test --fast -- \
+		$(VENV) -m pytest $(TESTS)
+
+check: environment-dev  ## format, lint, import contracts, templates, types, migrations, settings
+	@$(VENV) -m ruff format --check --quiet .
+	@$(VENV) -m ruff check --quiet .
+	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/djlint templates --check
+	@.venv/bin/djlint templates --lint --quiet
+	@$(VENV) -m mypy .
+	@DJANGO_SETTINGS_MODULE=config.settings.test $(VENV) -W ignore::RuntimeWarning \
+		manage.py makemigrations --check --dry-run
+	@DJANGO_SETTINGS_MODULE=config.settings.test $(VENV) manage.py check --fail-level WARNING
+
+bench: environment-dev  ## measurements, as a table and in var/bench.json
+	@$(VENV) -m config.local with-services --state var/bench -- $(VENV) -m tests.bench
+
+requirements: environment  ## which requirements the last `make test` has proven
+	@$(VENV) -m config.requirements
+
+clean:  ## forget the environment and all data that `make run` and `make test` made
+	@if [ -x $(VENV) ]; then $(VENV) -m config.local clean; fi
+	@rm -rf .venv
+
+environment:
+	@$(PYTHON) config/local/bootstrap.py
+
+environment-dev:
+	@$(PYTHON) config/local/bootstrap.py --dev
