@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -14,18 +13,17 @@ from django.db import connection
 from automations.actions import Action, actions
 from automations.catalogue import catalogue_for
 from automations.conditions.compiling import compile_condition
-from automations.conditions.fields import Catalogue, Facts, Kind, Lists
+from automations.conditions.explaining import Explained, explain, explain_again
+from automations.conditions.fields import Catalogue
+from automations.conditions.indexing import EqualityKey, equality_keys
 from automations.conditions.leaves import Predicate
-from automations.conditions.operators import ON_THE_CLOCK
-from automations.conditions.tree import (
-    AllOf,
-    Clause,
-    Condition,
-    Listed,
-    children,
-    field_of,
+from automations.conditions.rechecking import (
+    Recheck,
+    Seen,
+    compile_recheck,
+    flags_for_recheck,
+    paths_read,
 )
-from automations.conditions.values import parse
 from automations.engine import database
 from automations.rules.canonical import content_hash
 from automations.rules.document import Do, RuleDocument, walk_steps
@@ -36,8 +34,6 @@ logger = logging.getLogger(__name__)
 
 # Enough for 10,000 rules with some versions each; past it all are compiled again as they come.
 KEPT = 50_000
-# Compared as they are stored, so a dictionary finds them.
-EXACT = (Kind.TEXT, Kind.CHOICE, Kind.COUNTRY)
 
 
 class Unusable(Exception):
@@ -56,21 +52,6 @@ class Compiled:
     catalogue: Catalogue
     predicate: Predicate
 
-    def explain(self, facts: Facts, lists: Lists, now: datetime) -> Any:
-        return None
-
-    def says_missing(self, facts: Facts, lists: Lists, now: datetime) -> str:
-        return "Data is missing."
-
-    def recheck(self, then, then_lists, facts, lists, now, *, wrote):
-        class Again:
-            verdict = self.predicate(facts, lists, now)
-            explanation = None
-            says = "No longer true."
-
-        Again.facts = facts
-        return Again
-
     @cached_property
     def actions(self) -> dict[str, Action]:
         """The action of each step that has one, by uid."""
@@ -78,21 +59,40 @@ class Compiled:
         return {step.uid: actions[step.do] for step in steps}
 
     @cached_property
-    def reads_lists(self) -> bool:
-        return any(isinstance(node, Listed) for node in nodes(self.document.when))
-
-    @cached_property
     def must_rebuild(self) -> bool:
         """Whether time or other records can make it untrue while its subject stands unchanged."""
-        own = self.trigger.subject.partition(".")[2] + "."
-        for node in nodes(self.document.when):
-            if isinstance(node, Clause):
-                beside = field_of(node.value) or own
-                if node.op in ON_THE_CLOCK or not (node.field + beside).startswith(own):
-                    return True
-            elif isinstance(node, Listed) and not node.path.startswith(own):
-                return True
-        return False
+        own = self.trigger.subject.partition(".")[2]
+        tops = {path.partition(".")[0] for path in (*self.catalogue.fields, *self.catalogue.lists)}
+        others = {path.partition(".")[0] for path in paths_read(self.document.when)} - {own}
+        return bool(others & tops or flags_for_recheck(self.document.when).on_the_clock)
+
+    def written_before(self, cursor: str) -> tuple[str, ...]:
+        """The payload paths that the steps before a cursor have written."""
+        uids = list(self.actions)
+        done = uids[: uids.index(self.uid_at(cursor))] if cursor else []
+        return tuple(sorted({path for uid in done for path in self.actions[uid].writes}))
+
+    def recheck(self, written: tuple[str, ...]) -> Recheck:
+        """The predicate of "still true?" for a run that has written these paths."""
+        if written not in self._rechecks:
+            self._rechecks[written] = compile_recheck(
+                self.document.when, self.catalogue, self.document.param_values, written
+            )
+        return self._rechecks[written]
+
+    @cached_property
+    def _rechecks(self) -> dict[tuple[str, ...], Recheck]:
+        return {}
+
+    def explain(self, seen: Seen) -> Explained:
+        """Each clause, the value seen and its verdict."""
+        return explain(self.document.when, self.catalogue, *seen, self.document.param_values)
+
+    def explain_again(self, then: Seen, current: Seen, written: tuple[str, ...]) -> Explained:
+        """The same, of what stands there now."""
+        return explain_again(
+            self.document.when, self.catalogue, then, current, self.document.param_values, written
+        )
 
     @cached_property
     def in_words(self) -> list[str]:
@@ -116,23 +116,9 @@ class Compiled:
         return [self.actions[step.uid].in_words(step.params) for step in known[start:]]
 
     @cached_property
-    def key(self) -> tuple[str, str] | None:
-        """A fact this rule demands word for word, so that other events need not ask it."""
-        top = self.document.when
-        parts = top.parts if isinstance(top, AllOf) else [top]
-        for part in parts:
-            if isinstance(part, Clause) and part.op == "is" and type(part.value) is str:
-                field = self.catalogue.fields[part.field]
-                if field.kind in EXACT:
-                    return field.key, parse(field, part.value)
-        return None
-
-
-def nodes(tree: Condition) -> Iterable[Condition]:
-    """Every node of a condition."""
-    yield tree
-    for _, part in children(tree):
-        yield from nodes(part)
+    def keys(self) -> list[EqualityKey]:
+        """The facts this rule demands, so that other events need not ask it."""
+        return equality_keys(self.document.when, self.catalogue, self.document.param_values)
 
 
 # By database, as a process of the tests serves several.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
+from automations.conditions.fields import Facts
+from automations.conditions.indexing import RuleIndex
 from automations.engine import database
 from automations.engine.compiled import Compiled, compiled
 from backoffice.models import LegalEntity
@@ -34,44 +35,18 @@ class Active:
     compiled: Compiled
 
 
-@dataclass(slots=True)
-class _OfTrigger:
-    """The rules of one trigger: those that demand a certain value of a fact, by it, and others."""
-
-    always: list[Active] = field(default_factory=list)
-    by_fact: dict[str, dict[str, list[Active]]] = field(default_factory=dict)
-
-    def add(self, active: Active, rule: Compiled) -> None:
-        if rule.key is None:
-            self.always.append(active)
-        else:
-            fact, value = rule.key
-            self.by_fact.setdefault(fact, {}).setdefault(value, []).append(active)
-
-    def candidates(self, facts: Mapping[str, Any]) -> Iterator[Active]:
-        yield from self.always
-        for fact, by_value in self.by_fact.items():
-            value = facts.get(fact)
-            if type(value) is str and value:
-                yield from by_value.get(value, ())
-            else:
-                # Unknown is not false: each of these rules has its say about missing data.
-                for several in by_value.values():
-                    yield from several
-
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Everything in force at one epoch."""
 
     epoch: int
     zone: ZoneInfo
-    by_trigger: Mapping[str, _OfTrigger]
+    by_trigger: Mapping[str, RuleIndex[Active]]
 
-    def candidates(self, trigger: str, facts: Mapping[str, Any]) -> Iterator[Active]:
+    def candidates(self, trigger: str, facts: Facts) -> list[Active]:
         """The rules that an event of this trigger could concern."""
         known = self.by_trigger.get(trigger)
-        return known.candidates(facts) if known else iter(())
+        return known.candidates(facts) if known else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +87,12 @@ def business_zone() -> ZoneInfo:
 def _load(epoch: int) -> Rules:
     found = database.fetch(ACTIVE)
     documents = compiled(row[1] for row in found)
-    by_trigger: dict[str, _OfTrigger] = {}
+    by_trigger: dict[str, RuleIndex[Active]] = {}
     for rule_id, document_id, position in found:
         rule = documents[document_id]
         # An unusable version has no trigger to speak of: it matches nothing, and its screen and
         # the log say so.
         if isinstance(rule, Compiled):
             active = Active(rule_id, document_id, position, rule)
-            by_trigger.setdefault(rule.trigger.key, _OfTrigger()).add(active, rule)
+            by_trigger.setdefault(rule.trigger.key, RuleIndex()).add(active, rule.keys)
     return Rules(epoch, business_zone(), by_trigger)

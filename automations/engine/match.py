@@ -12,7 +12,8 @@ from django.db import transaction
 
 from automations.catalogue import upcast
 from automations.conditions.leaves import Verdict
-from automations.engine import database, wake
+from automations.conditions.rechecking import Seen
+from automations.engine import database, telling, wake
 from automations.engine.failures import RunCase, open_run_cases
 from automations.engine.in_force import ALL, Active, Moment, moment
 from automations.engine.stake import stake_of
@@ -53,12 +54,12 @@ SELECT start, array_agg(run %% %s) FROM chain GROUP BY start
 INSERT = """
 INSERT INTO automations_run (id, event_id, rule_id, document_id, subject, subject_id,
     subject_version, position, depth, state, cursor, attempts, trace_length, has_case, outcome,
-    explanation, params)
+    params, created_at)
 SELECT r.id, r.event_id, r.rule_id, r.document_id, r.subject, r.subject_id, r.subject_version,
-    r.position, r.depth, r.state, '', 0, 0, r.has_case, r.outcome, r.explanation, r.params
+    r.position, r.depth, r.state, '', 0, 0, r.has_case, r.outcome, r.params, now()
 FROM json_to_recordset(%s::json) AS r(id bigint, event_id bigint, rule_id bigint,
     document_id bigint, subject text, subject_id bigint, subject_version int, position smallint,
-    depth smallint, state text, has_case boolean, outcome text, explanation jsonb, params jsonb)
+    depth smallint, state text, has_case boolean, outcome text, params jsonb)
 ON CONFLICT (id) DO NOTHING RETURNING id
 """
 
@@ -86,7 +87,6 @@ class Found:
     active: Active
     state: Run.State
     outcome: str = ""
-    explanation: Any = None
     error: Failure.Error | None = None
 
 
@@ -131,18 +131,17 @@ def _judge(event: Told, active: Active, at: Moment) -> Found | None:
     except Exception as error:
         logger.exception("Rule %s can't judge event %s", active.rule_id, event.id)
         says = f"The conditions could not be judged: {error}"
-        return Found(event, active, Run.State.HELD, says, error=Failure.Error.BUG)
+        return Found(event, active, Run.State.HELD, says, Failure.Error.BUG)
     if verdict is False or (verdict is None and rule.document.missing_data == "skip"):
         return None
-    explanation = rule.explain(event.facts, event.lists, at.now)
     if verdict is None:
-        says = rule.says_missing(event.facts, event.lists, at.now)
-        return Found(event, active, Run.State.HELD, says, explanation, Failure.Error.MISSING)
+        says = telling.unknown(rule.explain(Seen(event.facts, event.lists, at.now)))
+        return Found(event, active, Run.State.HELD, says, Failure.Error.MISSING)
     if (says := _circle(event, active) or "") != "":
-        return Found(event, active, Run.State.HELD, says, explanation, Failure.Error.LOOP)
+        return Found(event, active, Run.State.HELD, says, Failure.Error.LOOP)
     if active.rule_id in at.stopped or ALL in at.stopped:
-        return Found(event, active, Run.State.PARKED, "The rule is stopped.", explanation)
-    return Found(event, active, Run.State.DUE, "", explanation)
+        return Found(event, active, Run.State.PARKED, "The rule is stopped.")
+    return Found(event, active, Run.State.DUE)
 
 
 def judge(events: Iterable[Told], at: Moment) -> list[Found]:
@@ -170,7 +169,6 @@ def _row(found: Found) -> dict[str, Any]:
         "state": found.state.value,
         "has_case": found.error is not None,
         "outcome": found.outcome,
-        "explanation": found.explanation,
         "params": active.compiled.document.param_values or None,
     }
 

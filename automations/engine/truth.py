@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from automations.catalogue import flatten
+from automations.catalogue import PREVIOUS, flatten
+from automations.conditions.rechecking import Seen
+from automations.engine import telling
 from automations.engine.compiled import Compiled
 from automations.engine.subjects import Versions
 from automations.engine.work import Work
@@ -44,14 +47,33 @@ def _judge_again(
         if payload is None:
             work.end(Run.State.OVERTAKEN, f"The {subjects.get(work.subject).noun} is gone.")
             continue
-        facts, lists = flatten(payload)
-        again = rule.recheck(work.facts, work.lists, facts, lists, now, wrote=work.cursor)
-        if again.verdict is True:
-            work.subject_version = known[work.subject_id]
-            work.facts, work.lists = again.facts, lists
-        elif again.verdict is None and rule.document.missing_data == "hold":
-            unsure[work.id] = (Failure.Error.MISSING, again.says)
-        else:
-            work.overtaken = again.explanation
-            work.end(Run.State.OVERTAKEN, again.says)
+        current_facts, current_lists = flatten(payload)
+        seen = Seen(current_facts, current_lists, now)
+        trouble = _settle(work, rule, known[work.subject_id], seen)
+        if trouble is not None:
+            unsure[work.id] = trouble
     return unsure
+
+
+def _settle(
+    work: Work, rule: Compiled, version: int, current: Seen
+) -> tuple[Failure.Error, str] | None:
+    then = Seen(work.facts, work.lists, work.created_at.astimezone(current.now.tzinfo))
+    written = rule.written_before(work.cursor)
+    verdict = rule.recheck(written)(then, current)
+    if verdict is True:
+        work.subject_version = version
+        work.facts, work.lists = _seen_now(work, current)
+        return None
+    told = rule.explain_again(then, current, written)
+    if verdict is None and rule.document.missing_data == "hold":
+        return Failure.Error.MISSING, telling.unknown(told)
+    work.overtaken = told.as_json()
+    work.end(Run.State.OVERTAKEN, telling.overtaken(rule.explain(then), told))
+    return None
+
+
+def _seen_now(work: Work, current: Seen) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What steps are given: the present, with what was before the event as the event told it."""
+    before = {key: value for key, value in work.facts.items() if PREVIOUS in key}
+    return {**current.facts, **before}, dict(current.lists)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from automations.catalogue import upcast
@@ -24,8 +25,8 @@ NOTE = "INSERT INTO automations_runclaim (worker, run_ids) VALUES (%s, %s) RETUR
 HOLD = "SELECT id FROM automations_runclaim WHERE id = %s FOR UPDATE"
 LOAD = """
 SELECT r.id, r.event_id, r.rule_id, r.document_id, r.subject, r.subject_id, r.subject_version,
-    r.position, r.depth, r.cursor, r.attempts, r.trace_length, r.has_case, r.overrides, r.params,
-    e.trigger, e.payload_version, e.facts, e.lists
+    r.position, r.depth, r.cursor, r.attempts, r.trace_length, r.has_case, r.created_at,
+    r.overrides, r.params, e.trigger, e.payload_version, e.facts, e.lists
 FROM automations_run r JOIN automations_event e ON e.id = r.event_id
 WHERE r.id = ANY(%s) AND r.state = 'due' ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
 """
@@ -79,6 +80,7 @@ class Work:
     attempts: int
     trace_length: int
     has_case: bool
+    created_at: datetime
     overrides: dict[str, Any]
     params: dict[str, Any]
     facts: dict[str, Any]
@@ -145,12 +147,12 @@ def drop(note: int) -> None:
 
 
 def _work(row: tuple[Any, ...]) -> Work:
-    trigger, payload_version = triggers.get(row[15]), row[16]
-    facts, lists = json.loads(row[17]), database.loads(row[18]) or {}
+    trigger, payload_version = triggers.get(row[16]), row[17]
+    facts, lists = json.loads(row[18]), database.loads(row[19]) or {}
     if trigger is not None and payload_version < trigger.version:
         facts, lists = upcast(trigger, payload_version, facts, lists)
-    overrides, params = database.loads(row[13]) or {}, database.loads(row[14]) or {}
-    return Work(*row[:13], overrides, params, facts, lists)
+    overrides, params = database.loads(row[14]) or {}, database.loads(row[15]) or {}
+    return Work(*row[:14], overrides, params, facts, lists)
 
 
 def load(run_ids: Sequence[int]) -> list[Work]:

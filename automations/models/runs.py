@@ -57,14 +57,15 @@ class Run(models.Model):
     lease_until = models.DateTimeField(null=True)
     # One sentence: how it ended, or what it waits for.
     outcome = models.TextField(blank=True)
-    # Each clause, the value seen, its verdict, as it was when the rule matched.
-    explanation = models.JSONField(null=True)
-    # Each clause that no longer held, when the run was overtaken.
+    # Why it matched is told from the event and the document, which never change, as of
+    # `created_at` (queries.explanations). Why it no longer held can't be told again, so it stands
+    # here: each clause with the value seen at the recheck.
     overtaken = models.JSONField(null=True)
     # The tunables in use.
     params = models.JSONField(null=True)
     # What a person changed before a retry, by step uid.
     overrides = models.JSONField(null=True)
+    # When the matching transaction began.
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
 
