@@ -4,8 +4,25 @@ from django.utils.module_loading import autodiscover_modules
 
 class AutomationsConfig(AppConfig):
     name = "automations"
+    append_only_tables = (
+        "automations_draftrevision",
+        "automations_failureaction",
+        # A stop is set by anyone and lifted only by automations_start_again.
+        "automations_stop",
+    )
+    # Written by the functions of migration 0002 alone.
+    read_only_tables = (
+        "automations_document",
+        "automations_documenteditor",
+        "automations_approval",
+        "automations_activation",
+        "automations_epoch",
+    )
 
     def ready(self) -> None:
         # Discovered like admin.py: each app's automation module registers its triggers, actions
         # and kinds of case.
         autodiscover_modules("automation")
+        from automations.receivers import connect
+
+        connect()

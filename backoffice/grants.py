@@ -22,6 +22,8 @@ def grant_application_role(role: str) -> None:
             name
         ),
         sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(name),
+        # Guarded functions are taken from PUBLIC by their migrations.
+        sql.SQL("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {}").format(name),
     ]
     for config in apps.get_app_configs():
         statements += [

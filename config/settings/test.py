@@ -1,7 +1,7 @@
 """Tests: real PostgreSQL and Redis, cheap password hashes, plain static files."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import env
+from config.settings.base import INSTALLED_APPS, env
 
 SECRET_KEY = env("SECRET_KEY", default="test-only-key")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -13,3 +13,6 @@ AXES_ENABLED = False
 # Static files are found where they stand; nothing is collected for a test.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
+
+# A domain of the tests' own, with actions that break, wait and kill.
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.depot"]

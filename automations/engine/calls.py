@@ -1,0 +1,81 @@
+"""Calling actions: sets where they take sets, each bug cut out, nothing half done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, transaction
+
+from automations.actions import Action, Call, Done, Outcome, RetryLater, SetAction
+
+logger = logging.getLogger(__name__)
+
+# Deadlock, serialisation, lock or statement timeout: the same work may pass in a moment.
+PASSING = {"40001", "40P01", "55P03", "57014"}
+
+
+class Bug(Exception):
+    """The action broke; the message is what people see, the log has the rest."""
+
+
+Answer = Done | Outcome | Bug
+
+
+def call(action: Action, calls: Sequence[Call]) -> list[Answer]:
+    """Take the effects, answering in the order of `calls`; what is not done has left nothing.
+
+    Raises only when the connection or the worker itself is at its end.
+    """
+    if isinstance(action, SetAction):
+        return _as_a_set(action, calls)
+    return [_alone(action, one) for one in calls]
+
+
+def _as_a_set(action: SetAction, calls: Sequence[Call]) -> list[Answer]:
+    try:
+        with transaction.atomic():
+            answers: list[Answer] = list(action.execute_many(calls))
+            if len(answers) != len(calls):
+                raise Bug(f"{action.key} gave {len(answers)} answers to {len(calls)} calls.")
+            return answers
+    except Exception as error:
+        passing = _passing(error)
+        if passing is not None:
+            return [passing] * len(calls)
+        if len(calls) == 1:
+            return [_broken(action, calls[0], error)]
+    # One bad apple: the halves without it go through.
+    middle = len(calls) // 2
+    return _as_a_set(action, calls[:middle]) + _as_a_set(action, calls[middle:])
+
+
+def _alone(action: Action, one: Call) -> Answer:
+    try:
+        with transaction.atomic():
+            return action.execute(one)
+    except Outcome as outcome:
+        return outcome
+    except Exception as error:
+        return _passing(error) or _broken(action, one, error)
+
+
+def _passing(error: BaseException) -> RetryLater | None:
+    """A fault of the moment; raises again what only a new transaction or worker can mend."""
+    if isinstance(error, SoftTimeLimitExceeded):
+        raise error
+    if isinstance(error, DatabaseError):
+        state = getattr(error.__cause__, "sqlstate", None)
+        if state is None or not transaction.get_connection().is_usable():
+            raise error
+        if state in PASSING:
+            return RetryLater("The database was busy.")
+    return None
+
+
+def _broken(action: Action, one: Call, error: BaseException) -> Answer:
+    if isinstance(error, Outcome):
+        return error
+    logger.error("%s broke on %s", action.key, one.key, exc_info=error)
+    return Bug(f"{action.label} broke: {type(error).__name__}: {error}"[:500])

@@ -1,0 +1,46 @@
+"""Sets in and out of PostgreSQL: rows go as one JSON argument, which it takes apart itself.
+
+An argument per row would cost Python more than the statement costs the server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, cast
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection
+
+Row = tuple[Any, ...]
+
+
+def fetch(query: str, *arguments: Any) -> list[Row]:
+    """The rows of a query; jsonb comes as text (`loads`)."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, arguments)
+        return cast(list[Row], cursor.fetchall())
+
+
+def write(query: str, *arguments: Any) -> int:
+    """Run a statement; answers how many rows it touched."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, arguments)
+        return int(cursor.rowcount)
+
+
+def rows(values: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as the argument of `json_to_recordset`."""
+    return json.dumps(list(values), cls=DjangoJSONEncoder)
+
+
+def loads(value: str | None) -> Any:
+    """A jsonb column as Python; None for NULL."""
+    return None if value is None else json.loads(value)
+
+
+def now() -> datetime:
+    """The database's clock at the start of the transaction: the only clock the engine knows."""
+    (value,) = fetch("SELECT now()")[0]
+    return cast(datetime, value)

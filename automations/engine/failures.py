@@ -1,0 +1,199 @@
+"""Cases: opened by runs that can't go on and by domains, closed when what they tell of is done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from django.db.models import F
+from django.utils import timezone
+
+from automations.cases import CaseKind, NewCase
+from automations.models.failures import Failure, FailureAction
+from automations.models.rules import Rule
+from backoffice.money import Money
+
+RUN = "run"
+DUE = {
+    Failure.Priority.URGENT: timedelta(hours=1),
+    Failure.Priority.HIGH: timedelta(hours=4),
+    Failure.Priority.NORMAL: timedelta(hours=24),
+    Failure.Priority.LOW: timedelta(hours=72),
+}
+# What our own side got wrong, or what is worth this much, comes first.
+HIGH_STAKE = 500
+OURS = (Failure.Error.BUG, Failure.Error.CRASH, Failure.Error.LOOP)
+_PARTICULAR = re.compile(r"[\w#./-]*\d[\w./-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class RunCase:
+    """What a run that can't go on tells people. `at_stake` None: no money is involved."""
+
+    run_id: int
+    rule_id: int
+    document_id: int
+    error: Failure.Error
+    says: str
+    subject: str
+    subject_id: int
+    subject_version: int
+    cursor: str = ""
+    action: str = ""
+    done: Sequence[str] = ()
+    not_done: Sequence[str] = ()
+    at_stake: Money | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def in_general(says: str) -> str:
+    """A sentence without the numbers of the one record it speaks of, so that like ones meet."""
+    return _PARTICULAR.sub("…", says)[:300]
+
+
+def fingerprint(*parts: str) -> str:
+    return sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _priority(error: Failure.Error, at_stake: Money | None) -> Failure.Priority:
+    if error in OURS or (at_stake is not None and abs(at_stake.amount) >= HIGH_STAKE):
+        return Failure.Priority.HIGH
+    return Failure.Priority.NORMAL
+
+
+def _from_run(case: RunCase, rule: Rule, now: datetime) -> Failure:
+    priority = _priority(case.error, case.at_stake)
+    return Failure(
+        kind=RUN,
+        key=str(case.run_id),
+        error=case.error,
+        cause=fingerprint(case.action, case.error, in_general(case.says)),
+        cause_words=in_general(case.says),
+        says=case.says,
+        rule_id=case.rule_id,
+        document_id=case.document_id,
+        run_id=case.run_id,
+        cursor=case.cursor,
+        action=case.action,
+        subject=case.subject,
+        subject_id=case.subject_id,
+        subject_version=case.subject_version,
+        done=list(case.done),
+        not_done=list(case.not_done),
+        detail=dict(case.detail),
+        at_stake=case.at_stake.amount if case.at_stake else None,
+        at_stake_currency=case.at_stake.currency if case.at_stake else "",
+        fallback=rule.fallback,
+        owner=None,
+        priority=priority,
+        opened_at=now,
+        due_at=now + DUE[priority],
+    )
+
+
+_TOLD_AGAIN = (
+    "error",
+    "cause",
+    "cause_words",
+    "says",
+    "cursor",
+    "action",
+    "subject_version",
+    "done",
+    "not_done",
+    "detail",
+    "due_at",
+)
+
+
+def open_run_cases(cases: Sequence[RunCase]) -> None:
+    """Open a case a run, or open the run's case again: the same work failed once more."""
+    if not cases:
+        return
+    now = timezone.now()
+    rules = Rule.objects.in_bulk({case.rule_id for case in cases})
+    known = _locked(RUN, [str(case.run_id) for case in cases])
+    fresh, again = [], []
+    for case in cases:
+        failure = _from_run(case, rules[case.rule_id], now)
+        (again if failure.key in known else fresh).append(failure)
+    Failure.objects.bulk_create(fresh, ignore_conflicts=True, batch_size=500)
+    for failure in again:
+        told = {name: getattr(failure, name) for name in _TOLD_AGAIN}
+        _reopen(known[failure.key], told)
+
+
+def _locked(kind: str, keys: Iterable[str]) -> dict[str, Failure]:
+    found = Failure.objects.select_for_update(no_key=True).filter(kind=kind, key__in=list(keys))
+    return {failure.key: failure for failure in found.order_by("pk")}
+
+
+def _reopen(failure: Failure, told: Mapping[str, Any]) -> None:
+    """Failing again is rare enough for a statement each."""
+    Failure.objects.filter(pk=failure.pk).update(
+        **told,
+        state=Failure.State.OPEN,
+        times=F("times") + 1,
+        resolution="",
+        resolved_by=None,
+        resolved_at=None,
+        snoozed_until=None,
+        version=F("version") + 1,
+    )
+    FailureAction.objects.create(failure=failure, verb="failed_again", text=told["says"])
+
+
+def resolve_run_cases(run_ids: Iterable[int]) -> None:
+    """Close the cases of runs that came to their end after all."""
+    open_cases = Failure.objects.select_for_update(no_key=True).exclude(
+        state=Failure.State.RESOLVED
+    )
+    found = list(open_cases.filter(run_id__in=list(run_ids)).order_by("pk"))
+    now = timezone.now()
+    for failure in found:
+        failure.state = Failure.State.RESOLVED
+        failure.resolution = failure.resolution or Failure.Resolution.RETRIED
+        failure.resolved_at = now
+        failure.version += 1
+    Failure.objects.bulk_update(
+        found, ["state", "resolution", "resolved_at", "version"], batch_size=500
+    )
+    FailureAction.objects.bulk_create(
+        [
+            FailureAction(failure=failure, verb="resolved", text="The run is done.")
+            for failure in found
+        ]
+    )
+
+
+def _from_domain(kind: CaseKind, case: NewCase, now: datetime) -> Failure:
+    priority = _priority(Failure.Error.DOMAIN, case.at_stake)
+    return Failure(
+        kind=kind.key,
+        key=case.key,
+        error=Failure.Error.DOMAIN,
+        cause=fingerprint(kind.key, case.cause),
+        cause_words=case.cause[:300],
+        says=case.says,
+        subject=kind.subject if case.subject_id is not None else "",
+        subject_id=case.subject_id,
+        detail=dict(case.detail),
+        at_stake=case.at_stake.amount if case.at_stake else None,
+        at_stake_currency=case.at_stake.currency if case.at_stake else "",
+        fallback=case.fallback,
+        priority=priority,
+        opened_at=now,
+        due_at=now + DUE[priority],
+    )
+
+
+def open_domain_cases(kind: CaseKind, new: Sequence[NewCase]) -> None:
+    """Open what a domain reports; a key that is known already changes nothing."""
+    now = timezone.now()
+    Failure.objects.bulk_create(
+        [_from_domain(kind, case, now) for case in new], ignore_conflicts=True, batch_size=500
+    )

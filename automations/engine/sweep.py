@@ -1,0 +1,36 @@
+"""What the clock finds: lost wake-ups, dead workers, cases whose snooze is over.
+
+Idempotent: two dispatchers do no harm, they find nothing the second time.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from automations.engine import crashes, database, wake
+from automations.models.failures import Failure
+
+WAITING = """
+SELECT EXISTS (SELECT 1 FROM automations_pendingevent),
+    EXISTS (SELECT 1 FROM automations_run WHERE state = 'due' AND run_after <= statement_timestamp())
+"""
+
+
+def sweep() -> None:
+    """One round; each part stands on its own."""
+    with transaction.atomic():
+        crashes.count(crashes.find())
+    _wake_cases()
+    events, runs = database.fetch(WAITING)[0]
+    if events:
+        wake.send("match")
+    if runs:
+        wake.send("execute")
+
+
+def _wake_cases() -> None:
+    Failure.objects.filter(state=Failure.State.SNOOZED, snoozed_until__lte=timezone.now()).update(
+        state=Failure.State.OPEN, snoozed_until=None, version=F("version") + 1
+    )

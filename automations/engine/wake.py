@@ -1,0 +1,77 @@
+"""Wake-ups: one message for much work, sent when the work is committed, and never waited for.
+
+A lost one is re-sent by the sweep, so Redis may be down or emptied at any moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Literal
+
+import redis
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from kombu.exceptions import KombuError
+
+logger = logging.getLogger(__name__)
+
+Stage = Literal["match", "execute"]
+TASKS: dict[Stage, str] = {
+    "match": "automations.tasks.match_events",
+    "execute": "automations.tasks.execute_runs",
+}
+# While one wake-up is on its way, others would find the same work.
+ON_ITS_WAY_MS = 2_000
+# After a failure sales don't wait for Redis again for a while.
+QUIET_SECONDS = 5.0
+_quiet_until = 0.0
+
+
+@cache
+def _redis() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None
+    )
+
+
+def _flag(stage: Stage) -> str:
+    return f"countersign:wake:{stage}"
+
+
+def send(stage: Stage) -> None:
+    """Send a wake-up unless one is on its way; never raises for a broker that is down."""
+    global _quiet_until
+    if time.monotonic() < _quiet_until:
+        return
+    try:
+        if _redis().set(_flag(stage), 1, nx=True, px=ON_ITS_WAY_MS):
+            current_app.send_task(TASKS[stage], ignore_result=True)
+    except (redis.RedisError, KombuError, OSError) as error:
+        _quiet_until = time.monotonic() + QUIET_SECONDS
+        logger.warning("No wake-up for %s, the sweep will find it: %s", stage, error)
+
+
+def arrived(stage: Stage) -> None:
+    """Work that is committed from now on needs a wake-up of its own."""
+    try:
+        _redis().delete(_flag(stage))
+    except redis.RedisError as error:
+        logger.warning("Redis does not answer: %s", error)
+
+
+_SENDERS: dict[Stage, Callable[[], None]] = {
+    "match": partial(send, "match"),
+    "execute": partial(send, "execute"),
+}
+
+
+def soon(stage: Stage) -> None:
+    """Send a wake-up when the transaction commits, one however often it is asked for."""
+    sender = _SENDERS[stage]
+    waiting = transaction.get_connection().run_on_commit
+    if not any(entry[1] is sender for entry in waiting):
+        transaction.on_commit(sender, robust=True)

@@ -1,0 +1,197 @@
+"""What can be approved, by whom it was, and what is in force.
+
+The application role only reads these tables; the functions of migration 0002 write them.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+from automations.actions import Risk
+from automations.models.rules import Rule
+
+
+class Document(models.Model):
+    """One submitted version of something approvable. Its content never changes."""
+
+    class State(models.TextChoices):
+        SUBMITTED = "submitted", "Waiting for approval"
+        CHANGES = "changes", "Changes requested"
+        REJECTED = "rejected", "Rejected"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+        APPROVED = "approved", "Approved"
+
+    kind = models.CharField(max_length=20)
+    key = models.CharField(max_length=80)
+    version = models.IntegerField()
+    rule = models.ForeignKey(
+        Rule, null=True, on_delete=models.PROTECT, related_name="documents", db_index=False
+    )
+    # Canonical text, and the hashes and contract versions it depends on: `sha256` is of all these,
+    # one a line.
+    text = models.TextField()
+    pins = ArrayField(models.TextField(), default=list)
+    sha256 = models.CharField(max_length=64)
+    risk = models.CharField(max_length=10, choices=[(risk.value, risk.value) for risk in Risk])
+    state = models.CharField(max_length=10, choices=State, default=State.SUBMITTED)
+    why = models.TextField(blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    submitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    submitted_at = models.DateTimeField(db_default=Now())
+    decided_at = models.DateTimeField(null=True)
+    draft_revision = models.IntegerField(null=True)
+
+    class Meta:
+        permissions = [("approve_document", "Can approve what others submitted")]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "key", "version"], name="document_version"),
+        ]
+        indexes = [
+            # The approval queue.
+            models.Index(
+                fields=["submitted_at"],
+                name="document_waiting",
+                condition=models.Q(state="submitted"),
+            ),
+            # A rule's history, newest first.
+            models.Index(fields=["rule", "-version"], name="document_of_rule"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key} v{self.version}"
+
+
+class DocumentEditor(models.Model):
+    """A person who edited a document before it was submitted, and so can't approve it."""
+
+    document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="editors")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["document", "user"], name="documenteditor_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document_id} by {self.user_id}"
+
+
+class Approval(models.Model):
+    """One person's verdict on exactly one content hash."""
+
+    class Verdict(models.TextChoices):
+        APPROVE = "approve", "Approved"
+        REJECT = "reject", "Rejected"
+        CHANGES = "changes", "Changes requested"
+
+    document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="approvals")
+    sha256 = models.CharField(max_length=64)
+    approver = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    role = models.CharField(max_length=20)
+    verdict = models.CharField(max_length=10, choices=Verdict)
+    comment = models.TextField(blank=True)
+    # What the approver saw: counts, samples, hashes.
+    evidence = models.JSONField(default=dict)
+    at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.verdict} of {self.document_id}"
+
+
+class Activation(models.Model):
+    """A period in which a document was in force for its rule. The open one acts."""
+
+    rule = models.ForeignKey(Rule, on_delete=models.PROTECT, related_name="activations")
+    document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="activations")
+    from_at = models.DateTimeField(db_default=Now())
+    until_at = models.DateTimeField(null=True)
+    activated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
+
+    class Meta:
+        constraints = [
+            # Two open periods would let two versions act on one event.
+            models.UniqueConstraint(
+                fields=["rule"], name="activation_open", condition=models.Q(until_at=None)
+            ),
+            models.CheckConstraint(
+                condition=models.Q(until_at=None) | models.Q(until_at__gte=models.F("from_at")),
+                name="activation_ends_after_start",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"rule {self.rule_id}: document {self.document_id}"
+
+
+class Epoch(models.Model):
+    """One row that counts changes to what is in force, so that matchers know when to reload."""
+
+    value = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Stop(models.Model):
+    """A stop of one rule, or of all when `rule` is None. One person sets it, two lift it.
+
+    The application role may add a row; only `automations_start_again` lifts one.
+    """
+
+    rule = models.ForeignKey(Rule, null=True, on_delete=models.PROTECT, related_name="stops")
+    stopped_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    stopped_at = models.DateTimeField(db_default=Now())
+    reason = models.TextField()
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
+    asked_at = models.DateTimeField(null=True)
+    lifted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
+    lifted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # A second stop of the same rule would outlive the lifting of the first.
+            models.UniqueConstraint(
+                fields=["rule"],
+                name="stop_open",
+                condition=models.Q(lifted_at=None),
+                nulls_distinct=False,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"stop of {self.rule_id or 'all'}"

@@ -1,0 +1,52 @@
+"""What happened: events as domains announced them, and which of them wait to be matched."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Event(models.Model):
+    """One announced fact about one subject. Never changed once written.
+
+    The subject is a label and an id, so the engine knows no domain. Being matched is not a column
+    here but a row less in `PendingEvent`: rewriting wide rows would bloat the largest table.
+    """
+
+    trigger = models.CharField(max_length=80)
+    subject = models.CharField(max_length=60)
+    subject_id = models.BigIntegerField()
+    subject_version = models.IntegerField()
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+    payload_version = models.SmallIntegerField()
+    # Flat scalars by path (`order.total`), under 1 kB; lists apart, as few rules look into them.
+    facts = models.JSONField(default=dict)
+    lists = models.JSONField(null=True)
+    actor_kind = models.CharField(max_length=10, blank=True)
+    actor_user_id = models.BigIntegerField(null=True)
+    # The run that caused it, and how many runs stand before it in its chain.
+    cause_run_id = models.BigIntegerField(null=True)
+    depth = models.SmallIntegerField(default=0)
+    # Imported or back-filled: feeds previews and matches no rule.
+    history = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [
+            # Previews and backtests read one trigger's events of a period.
+            models.Index(fields=["trigger", "occurred_at"], name="event_preview"),
+            # "Why did or didn't it fire?" reads one subject's events.
+            models.Index(fields=["subject_id", "subject", "id"], name="event_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.trigger} {self.subject} {self.subject_id}"
+
+
+class PendingEvent(models.Model):
+    """A live event that no matcher has seen yet: written and deleted with its event's story."""
+
+    event_id = models.BigIntegerField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.event_id)

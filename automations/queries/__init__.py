@@ -1,0 +1,1 @@
+"""Reads shaped for screens, by noun."""

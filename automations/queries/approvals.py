@@ -1,0 +1,45 @@
+"""What waits for a verdict, and what was decided."""
+
+from __future__ import annotations
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from automations.models.documents import Approval, Document, DocumentEditor
+from backoffice.models import User
+
+
+def waiting() -> QuerySet[Document]:
+    """Everything submitted, oldest first."""
+    return (
+        Document.objects.filter(state=Document.State.SUBMITTED)
+        .select_related("rule__owner", "author", "submitted_by")
+        .order_by("submitted_at")
+    )
+
+
+def waiting_for(user: User) -> QuerySet[Document]:
+    """Everything submitted, with `is_own`: this person edited or submitted it."""
+    own = DocumentEditor.objects.filter(document=OuterRef("pk"), user=user)
+    return waiting().annotate(is_own=Exists(own))
+
+
+def decided() -> QuerySet[Approval]:
+    """Verdicts, newest first."""
+    return Approval.objects.select_related("document__rule", "approver").order_by("-at", "-id")
+
+
+def document_detail(document_id: int) -> Document:
+    """One version with its rule, people and verdicts; raises Document.DoesNotExist."""
+    return (
+        Document.objects.select_related("rule__owner", "author", "submitted_by")
+        .prefetch_related("approvals__approver", "editors__user", "activations")
+        .get(pk=document_id)
+    )
+
+
+def version_before(document: Document) -> Document | None:
+    """What was in force when this was submitted, to show the difference to; None for the first."""
+    earlier = Document.objects.filter(
+        kind=document.kind, key=document.key, version__lt=document.version
+    )
+    return earlier.exclude(activations=None).order_by("-version").first()

@@ -1,0 +1,127 @@
+"""Rules as lists and pages show them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    FilteredRelation,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from automations.models.documents import Activation, Document, Stop
+from automations.models.failures import Failure
+from automations.models.rules import Draft, DraftRevision, Rule
+from automations.models.runs import Run
+
+
+def rule_list() -> QuerySet[Rule]:
+    """All rules, each with
+
+    `live_document_id`, `live_version` and `live_since` (None: not in force), `is_stopped`,
+    `candidate_state` and `candidate_id` of a version that waits (None: none), `last_fired_at`
+    (None: never), `runs_7d` and `open_cases`.
+    """
+    runs = Run.objects.filter(rule_id=OuterRef("pk"))
+    week = timezone.now() - timedelta(days=7)
+    recent = runs.filter(created_at__gte=week).order_by().values("rule_id")
+    cases = Failure.objects.filter(rule=OuterRef("pk")).exclude(state=Failure.State.RESOLVED)
+    candidate = Document.objects.filter(
+        rule=OuterRef("pk"),
+        state__in=[Document.State.SUBMITTED, Document.State.CHANGES, Document.State.APPROVED],
+        activations=None,
+    ).order_by("-version")
+    return (
+        Rule.objects.select_related("owner")
+        .annotate(live=FilteredRelation("activations", condition=Q(activations__until_at=None)))
+        .annotate(
+            live_document_id=F("live__document_id"),
+            live_version=F("live__document__version"),
+            live_since=F("live__from_at"),
+            is_stopped=Exists(Stop.objects.filter(rule=OuterRef("pk"), lifted_at=None)),
+            candidate_state=Subquery(candidate.values("state")[:1]),
+            candidate_id=Subquery(candidate.values("pk")[:1]),
+            last_fired_at=Subquery(runs.order_by("-id").values("created_at")[:1]),
+            runs_7d=Coalesce(
+                Subquery(recent.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0
+            ),
+            open_cases=Coalesce(
+                Subquery(
+                    cases.order_by().values("rule").annotate(n=Count("pk")).values("n"),
+                    output_field=IntegerField(),
+                ),
+                0,
+            ),
+        )
+        .order_by("trigger", "position", "name")
+    )
+
+
+def live_document(rule: Rule) -> Document | None:
+    """The version in force; None when there is none."""
+    opened = Activation.objects.filter(rule=rule, until_at=None).select_related("document").first()
+    return opened.document if opened else None
+
+
+def candidate(rule: Rule) -> Document | None:
+    """The version that waits for approval or for being put in force; None when there is none."""
+    found = Document.objects.filter(
+        rule=rule,
+        state__in=[Document.State.SUBMITTED, Document.State.CHANGES, Document.State.APPROVED],
+        activations=None,
+    )
+    return found.order_by("-version").first()
+
+
+def versions(rule: Rule) -> QuerySet[Document]:
+    """Every submitted version, newest first, with its people and verdicts."""
+    return (
+        Document.objects.filter(rule=rule)
+        .select_related("author", "submitted_by")
+        .prefetch_related("approvals__approver", "activations__activated_by")
+        .order_by("-version")
+    )
+
+
+def draft_of(rule: Rule) -> Draft:
+    """The rule's draft."""
+    return Draft.objects.select_related("updated_by").get(rule=rule)
+
+
+def revisions(rule: Rule) -> QuerySet[DraftRevision]:
+    """What was saved of the draft, newest first."""
+    return DraftRevision.objects.filter(rule=rule).select_related("editor").order_by("-number")
+
+
+def open_stop(rule: Rule | None) -> Stop | None:
+    """The stop of a rule (None: of all rules) that is in force; None when there is none."""
+    found = Stop.objects.filter(rule=rule, lifted_at=None)
+    return found.select_related("stopped_by", "asked_by").first()
+
+
+def open_stops() -> QuerySet[Stop]:
+    """Everything that is stopped now, and who asked to start it again."""
+    return (
+        Stop.objects.filter(lifted_at=None)
+        .select_related("rule", "stopped_by", "asked_by")
+        .order_by("-stopped_at")
+    )
+
+
+def queued(rule: Rule | None) -> dict[str, int]:
+    """How many runs are due, waiting, held, parked or failed, of a rule or of all."""
+    open_states = [Run.State.DUE, Run.State.WAITING, Run.State.HELD, Run.State.PARKED]
+    runs = Run.objects.filter(state__in=[*open_states, Run.State.FAILED])
+    if rule is not None:
+        runs = runs.filter(rule_id=rule.pk)
+    counted = runs.order_by().values("state").annotate(n=Count("pk"))
+    return {row["state"]: row["n"] for row in counted}

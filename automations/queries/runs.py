@@ -1,0 +1,77 @@
+"""Runs as lists and pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db.models import CharField, IntegerField, OuterRef, QuerySet, Subquery
+
+from automations.models.documents import Document
+from automations.models.events import Event
+from automations.models.failures import Failure
+from automations.models.rules import Rule
+from automations.models.runs import Effect, Run, StepRun
+from backoffice import subjects
+
+
+def run_list() -> QuerySet[Run]:
+    """All runs, newest event first, each with `rule_name`, `rule_slug` and `rule_version`."""
+    rule = Rule.objects.filter(pk=OuterRef("rule_id"))
+    document = Document.objects.filter(pk=OuterRef("document_id"))
+    return Run.objects.annotate(
+        rule_name=Subquery(rule.values("name")[:1], output_field=CharField()),
+        rule_slug=Subquery(rule.values("slug")[:1], output_field=CharField()),
+        rule_version=Subquery(document.values("version")[:1], output_field=IntegerField()),
+    ).order_by("-id")
+
+
+def runs_of_subject(label: str, subject_id: int) -> QuerySet[Run]:
+    """What rules did about one record, newest first."""
+    return run_list().filter(subject=label, subject_id=subject_id)
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """One run with all that a page shows. `case` None: it never needed a person."""
+
+    run: Run
+    rule: Rule
+    document: Document
+    event: Event
+    steps: list[StepRun]
+    effects: list[Effect]
+    case: Failure | None
+
+
+def run_detail(run_id: int) -> RunDetail:
+    """One run; raises Run.DoesNotExist."""
+    run = Run.objects.get(pk=run_id)
+    return RunDetail(
+        run=run,
+        rule=Rule.objects.select_related("owner").get(pk=run.rule_id),
+        document=Document.objects.get(pk=run.document_id),
+        event=Event.objects.get(pk=run.event_id),
+        steps=list(StepRun.objects.filter(run_id=run_id).order_by("number")),
+        effects=list(Effect.objects.filter(run_id=run_id)),
+        case=Failure.objects.filter(run_id=run_id).first(),
+    )
+
+
+def caused_by(run_id: int) -> QuerySet[Event]:
+    """The events a run set off."""
+    event_id = run_id // 1_000_000
+    return Event.objects.filter(id__gt=event_id, cause_run_id=run_id).order_by("id")
+
+
+def numbers(rows: Iterable[Run | Failure | Event]) -> Mapping[tuple[str, int], str]:
+    """The numbers people know the rows' subjects by, for a page of rows, by label and id."""
+    wanted: dict[str, set[int]] = {}
+    for row in rows:
+        if row.subject and row.subject_id is not None:
+            wanted.setdefault(row.subject, set()).add(row.subject_id)
+    return {
+        (label, key): number
+        for label, ids in wanted.items()
+        for key, number in subjects.get(label).numbers(ids).items()
+    }

@@ -1,0 +1,1 @@
+"""Every write people make in the engine: rules, approvals, stops and cases."""

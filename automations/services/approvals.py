@@ -1,0 +1,167 @@
+"""Verdicts on what others submitted. PostgreSQL decides who may; this says it in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from automations.actions import Risk
+from automations.models.documents import Activation, Approval, Document, DocumentEditor
+from automations.models.rules import Rule
+from automations.rules.parsing import read_document
+from automations.services import doors
+from automations.services.errors import Refused
+from backoffice import audit, roles
+from backoffice.actors import Actor
+from backoffice.models import User
+
+# Mirrors automations_role_suits, which decides; here it only chooses words and buttons.
+SUITABLE: Mapping[str, tuple[str, ...]] = {
+    Risk.MONEY: (roles.FINANCE,),
+    Risk.CUSTOMER: (roles.OPERATIONS, roles.SUPPORT),
+    Risk.NONE: (roles.OPERATIONS, roles.FINANCE, roles.SUPPORT),
+}
+
+
+def role_for(user: User, risk: str) -> str | None:
+    """The role in which this person could decide on such a risk; None when there is none."""
+    held = set(user.groups.values_list("name", flat=True))
+    return next((role for role in SUITABLE[risk] if role in held), None)
+
+
+def why_not(document: Document, user: User) -> str | None:
+    """Why this person can't decide on this document; None when they can."""
+    if document.state != Document.State.SUBMITTED:
+        return "This version no longer waits for approval."
+    if DocumentEditor.objects.filter(document=document, user=user).exists():
+        return "You edited or submitted this version, so someone else has to decide."
+    if role_for(user, document.risk) is None:
+        wanted = " or ".join(SUITABLE[document.risk])
+        return f"Someone of {wanted} has to decide on this."
+    return None
+
+
+def _decide(
+    document_id: int,
+    verdict: Approval.Verdict,
+    *,
+    sha256: str,
+    comment: str,
+    evidence: Mapping[str, Any],
+    actor: Actor,
+) -> int:
+    approver = doors.person_id(actor)
+    risk = Document.objects.values_list("risk", flat=True).get(pk=document_id)
+    role = role_for(User.objects.get(pk=approver), risk) or ""
+    answer: int = doors.call(
+        "decide_document",
+        document_id,
+        sha256,
+        approver,
+        role,
+        verdict.value,
+        comment,
+        doors.as_json(evidence),
+    )
+    return answer
+
+
+def _refused(document_id: int, actor: Actor, refusal: Refused) -> None:
+    """A refused attempt is evidence too; written after the rollback of what was refused."""
+    audit.record(
+        "rules.refused", "automations.document", document_id, actor=actor, why=str(refusal)
+    )
+
+
+def approve(
+    document_id: int,
+    *,
+    sha256: str,
+    actor: Actor,
+    comment: str = "",
+    evidence: Mapping[str, Any] | None = None,
+    activate_now: bool = True,
+) -> Approval:
+    """Agree to exactly this content, and put it in force unless told otherwise.
+
+    `sha256` is the hash the person looked at; `evidence` is what they were shown. Raises Refused.
+    """
+    try:
+        with transaction.atomic():
+            given = _decide(
+                document_id,
+                Approval.Verdict.APPROVE,
+                sha256=sha256,
+                comment=comment,
+                evidence=evidence or {},
+                actor=actor,
+            )
+            if activate_now:
+                _activate(document_id, actor)
+    except Refused as refusal:
+        _refused(document_id, actor, refusal)
+        raise
+    return Approval.objects.get(pk=given)
+
+
+def reject(
+    document_id: int,
+    *,
+    sha256: str,
+    comment: str,
+    actor: Actor,
+    evidence: Mapping[str, Any] | None = None,
+) -> Approval:
+    """Say no, with a reason; raises Refused."""
+    return _turn_back(document_id, Approval.Verdict.REJECT, sha256, comment, actor, evidence or {})
+
+
+def request_changes(
+    document_id: int,
+    *,
+    sha256: str,
+    comment: str,
+    actor: Actor,
+    evidence: Mapping[str, Any] | None = None,
+) -> Approval:
+    """Give it back to its author with what to change; raises Refused."""
+    return _turn_back(document_id, Approval.Verdict.CHANGES, sha256, comment, actor, evidence or {})
+
+
+def _turn_back(
+    document_id: int,
+    verdict: Approval.Verdict,
+    sha256: str,
+    comment: str,
+    actor: Actor,
+    evidence: Mapping[str, Any],
+) -> Approval:
+    try:
+        given = _decide(
+            document_id, verdict, sha256=sha256, comment=comment, evidence=evidence, actor=actor
+        )
+    except Refused as refusal:
+        _refused(document_id, actor, refusal)
+        raise
+    return Approval.objects.get(pk=given)
+
+
+def activate(document_id: int, *, actor: Actor) -> Activation:
+    """Put an approved version in force from the next matching on; raises Refused."""
+    try:
+        with transaction.atomic():
+            opened = _activate(document_id, actor)
+    except Refused as refusal:
+        _refused(document_id, actor, refusal)
+        raise
+    return Activation.objects.get(pk=opened)
+
+
+def _activate(document_id: int, actor: Actor) -> int:
+    opened: int = doors.call("activate_document", document_id, doors.person_id(actor))
+    document = Document.objects.only("rule_id", "text").get(pk=document_id)
+    trigger = read_document(document.text).trigger_key or ""
+    Rule.objects.filter(pk=document.rule_id).update(trigger=trigger)
+    return opened

@@ -1,0 +1,280 @@
+"""What people do about a case. Each verb takes the version its button showed: pressed twice, or by
+two people at once, it acts once and tells the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from automations.engine import resume
+from automations.engine.compiled import Unusable
+from automations.models.failures import Failure, FailureAction
+from automations.models.runs import Run
+from automations.rules.parameters import ParametersInvalid
+from automations.services import doors
+from automations.services.errors import AutomationError, NotPossible, Stale
+from backoffice import timeline
+from backoffice.actors import Actor
+from backoffice.models import User
+
+CHANGED = "Someone worked on this case meanwhile. Look at it again."
+
+
+@dataclass(slots=True)
+class Bulk:
+    """What became of a set of cases: how many were done, and why the others were not."""
+
+    done: list[int] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+def _locked(failure_id: int, version: int) -> Failure:
+    """The case under lock, its run first (the engine's order); raises Stale and NotPossible."""
+    run_id = Failure.objects.values_list("run_id", flat=True).get(pk=failure_id)
+    if run_id is not None:
+        Run.objects.select_for_update(no_key=True).filter(pk=run_id).first()
+    failure = Failure.objects.select_for_update(no_key=True).get(pk=failure_id)
+    if failure.version != version:
+        raise Stale(CHANGED)
+    if failure.state == Failure.State.RESOLVED:
+        raise NotPossible("This case is closed.")
+    return failure
+
+
+def _run(failure: Failure) -> Run:
+    run = Run.objects.filter(pk=failure.run_id).first()
+    if run is None or run.state not in (Run.State.FAILED, Run.State.HELD):
+        raise NotPossible("No run of this case is standing still.")
+    return run
+
+
+def _stopped_run(failure: Failure) -> Run:
+    """The run, when its version can still go on."""
+    run = _run(failure)
+    try:
+        resume.rule_of(run)
+    except Unusable as error:
+        raise NotPossible(str(error)) from error
+    return run
+
+
+def _log(
+    failure: Failure,
+    verb: str,
+    actor: Actor,
+    text: str = "",
+    *,
+    reference: str = "",
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    FailureAction.objects.create(
+        failure=failure,
+        user_id=actor.user_id,
+        verb=verb,
+        text=text,
+        reference=reference,
+        changes=dict(changes or {}),
+    )
+
+
+def _tell(failure: Failure, words: str, actor: Actor) -> None:
+    """The subject's own story says what people did about its cases."""
+    if failure.subject_id is not None:
+        timeline.record(
+            [timeline.Happened(failure.subject, failure.subject_id, words[:500], actor)]
+        )
+
+
+def _save(failure: Failure, **changes: Any) -> Failure:
+    failure.version += 1
+    for name, value in changes.items():
+        setattr(failure, name, value)
+    failure.save(update_fields=[*changes, "version"])
+    return failure
+
+
+def _close(failure: Failure, resolution: Failure.Resolution, actor: Actor) -> Failure:
+    return _save(
+        failure,
+        state=Failure.State.RESOLVED,
+        resolution=resolution,
+        resolved_by_id=doors.person_id(actor),
+        resolved_at=timezone.now(),
+    )
+
+
+def _goes_on(failure: Failure, run: Run, resolution: Failure.Resolution, actor: Actor) -> Failure:
+    """The case closes with its run: now, if the run is at its end, else when it gets there."""
+    if run.state in (Run.State.DONE, Run.State.CANCELLED):
+        return _close(failure, resolution, actor)
+    return _save(
+        failure,
+        state=Failure.State.RETRYING,
+        resolution=resolution,
+        resolved_by_id=doors.person_id(actor),
+    )
+
+
+def _because(reason: str) -> str:
+    if not reason.strip():
+        raise NotPossible("Say why, for those who read this later.")
+    return reason.strip()
+
+
+@transaction.atomic
+def retry_case(failure_id: int, *, version: int, actor: Actor) -> Failure:
+    """Let the run try its failed step again, with what it was given."""
+    failure = _locked(failure_id, version)
+    run = resume.retry(_stopped_run(failure), failure)
+    _log(failure, "retry", actor)
+    _tell(failure, "Retried a failed step", actor)
+    return _goes_on(failure, run, Failure.Resolution.RETRIED, actor)
+
+
+@transaction.atomic
+def edit_and_retry(
+    failure_id: int, *, version: int, values: Mapping[str, Any], actor: Actor
+) -> Failure:
+    """Try the failed step again with other input; the original stays beside the difference.
+
+    Raises NotPossible with the form's messages when the action does not take the values.
+    """
+    failure = _locked(failure_id, version)
+    try:
+        run, changes = resume.edit(_stopped_run(failure), failure, dict(values))
+    except ParametersInvalid as error:
+        raise NotPossible(str(error)) from error
+    if not changes:
+        raise NotPossible("Nothing was changed. Use retry to try the same again.")
+    _log(failure, "edit", actor, changes=changes)
+    _tell(failure, f"Edited {', '.join(sorted(changes))} of a failed step and retried it", actor)
+    return _goes_on(failure, run, Failure.Resolution.EDITED, actor)
+
+
+@transaction.atomic
+def skip_step(failure_id: int, *, version: int, reason: str, actor: Actor) -> Failure:
+    """Leave the failed step out and go on with the next."""
+    why = _because(reason)
+    failure = _locked(failure_id, version)
+    run = resume.skip(_stopped_run(failure), why, doors.person_id(actor))
+    _log(failure, "skip", actor, why)
+    _tell(failure, f"Skipped a failed step: {why}", actor)
+    return _goes_on(failure, run, Failure.Resolution.SKIPPED, actor)
+
+
+@transaction.atomic
+def done_by_hand(
+    failure_id: int, *, version: int, reference: str, actor: Actor, text: str = ""
+) -> Failure:
+    """Record that a person did the step elsewhere, which counts as its effect; the run goes on.
+
+    `reference` proves it: a tracking number, a document number.
+    """
+    if not reference.strip():
+        raise NotPossible("Give a reference that proves it: a number or a link.")
+    failure = _locked(failure_id, version)
+    if failure.run_id is None:
+        _log(failure, "by_hand", actor, text, reference=reference)
+        return _close(failure, Failure.Resolution.BY_HAND, actor)
+    run = resume.by_hand(_stopped_run(failure), reference, doors.person_id(actor))
+    _log(failure, "by_hand", actor, text, reference=reference)
+    _tell(failure, f"Did a failed step by hand ({reference})", actor)
+    return _goes_on(failure, run, Failure.Resolution.BY_HAND, actor)
+
+
+@transaction.atomic
+def end_run(failure_id: int, *, version: int, reason: str, actor: Actor) -> Failure:
+    """Give the run up; what it did stays done."""
+    why = _because(reason)
+    failure = _locked(failure_id, version)
+    resume.end(_run(failure), why)
+    _log(failure, "end", actor, why)
+    _tell(failure, f"Ended a run that had failed: {why}", actor)
+    return _close(failure, Failure.Resolution.ENDED, actor)
+
+
+@transaction.atomic
+def solve_case(
+    failure_id: int, *, version: int, text: str, actor: Actor, reference: str = ""
+) -> Failure:
+    """Close a case that a domain reported, saying how it was solved."""
+    said = _because(text)
+    failure = _locked(failure_id, version)
+    if failure.run_id is not None:
+        raise NotPossible("A run stands behind this case: retry, skip or end it.")
+    _log(failure, "solve", actor, said, reference=reference)
+    _tell(failure, f"Case solved: {said}", actor)
+    return _close(failure, Failure.Resolution.SOLVED, actor)
+
+
+@transaction.atomic
+def assign_case(failure_id: int, *, version: int, owner: User | None, actor: Actor) -> Failure:
+    """Give the case to someone, or back to the queue with None."""
+    failure = _locked(failure_id, version)
+    before = failure.owner_id
+    changes = {"owner": {"from": before, "to": owner.pk if owner else None}}
+    _log(failure, "assign", actor, changes=changes)
+    return _save(failure, owner_id=owner.pk if owner else None)
+
+
+@transaction.atomic
+def snooze_case(
+    failure_id: int, *, version: int, until: datetime, actor: Actor, text: str = ""
+) -> Failure:
+    """Put the case aside until a time; failing again brings it back at once."""
+    if until <= timezone.now():
+        raise NotPossible("Choose a time that is still to come.")
+    failure = _locked(failure_id, version)
+    if failure.state == Failure.State.RETRYING:
+        raise NotPossible("This case is being retried.")
+    _log(failure, "snooze", actor, text, changes={"until": {"to": until.isoformat()}})
+    return _save(failure, state=Failure.State.SNOOZED, snoozed_until=until)
+
+
+@transaction.atomic
+def prioritise_case(
+    failure_id: int, *, version: int, priority: Failure.Priority, actor: Actor
+) -> Failure:
+    """Say how soon it has to be looked at."""
+    failure = _locked(failure_id, version)
+    _log(
+        failure,
+        "prioritise",
+        actor,
+        changes={"priority": {"from": failure.priority, "to": priority.value}},
+    )
+    return _save(failure, priority=priority)
+
+
+@transaction.atomic
+def comment_case(failure_id: int, *, text: str, actor: Actor) -> FailureAction:
+    """Add a note; it disturbs nobody's work on the case."""
+    return FailureAction.objects.create(
+        failure_id=failure_id,
+        user_id=doors.person_id(actor),
+        verb="comment",
+        text=_because(text),
+    )
+
+
+def in_bulk(verb: Callable[..., Failure], cases: Sequence[tuple[int, int]], **given: Any) -> Bulk:
+    """Apply a verb to a frozen set of (id, version), each on its own.
+
+    A case that changed since the set was frozen is left as it is and told with the reason.
+    """
+    answer = Bulk()
+    for failure_id, version in cases:
+        try:
+            verb(failure_id, version=version, **given)
+        except AutomationError as error:
+            answer.refused[failure_id] = str(error)
+        except Failure.DoesNotExist:
+            answer.refused[failure_id] = "This case does not exist."
+        else:
+            answer.done.append(failure_id)
+    return answer

@@ -1,0 +1,189 @@
+"""A rule's life in its owner's hands: created, described, submitted, retired."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from automations.actions import Risk, actions
+from automations.conditions.problems import Problem
+from automations.models.documents import Document
+from automations.models.rules import Draft, DraftRevision, Rule
+from automations.rules.canonical import canonical, content_hash, contracts_of
+from automations.rules.document import Do, RuleDocument, walk_steps
+from automations.rules.parsing import parse_document
+from automations.rules.validating import validate_document
+from automations.services import doors
+from automations.services.errors import Invalid, NotPossible, Refused, Stale
+from automations.triggers import triggers
+from backoffice import audit
+from backoffice.actors import Actor
+from backoffice.models import User
+
+RISKS = [Risk.NONE, Risk.CUSTOMER, Risk.MONEY]
+DESCRIBED = (
+    "name",
+    "purpose",
+    "domain",
+    "owner_id",
+    "fallback",
+    "review_on",
+    "position",
+    "expected_per_day_min",
+    "expected_per_day_max",
+    "minutes_saved",
+)
+
+
+def _free_slug(name: str) -> str:
+    base = slugify(name)[:70] or "rule"
+    taken = set(Rule.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    if base not in taken:
+        return base
+    return next(f"{base}-{n}" for n in range(2, len(taken) + 3) if f"{base}-{n}" not in taken)
+
+
+def _trigger_of(body: Any) -> str:
+    start = body.get("trigger") if isinstance(body, dict) else None
+    key = start.get("on") if isinstance(start, dict) else None
+    return key if isinstance(key, str) else ""
+
+
+@transaction.atomic
+def create_rule(
+    *,
+    name: str,
+    domain: str,
+    body: Any,
+    actor: Actor,
+    owner: User | None = None,
+    purpose: str = "",
+    fallback: str = "",
+    review_on: date | None = None,
+) -> Rule:
+    """Make a rule with its first draft, which may still have problems. `owner` None: the maker."""
+    person = doors.person_id(actor)
+    rule = Rule.objects.create(
+        slug=_free_slug(name),
+        name=name,
+        domain=domain,
+        purpose=purpose,
+        fallback=fallback,
+        review_on=review_on,
+        owner_id=owner.pk if owner else person,
+        created_by_id=person,
+        trigger=_trigger_of(body)[:80],
+    )
+    Draft.objects.create(rule=rule, body=body, updated_by_id=person)
+    DraftRevision.objects.create(rule=rule, number=1, body=body, editor_id=person)
+    audit.record("rules.created", "automations.rule", rule.pk, actor=actor, slug=rule.slug)
+    return rule
+
+
+@transaction.atomic
+def describe_rule(rule_id: int, *, version: int, actor: Actor, **changes: Any) -> Rule:
+    """Change what people read about a rule (see DESCRIBED), never what it does; raises Stale."""
+    rule = Rule.objects.select_for_update(no_key=True).get(pk=rule_id)
+    if rule.version != version:
+        raise Stale("Someone changed this rule meanwhile. Look at it before you save.")
+    unknown = set(changes) - set(DESCRIBED)
+    if unknown:
+        raise NotPossible(f"{', '.join(sorted(unknown))} can't be changed here.")
+    for name, value in changes.items():
+        setattr(rule, name, value)
+    rule.version += 1
+    rule.save(update_fields=[*changes, "version"])
+    audit.record(
+        "rules.described", "automations.rule", rule.pk, actor=actor, fields=sorted(changes)
+    )
+    return rule
+
+
+def risk_of(document: RuleDocument) -> Risk:
+    """The highest risk of its actions; an unknown action counts as money."""
+    found = [Risk.NONE]
+    for _, step in walk_steps(document.steps):
+        if isinstance(step, Do):
+            action = actions.get(step.do)
+            found.append(action.risk if action else Risk.MONEY)
+    return max(found, key=RISKS.index)
+
+
+def problems_of(rule: Rule, body: Any) -> Sequence[Problem]:
+    """What stands between this draft and its submission, notes included."""
+    found = list(validate_document(body))
+    if rule.owner is None:
+        found.append(Problem("owner", "A rule needs an owner."))
+    if not rule.fallback.strip():
+        found.append(Problem("fallback", "Write what people do when this rule fails."))
+    if not any(problem.blocking for problem in found):
+        found.extend(_permissions_missing(rule, parse_document(body)))
+    return found
+
+
+def _permissions_missing(rule: Rule, document: RuleDocument) -> list[Problem]:
+    owner, found = rule.owner, []
+    for path, step in walk_steps(document.steps):
+        action = actions.get(step.do) if isinstance(step, Do) else None
+        if action and owner and not owner.has_perm(action.permission):
+            words = f"{owner} may not do “{action.label}”, so a rule of theirs may not either."
+            found.append(Problem(f"{path}.do", words))
+    return found
+
+
+@transaction.atomic
+def submit_rule(rule_id: int, *, revision: int, why: str, actor: Actor) -> Document:
+    """Freeze the draft as the next version and ask for approval.
+
+    Replaces a candidate that still waits. Raises Stale, Invalid with the problems, or Refused.
+    """
+    rule = Rule.objects.select_related("owner").get(pk=rule_id)
+    draft = Draft.objects.select_for_update(no_key=True).get(rule_id=rule_id)
+    if draft.revision != revision:
+        raise Stale("The draft changed after you looked at it. Look again, then submit.")
+    found = [problem for problem in problems_of(rule, draft.body) if problem.blocking]
+    if found:
+        raise Invalid(found)
+    document = parse_document(draft.body)
+    text, contracts = canonical(document), contracts_of(document, triggers, actions)
+    document_id = doors.call(
+        "submit_document",
+        "rule",
+        rule.slug,
+        rule.pk,
+        text,
+        [f"{name}={contracts[name]}" for name in sorted(contracts)],
+        content_hash(text, [], contracts),
+        risk_of(document).value,
+        why,
+        draft.updated_by_id,
+        doors.person_id(actor),
+        draft.revision,
+    )
+    return Document.objects.get(pk=document_id)
+
+
+@transaction.atomic
+def withdraw_document(document_id: int, *, why: str, actor: Actor) -> None:
+    """Take a candidate back; raises Refused when it is in force or decided."""
+    doors.call("withdraw_document", document_id, doors.person_id(actor), why)
+
+
+@transaction.atomic
+def retire_rule(rule_id: int, *, version: int, why: str, actor: Actor) -> Rule:
+    """End a rule for good: nothing of it matches any more; its history stays."""
+    rule = Rule.objects.select_for_update(no_key=True).get(pk=rule_id)
+    if rule.version != version:
+        raise Stale("Someone changed this rule meanwhile. Look at it before you retire it.")
+    if rule.retired_at is not None:
+        raise Refused("This rule is retired already.")
+    doors.call("end_activation", rule_id, doors.person_id(actor), why)
+    rule.retired_at = timezone.now()
+    rule.version += 1
+    rule.save(update_fields=["retired_at", "version"])
+    return rule

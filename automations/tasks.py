@@ -1,0 +1,23 @@
+"""Celery's doors to the engine: a message wakes, PostgreSQL holds the work."""
+
+from celery import shared_task
+
+from automations.engine import sweep as sweeping
+from automations.engine.drain import drain
+from automations.engine.execute import execute_batch
+from automations.engine.match import BATCH, match_batch
+
+
+@shared_task(queue="internal")
+def match_events() -> None:
+    drain("match", match_batch, full=BATCH)
+
+
+@shared_task(queue="internal")
+def execute_runs() -> None:
+    drain("execute", execute_batch, full=BATCH)
+
+
+@shared_task(queue="sweep")
+def sweep() -> None:
+    sweeping.sweep()

@@ -1,0 +1,141 @@
+"""Rules that are live, parcels that arrive, and the engine worked by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+
+from automations.engine.execute import execute_batch
+from automations.engine.match import match_batch
+from automations.models.documents import Document
+from automations.models.rules import Draft, Rule
+from automations.services import approvals, rules
+from backoffice.actors import person
+from backoffice.models import User
+from tests.depot import signals
+from tests.depot.models import Parcel
+
+_made = 0
+
+
+def staff(role: str, name: str = "") -> User:
+    """A member of staff with a role; the same name gives the same person."""
+    user, fresh = User.objects.get_or_create(
+        username=name or f"{role}-of-the-factory", defaults={"first_name": role.title()}
+    )
+    if fresh:
+        user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def author() -> User:
+    return staff("operations", "author")
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    """Parcels of £100.00 and more get a tag."""
+    given: dict[str, Any] = {
+        "schema": 1,
+        "trigger": {"on": "depot.parcel_arrived"},
+        "when": {
+            "all": [
+                {
+                    "field": "parcel.total",
+                    "op": "gte",
+                    "value": {"amount": "100.00", "currency": "GBP"},
+                }
+            ]
+        },
+        "steps": [{"uid": "a1", "do": "depot.add_tag", "with": {"tag": "high-value"}}],
+    }
+    return {**given, **changes}
+
+
+def steps(*does: str, **given: Any) -> list[dict[str, Any]]:
+    """Steps with uids a1, a2, …"""
+    return [
+        {"uid": f"a{number}", "do": do, "with": {"tag": f"t{number}", **given}}
+        for number, do in enumerate(does, 1)
+    ]
+
+
+def make_rule(**changes: Any) -> Rule:
+    """A rule with a draft, by the factory's author."""
+    global _made
+    _made += 1
+    named = {key: changes.pop(key) for key in ("name", "position", "fallback") if key in changes}
+    rule = rules.create_rule(
+        name=named.get("name", f"Rule {_made}"),
+        domain="orders",
+        body=body(**changes),
+        actor=person(author()),
+        fallback=named.get("fallback", "Tag it by hand."),
+    )
+    if "position" in named:
+        Rule.objects.filter(pk=rule.pk).update(position=named["position"])
+        rule.refresh_from_db()
+    return rule
+
+
+def submit(rule: Rule) -> Document:
+    draft = Draft.objects.get(rule=rule)
+    return rules.submit_rule(
+        rule.pk, revision=draft.revision, why="Needed.", actor=person(author())
+    )
+
+
+def approver(document: Document) -> User:
+    role = approvals.SUITABLE[document.risk][0]
+    return staff(role, f"approver-{role}")
+
+
+def make_live(rule: Rule) -> Document:
+    document = submit(rule)
+    approvals.approve(
+        document.pk, sha256=document.sha256, actor=person(approver(document)), comment="Fine."
+    )
+    return document
+
+
+def live_rule(**changes: Any) -> Rule:
+    rule = make_rule(**changes)
+    make_live(rule)
+    return rule
+
+
+def make_parcels(count: int = 1, **changes: Any) -> list[Parcel]:
+    start = Parcel.objects.count()
+    given: dict[str, Any] = {"country": "FR", "total": "250.00", "carrier": "dhl", **changes}
+    return Parcel.objects.bulk_create(
+        [Parcel(**{"number": f"P-{start + number + 1:05}", **given}) for number in range(count)]
+    )
+
+
+def arrive(parcels: list[Parcel], **sent: Any) -> None:
+    signals.parcels_arrived.send(
+        sender=Parcel, **{"parcels": parcels, "actor": None, "history": False, **sent}
+    )
+
+
+def parcels_arrived(count: int = 1, **changes: Any) -> list[Parcel]:
+    """Parcels that have just arrived."""
+    parcels = make_parcels(count, **changes)
+    arrive(parcels)
+    return parcels
+
+
+def match_all() -> None:
+    while match_batch():
+        pass
+
+
+def execute_all() -> None:
+    while execute_batch():
+        pass
+
+
+def work_all() -> None:
+    """Match and execute until nothing is left, chains included."""
+    while match_batch() + execute_batch():
+        pass

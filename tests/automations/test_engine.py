@@ -1,0 +1,174 @@
+"""One event's way: recorded, matched, executed."""
+
+from __future__ import annotations
+
+import pytest
+
+from automations.engine import in_force
+from automations.models.events import Event, PendingEvent
+from automations.models.failures import Failure
+from automations.models.runs import Effect, Run, StepRun
+from backoffice.actors import person
+from automations.services import stops
+from tests.automations import factories as make
+from tests.depot.models import Parcel
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_matching_event_is_acted_on_and_a_near_miss_is_not() -> None:
+    rule = make.live_rule()
+    (dear,) = make.parcels_arrived(total="100.00")
+    (cheap,) = make.parcels_arrived(total="99.99")
+    make.work_all()
+    dear.refresh_from_db()
+    cheap.refresh_from_db()
+    assert (dear.tags, cheap.tags) == (["high-value"], [])
+    run = Run.objects.get()
+    assert (run.rule_id, run.state, run.outcome) == (rule.pk, "done", "Tagged high-value.")
+    assert run.subject_id == dear.pk
+    assert Effect.objects.filter(run_id=run.pk).count() == 1
+    step = StepRun.objects.get(run_id=run.pk)
+    assert (step.outcome, step.action, step.input) == (
+        "done",
+        "depot.add_tag",
+        {"tag": "high-value"},
+    )
+    assert not PendingEvent.objects.exists()
+    assert not Failure.objects.exists()
+
+
+def test_history_never_acts() -> None:
+    make.live_rule()
+    make.arrive(make.make_parcels(), history=True)
+    make.work_all()
+    assert Event.objects.get().history
+    assert not Run.objects.exists()
+
+
+def test_rules_of_one_event_act_in_their_order() -> None:
+    make.live_rule(steps=make.steps("depot.add_tag", tag="second"), position=2)
+    make.live_rule(steps=make.steps("depot.add_tag", tag="first"), position=1)
+    (parcel,) = make.parcels_arrived()
+    make.work_all()
+    parcel.refresh_from_db()
+    assert parcel.tags == ["first", "second"]
+
+
+def test_a_subject_that_changed_is_judged_again() -> None:
+    make.live_rule()
+    stale, fine = make.parcels_arrived(2)
+    make.match_all()
+    Parcel.objects.filter(pk=stale.pk).update(total="5.00", version=2)
+    Parcel.objects.filter(pk=fine.pk).update(total="500.00", version=2)
+    make.execute_all()
+    assert Run.objects.get(subject_id=stale.pk).state == "overtaken"
+    assert Run.objects.get(subject_id=fine.pk).state == "done"
+    assert Parcel.objects.get(pk=stale.pk).tags == []
+
+
+def test_a_subject_that_is_gone_overtakes_its_run() -> None:
+    make.live_rule()
+    (parcel,) = make.parcels_arrived()
+    make.match_all()
+    parcel.delete()
+    make.execute_all()
+    assert Run.objects.get().outcome == "The parcel is gone."
+
+
+def test_three_steps_are_done_in_one_go() -> None:
+    make.live_rule(steps=make.steps("depot.add_tag", "depot.pay_duty", "depot.add_tag"))
+    (parcel,) = make.parcels_arrived()
+    make.work_all()
+    parcel.refresh_from_db()
+    assert parcel.tags == ["t1", "t2", "t3"]
+    assert list(StepRun.objects.order_by("number").values_list("cursor", "number")) == [
+        ("a1", 1),
+        ("a2", 2),
+        ("a3", 3),
+    ]
+    assert Effect.objects.count() == 3
+
+
+def test_missing_data_is_a_case_or_skipped_as_the_rule_says() -> None:
+    clause = {"field": "parcel.carrier", "op": "is", "value": "dhl"}
+    holding = make.live_rule(when={"all": [clause]})
+    make.live_rule(when={"all": [clause]}, missing_data="skip")
+    (parcel,) = make.parcels_arrived(carrier="")
+    make.work_all()
+    run = Run.objects.get()
+    assert (run.rule_id, run.state) == (holding.pk, "held")
+    case = Failure.objects.get()
+    assert (case.run_id, case.error, case.state) == (run.pk, "missing", "open")
+    assert Parcel.objects.get(pk=parcel.pk).touched == 0
+
+
+def test_a_rule_that_meets_its_own_chain_stops_and_becomes_a_case() -> None:
+    make.live_rule(
+        trigger={"on": "depot.parcel_tagged"}, steps=make.steps("depot.add_tag_and_tell")
+    )
+    make.live_rule(steps=make.steps("depot.add_tag_and_tell"))
+    (parcel,) = make.parcels_arrived()
+    make.work_all()
+    parcel.refresh_from_db()
+    assert parcel.touched == 2
+    assert Failure.objects.get().error == "loop"
+    assert list(Event.objects.order_by("id").values_list("depth", flat=True)) == [0, 1, 2]
+
+
+def test_a_rule_stopped_between_match_and_execution_does_nothing() -> None:
+    rule = make.live_rule()
+    (parcel,) = make.parcels_arrived()
+    make.match_all()
+    stops.stop_rule(rule.pk, reason="Wrong tag.", actor=person(make.author()))
+    make.execute_all()
+    make.parcels_arrived()
+    make.work_all()
+    assert Parcel.objects.get(pk=parcel.pk).touched == 0
+    assert set(Run.objects.values_list("state", flat=True)) == {"parked"}
+
+
+def test_stopping_all_stops_every_rule() -> None:
+    make.live_rule()
+    make.parcels_arrived()
+    make.match_all()
+    stops.stop_rule(None, reason="Fire drill.", actor=person(make.author()))
+    make.execute_all()
+    assert Run.objects.get().state == "due"
+    assert not Effect.objects.exists()
+
+
+def test_a_new_version_acts_from_the_next_matching_on() -> None:
+    rule = make.live_rule()
+    make.parcels_arrived()
+    make.match_all()
+    from automations.services import drafts
+
+    drafts.save_draft(
+        rule.pk,
+        body=make.body(steps=make.steps("depot.add_tag", tag="new")),
+        revision=1,
+        actor=person(make.author()),
+    )
+    make.make_live(rule)
+    make.parcels_arrived()
+    make.work_all()
+    assert sorted(
+        tag for tags in Parcel.objects.values_list("tags", flat=True) for tag in tags
+    ) == [
+        "high-value",
+        "new",
+    ]
+
+
+def test_equality_clauses_find_their_rules_by_value() -> None:
+    for country in ("FR", "DE", "ES"):
+        clause = {"field": "parcel.country", "op": "is", "value": country}
+        make.live_rule(when={"all": [clause]}, name=country)
+    make.parcels_arrived(country="DE")
+    at = in_force.moment()
+    event = Event.objects.get()
+    found = list(at.rules.candidates(event.trigger, event.facts))
+    assert len(found) == 1
+    make.work_all()
+    assert Run.objects.count() == 1

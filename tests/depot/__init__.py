@@ -1,0 +1,1 @@
+"""A domain for tests of the engine: parcels that arrive, and actions that misbehave on demand."""

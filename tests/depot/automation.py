@@ -1,0 +1,268 @@
+"""Triggers, actions and a kind of case on parcels."""
+
+from __future__ import annotations
+
+import os
+import signal as signals_of_the_system
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.db import connection
+
+from automations.actions import Action, Call, Done, Outcome, Rejected, RetryLater, Risk, SetAction
+from automations.actions import actions as action_registry
+from automations.cases import CaseKind, NewCase, cases
+from automations.triggers import Country, Fact, Tags, Trigger, labelled, triggers
+from backoffice.actors import Actors
+from backoffice.money import Money
+from tests.depot import signals
+from tests.depot.models import Parcel
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelPart:
+    number: str = labelled("number")
+    total: Money = labelled("total")
+    country: Country = labelled("country")
+    carrier: str | None = labelled("carrier")
+    tags: Tags = labelled("tags")
+    arrived_at: datetime = labelled("arrived")
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelArrived:
+    parcel: ParcelPart = labelled("Parcel")
+
+
+NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
+
+
+def payload(parcel: Parcel) -> ParcelArrived:
+    return ParcelArrived(
+        ParcelPart(
+            parcel.number,
+            Money(Decimal(parcel.total), "GBP"),
+            Country(parcel.country),
+            parcel.carrier or None,
+            Tags(tuple(sorted(parcel.tags))),
+            NOON,
+        )
+    )
+
+
+class _OnParcel(Trigger):
+    subject = "depot.parcel"
+    payload_class = ParcelArrived
+    example = "A parcel from France arrives."
+
+    def facts(
+        self, parcels: Sequence[Parcel], actor: Any = None, history: bool = False
+    ) -> list[Fact]:
+        return [
+            Fact(
+                parcel.pk,
+                parcel.version,
+                payload(parcel),
+                datetime.now(UTC),
+                actor.of(parcel.pk) if actor else None,
+                history,
+            )
+            for parcel in parcels
+        ]
+
+    def current(self, ids: Iterable[int]) -> Mapping[int, ParcelArrived]:
+        return {parcel.pk: payload(parcel) for parcel in Parcel.objects.filter(pk__in=set(ids))}
+
+
+@triggers.register
+class OnParcelArrived(_OnParcel):
+    key = "depot.parcel_arrived"
+    label = "Parcel arrived"
+    signal = signals.parcels_arrived
+
+
+@triggers.register
+class OnParcelTagged(_OnParcel):
+    key = "depot.parcel_tagged"
+    label = "Parcel tagged"
+    signal = signals.parcels_tagged
+
+
+class TagForm(forms.Form):
+    tag = forms.CharField(label="Tag", max_length=40)
+
+
+TOUCH = """
+UPDATE depot_parcel SET tags = array_append(tags, v.tag), touched = touched + 1,
+    version = version + 1
+FROM json_to_recordset(%s::json) AS v(id bigint, tag text) WHERE depot_parcel.id = v.id
+RETURNING depot_parcel.id
+"""
+
+
+def add_tags(calls: Sequence[Call]) -> set[int]:
+    """Tag without looking whether the tag is there, so that doing it twice shows."""
+    import json
+
+    rows = [{"id": call.subject_id, "tag": call.params["tag"]} for call in calls]
+    with connection.cursor() as cursor:
+        cursor.execute(TOUCH, [json.dumps(rows)])
+        found = {row[0] for row in cursor.fetchall()}
+    return found
+
+
+class _Tagging(SetAction):
+    subject = "depot.parcel"
+    form = TagForm
+    permission = "automations.change_rule"
+    writes = ("parcel.tags",)
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return f"tag it {params.get('tag')}"
+
+
+@action_registry.register
+class AddTag(_Tagging):
+    key = "depot.add_tag"
+    label = "Tag"
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        found = add_tags(calls)
+        return [
+            Done(f"Tagged {call.params['tag']}.")
+            if call.subject_id in found
+            else Rejected("The parcel is gone.")
+            for call in calls
+        ]
+
+
+@action_registry.register
+class AddTagAndTell(AddTag):
+    key = "depot.add_tag_and_tell"
+    label = "Tag and tell"
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        answers = super().execute_many(calls)
+        parcels = list(Parcel.objects.filter(pk__in=[call.subject_id for call in calls]))
+        signals.parcels_tagged.send(
+            sender=Parcel,
+            parcels=parcels,
+            actor=Actors({call.subject_id: call.actor for call in calls}),
+            history=False,
+        )
+        return answers
+
+
+@action_registry.register
+class Refuse(_Tagging):
+    """Refuses the tag "no"."""
+
+    key = "depot.choosy"
+    label = "Choosy tag"
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        good = [call for call in calls if call.params["tag"] != "no"]
+        if good:
+            add_tags(good)
+        return [
+            Done(f"Tagged {call.params['tag']}.")
+            if call.params["tag"] != "no"
+            else Rejected(f"Parcel {call.subject_id} does not take this tag.")
+            for call in calls
+        ]
+
+
+@action_registry.register
+class Flaky(_Tagging):
+    """Fails as often as the parcel's mood says."""
+
+    key = "depot.flaky"
+    label = "Flaky tag"
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        moody = set(
+            Parcel.objects.filter(pk__in=[c.subject_id for c in calls], moods__gt=0).values_list(
+                "pk", flat=True
+            )
+        )
+        good = [call for call in calls if call.subject_id not in moody]
+        if good:
+            add_tags(good)
+        return [
+            RetryLater("The shelf is in use.", timedelta(seconds=0))
+            if call.subject_id in moody
+            else Done("Tagged.")
+            for call in calls
+        ]
+
+
+@action_registry.register
+class Buggy(_Tagging):
+    """Breaks on every parcel whose number ends in 13."""
+
+    key = "depot.buggy"
+    label = "Buggy tag"
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        add_tags(calls)
+        numbers = Parcel.objects.filter(pk__in=[call.subject_id for call in calls])
+        if any(number.endswith("13") for number in numbers.values_list("number", flat=True)):
+            raise ZeroDivisionError("thirteen")
+        return [Done("Tagged.") for _ in calls]
+
+
+@action_registry.register
+class Deadly(_Tagging):
+    """Kills the process on every parcel whose number ends in 13."""
+
+    key = "depot.deadly"
+    label = "Deadly tag"
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        add_tags(calls)
+        numbers = Parcel.objects.filter(pk__in=[call.subject_id for call in calls])
+        if any(number.endswith("13") for number in numbers.values_list("number", flat=True)):
+            os.kill(os.getpid(), signals_of_the_system.SIGKILL)
+        return [Done("Tagged.") for _ in calls]
+
+
+@action_registry.register
+class Pay(Action):
+    key = "depot.pay_duty"
+    label = "Pay duty"
+    subject = "depot.parcel"
+    form = TagForm
+    permission = "automations.change_rule"
+    risk = Risk.MONEY
+
+    def execute(self, call: Call) -> Done:
+        add_tags([call])
+        return Done("Duty paid.")
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return "pay the duty"
+
+
+@cases.register
+class DamagedParcel(CaseKind):
+    key = "depot.parcel_damaged"
+    label = "Parcel damaged"
+    subject = "depot.parcel"
+    signal = signals.parcels_damaged
+
+    def cases(self, parcels: Sequence[Parcel], actor: Any = None) -> list[NewCase]:
+        return [
+            NewCase(
+                f"{parcel.pk}",
+                "Parcel arrived damaged",
+                f"Parcel {parcel.number} arrived damaged.",
+                parcel.pk,
+                Money(Decimal(parcel.total), "GBP"),
+                "Photograph it and call the carrier.",
+            )
+            for parcel in parcels
+        ]
