@@ -42,6 +42,7 @@ CHART: tuple[tuple[str, Account.Kind, Account.Role], ...] = (
 @transaction.atomic
 def open_books(entity: LegalEntity) -> list[Account]:
     """Give a legal entity the accounts that postings need; those it has are left as they are."""
+    LegalEntity.objects.select_for_update(no_key=True).get(pk=entity.pk)
     has = set(Account.objects.filter(entity=entity).values_list("role", flat=True))
     made = [
         Account(entity=entity, code=code, name=role.label, kind=kind, role=role, normal_side=side)
@@ -55,9 +56,18 @@ def open_books(entity: LegalEntity) -> list[Account]:
 
 
 def accounts_by_role(entities: Iterable[int]) -> Books:
-    """The accounts that postings use, of several entities at once."""
-    rows = Account.objects.filter(entity_id__in=set(entities)).exclude(role="")
-    return Books({(account.entity_id, account.role): account for account in rows})
+    """The accounts that postings use, of several entities at once.
+
+    An entity without any account gets its books opened: no sale waits for that.
+    """
+    wanted = set(entities)
+    rows = list(Account.objects.filter(entity_id__in=wanted))
+    new = wanted - {account.entity_id for account in rows}
+    for entity in LegalEntity.objects.filter(pk__in=new).order_by("pk"):
+        open_books(entity)
+    if new:
+        rows = list(Account.objects.filter(entity_id__in=wanted))
+    return Books({(account.entity_id, account.role): account for account in rows if account.role})
 
 
 class Books:

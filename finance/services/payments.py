@@ -19,7 +19,7 @@ from finance.services.books import accounts_by_role
 from finance.services.errors import FinanceError, PaymentConflict
 from finance.services.journal import BusinessDays, Leg, NewEntry, post_entries
 from orders.models.orders import Order
-from orders.services.payments import record_paid
+from orders.services.payment import Amount, mark_orders_paid
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,12 @@ def record_payments(
     )
     if made:
         _book(made, orders, actor, history=history)
-        paid = sums_by_order((payment.order_id, payment.amount) for payment in made)
-        record_paid(
-            {pk: orders[pk].money(amount) for pk, amount in paid.items()},
-            at={payment.order_id: payment.received_at for payment in made},
+        told = mark_orders_paid(
+            [Amount(payment.order_id, payment.money, payment.received_at) for payment in made],
             actor=actor,
             history=history,
         )
+        _show(made, told, orders)
         signals.payments_received.send(sender=Payment, payments=made, actor=actor, history=history)
     known |= {(payment.provider, payment.external_id): payment for payment in made}
     return Recorded(
@@ -135,6 +134,14 @@ def _payment(new: NewPayment, *, history: bool) -> Payment:
         received_at=new.received_at,
         is_history=history,
     )
+
+
+def _show(made: Sequence[Payment], told: Sequence[Order], orders: dict[int, Order]) -> None:
+    """Let listeners see the orders as they are now."""
+    now = {order.pk: order for order in told}
+    for payment in made:
+        payment.order = now[payment.order_id]
+        payment.order.channel = orders[payment.order_id].channel
 
 
 def _book(

@@ -29,7 +29,7 @@ from finance.services.errors import (
 )
 from finance.services.journal import BusinessDays, Leg, NewEntry, post_entries
 from orders.models.orders import Order
-from orders.services.payments import record_refunded
+from orders.services.payment import Amount, record_refunded
 
 LABEL = "finance.refund"
 NIL = Decimal(0)
@@ -135,7 +135,8 @@ def approve_refund(
     refund.approved_by = approver
     _decide(refund, note, ["state", "approved_by"])
     _book(refund, order, actor)
-    record_refunded({order.pk: refund.money}, actor=actor, history=refund.is_history)
+    amounts = [Amount(order.pk, refund.money)]
+    (refund.order,) = record_refunded(amounts, actor=actor, history=refund.is_history)
     _tell(refund, f"Refund {refund.number} of {refund.money} approved", actor)
     audit.record(
         "finance.refund_approved",
@@ -181,7 +182,7 @@ def _request(
     if order is None:
         raise FinanceError("The order of this refund does not exist.")
     balance = balances.balance_of(order)
-    amount = new.amount or balance.refundable
+    amount = balance.refundable if new.amount is None else new.amount
     balances.check_currency(order, amount.currency)
     _check_amount(amount, balance, order)
     payment = payments.get(new.payment_id) if new.payment_id else None

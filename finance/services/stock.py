@@ -12,7 +12,7 @@ from backoffice.money import Money
 from finance.models.ledger import Account, JournalEntry
 from finance.services.books import Books, accounts_by_role
 from finance.services.journal import BusinessDays, Leg, NewEntry, post_entries
-from inventory.models import Location, StockMove
+from inventory.models import Location, Sku, StockMove
 
 Role = Account.Role
 # What stands against inventory, by where goods come from or go to.
@@ -32,10 +32,13 @@ def post_stock_moves(
     A SKU without a cost, and a move between our own places, books nothing. `actor.of()` is asked
     with the SKU's id.
     """
+    skus = Sku.objects.filter(pk__in={move.sku_id for move in moves}, unit_cost__gt=0)
+    with_cost = set(skus.values_list("pk", flat=True))
+    keys = [move.pk for move in moves if move.sku_id in with_cost]
+    if not keys:
+        return []
     valued = list(
-        StockMove.objects.filter(
-            pk__in=[move.pk for move in moves], sku__unit_cost__gt=0
-        ).select_related("sku", "from_location", "to_location")
+        StockMove.objects.filter(pk__in=keys).select_related("sku", "from_location", "to_location")
     )
     entities = {_our_place(move).legal_entity_id for move in valued if _crosses(move)}
     books, days = accounts_by_role(entities), BusinessDays(entities)
