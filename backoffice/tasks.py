@@ -10,7 +10,7 @@ from backoffice.workbench import jobs
 SECONDS = 30
 
 
-@shared_task(queue="bulk")
+@shared_task
 def run_bulk_job(job_id: int) -> None:
     """Do chunks of a bulk job for half a minute, then leave the rest to a new message."""
     end = monotonic() + SECONDS
@@ -21,7 +21,7 @@ def run_bulk_job(job_id: int) -> None:
         jobs.wake_quietly(run_bulk_job.delay, job_id)
 
 
-@shared_task(queue="sweep")
+@shared_task
 def sweep_bulk_jobs() -> None:
     """Wake the bulk jobs whose message was lost."""
     for job_id in jobs.stalled():

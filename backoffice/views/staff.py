@@ -10,15 +10,17 @@ from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import Group
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from backoffice import actors, staff, ui
 from backoffice.actors import Actor
 from backoffice.model_forms import UserModelForm
-from backoffice.models import User
+from backoffice.models import AuditEntry, User
 from backoffice.roles import ROLES
+from backoffice.views import audit as audit_view
 from backoffice.views.me import signed_in
 from backoffice.workbench import bulk
 from backoffice.workbench.bench import View, Workbench
@@ -128,6 +130,7 @@ STAFF = Workbench[User](
     permission="backoffice.view_user",
     queryset=members,
     decorate=lambda rows: rows.prefetch_related("groups"),
+    row_url=lambda user: reverse("user_detail", args=[user.username]),
     columns=(
         Column("name", "Name", ui.person, sort=("last_name", "first_name"), main=True, export=str),
         Column("username", "User name", sort="username"),
@@ -190,3 +193,31 @@ def user_new(request: HttpRequest) -> HttpResponse:
         return response
     status = 422 if form.errors else 200
     return render(request, "backoffice/user_new.html", {"form": form}, status=status)
+
+
+@permission_required("backoffice.view_user", raise_exception=True)
+@require_GET
+def user_detail(request: HttpRequest, username: str) -> HttpResponse:
+    """One member of staff, and what was decided about their access."""
+    user = get_object_or_404(User, username=username)
+    told = AuditEntry.objects.filter(subject=staff.SUBJECT, subject_id=user.pk).order_by("-at")[:50]
+    context = {
+        "subject": staff.SUBJECT,
+        "record": user,
+        "number": str(user),
+        "list_url": reverse("user_list"),
+        "list_title": STAFF.title,
+        "access": access(user),
+        "roles": roles_of(user),
+        "audit_url": reverse("audit_list"),
+        "entries": [
+            (
+                ui.moment(entry.at),
+                audit_view.who(entry),
+                audit_view.words(entry.verb),
+                audit_view.detail(entry),
+            )
+            for entry in told
+        ],
+    }
+    return render(request, "backoffice/user_detail.html", context)

@@ -38,17 +38,13 @@ class Chip:
 class Filter(ABC):
     """One filter: `key` is its parameter. `pinned` gives it a button of its own beside the search.
 
-    `kind` names its form in `templates/workbench/filters/`.
+    `template` is its form.
     """
 
-    kind: ClassVar[str]
+    template: ClassVar[str]
     key: str
     label: str
     pinned: bool = False
-
-    @property
-    def template(self) -> str:
-        return f"workbench/filters/{self.kind}.html"
 
     @abstractmethod
     def condition(self, values: Sequence[str]) -> Q:
@@ -84,7 +80,7 @@ class Choice(Filter):
     `options` is a list of (value, words), or a function that reads them at use.
     """
 
-    kind: ClassVar[str] = "choice"
+    template: ClassVar[str] = "workbench/filters/choice.html"
     options: Options | Callable[[], Options]
     field: str = ""
     where: Mapping[str, Q] | None = None
@@ -123,7 +119,7 @@ def yes_no(key: str, label: str, yes: Q, *, pinned: bool = False) -> Choice:
 class Text(Filter):
     """Words in a field. `lookup` is a Django lookup such as `icontains` or `istartswith`."""
 
-    kind: ClassVar[str] = "text"
+    template: ClassVar[str] = "workbench/filters/text.html"
     field: str = ""
     lookup: str = "icontains"
 
@@ -142,7 +138,7 @@ _SIGNS = {"gte": "≥", "lte": "≤", "gt": ">", "lt": "<", "eq": "="}
 class Range(Filter):
     """Bounds on a field, written `gte:500`; several values must all hold."""
 
-    kind: ClassVar[str] = "range"
+    template: ClassVar[str] = "workbench/filters/range.html"
     input_type: ClassVar[str] = "text"
     field: str = ""
 
@@ -259,7 +255,10 @@ class Day(Range):
         if match := re.fullmatch(r"last:(\d{1,4})d", value):
             return "today" if match[1] == "1" else f"in the last {match[1]} days"
         ((sign, text),) = self.bounds([value])
-        shown = ui.short_day(date.fromisoformat(text)) if _is_day(text) else text
+        try:
+            shown = ui.short_day(date.fromisoformat(text))
+        except ValueError:
+            shown = text
         return f"{_DAY_SIGNS.get(sign, _SIGNS[sign])} {shown}"
 
 
@@ -286,10 +285,6 @@ def _finite(text: str) -> Decimal:
     if not number.is_finite() or abs(number) >= Decimal("1e15"):
         raise ValueError(text)
     return number
-
-
-def _is_day(text: str) -> bool:
-    return re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None
 
 
 def _midnight(day: date) -> datetime:

@@ -118,31 +118,28 @@ def run_chunk(job_id: int) -> bool:
         end = min(job.position + CHUNK, job.total)
         slice_name = f"ids__{job.position}_{end}"
         ids: list[int] = BulkJob.objects.values_list(slice_name, flat=True).get(pk=job_id)
-        outcomes = _outcomes(job, ids)
-        BulkOutcome.objects.bulk_create(
-            BulkOutcome(job=job, target_id=each.target_id, ok=each.ok, message=each.message[:300])
-            for each in outcomes
-        )
-        job.position = end
-        good = sum(outcome.ok for outcome in outcomes)
-        job.succeeded += good
-        job.failed += len(outcomes) - good
-        job.touched_at = timezone.now()
-        job.status = BulkJob.Status.RUNNING
-        if end == job.total:
-            job.status = BulkJob.Status.DONE
-            job.finished_at = job.touched_at
-        job.save(
-            update_fields=[
-                "position",
-                "succeeded",
-                "failed",
-                "touched_at",
-                "status",
-                "finished_at",
-            ]
-        )
+        _keep(job, _outcomes(job, ids), end)
         return end < job.total
+
+
+def _keep(job: BulkJob, outcomes: Sequence[Outcome], end: int) -> None:
+    """Write down what became of a chunk that ends at this position."""
+    BulkOutcome.objects.bulk_create(
+        BulkOutcome(job=job, target_id=each.target_id, ok=each.ok, message=each.message[:300])
+        for each in outcomes
+    )
+    good = sum(outcome.ok for outcome in outcomes)
+    job.position = end
+    job.succeeded += good
+    job.failed += len(outcomes) - good
+    job.touched_at = timezone.now()
+    job.status = BulkJob.Status.RUNNING
+    if end == job.total:
+        job.status = BulkJob.Status.DONE
+        job.finished_at = job.touched_at
+    job.save(
+        update_fields=["position", "succeeded", "failed", "touched_at", "status", "finished_at"]
+    )
 
 
 def _outcomes(job: BulkJob, ids: Sequence[int]) -> list[Outcome]:
