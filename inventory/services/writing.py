@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from backoffice import timeline
 from backoffice.actors import Acting, Actor, Actors
+from backoffice.sets import insert_many
 from inventory import signals
 from inventory.models import Location, Sku, StockLevel, StockMove
 from inventory.queries.places import Places, places
@@ -80,7 +81,7 @@ def write_moves(
     rows = _rows(fresh, course, where, actor)
     if not history:
         _guard(rows, where, promised=course.promised)
-    moves = StockMove.objects.bulk_create(rows, batch_size=2000)
+    moves = list(insert_many(rows))
     _tell(moves, where, who)
     _announce(moves, course.reason, who, history=history)
     return moves

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from backoffice import timeline
 from backoffice.actors import Actor
+from backoffice.sets import insert_many
 from inventory.models import Sku
 from inventory.queries.skus import skus_by_code
 from inventory.services.errors import UnknownSku
@@ -17,7 +18,7 @@ from inventory.services.moves import ship_stock
 from inventory.services.writing import Moving
 from orders import signals
 from orders.models.customers import Customer
-from orders.models.orders import Order, OrderLine
+from orders.models.orders import Order
 from orders.services.allocation import LINE, Lines, ShortOrders, allocate_new
 from orders.services.drafts import NewOrder, OnShort
 from orders.services.errors import OrderError
@@ -155,11 +156,11 @@ def _write(
         orders.append(order)
         rows.append(lines)
     count_placed(orders, customers)
-    Order.objects.bulk_create(orders, batch_size=1000)
+    insert_many(orders)
     for order, lines in zip(orders, rows, strict=True):
         for line in lines:
             line.order = order
-    OrderLine.objects.bulk_create([line for lines in rows for line in lines], batch_size=2000)
+    insert_many([line for lines in rows for line in lines])
     return orders, {order.pk: lines for order, lines in zip(orders, rows, strict=True)}
 
 

@@ -80,9 +80,7 @@ def test_a_balanced_entry_is_posted_with_its_lines_in_order(entity: LegalEntity)
 def test_an_unbalanced_entry_is_refused_in_words_before_the_database_sees_it(
     entity: LegalEntity,
 ) -> None:
-    unbalanced = an_entry(
-        entity, (Role.CUSTOMERS, "120.00", "GBP"), (Role.SALES, "-119.99", "GBP")
-    )
+    unbalanced = an_entry(entity, (Role.CUSTOMERS, "120.00", "GBP"), (Role.SALES, "-119.99", "GBP"))
     with pytest.raises(NotBalanced, match="£0.01"):
         post_entries([an_entry(entity, *SALE), unbalanced])
     assert not JournalEntry.objects.exists()
@@ -167,9 +165,7 @@ def test_posted_rows_refuse_change_from_the_application(entity: LegalEntity, tab
 
 
 @pytest.mark.parametrize("table", ["finance_journalentry", "finance_journalline"])
-def test_posted_rows_refuse_change_even_from_the_owner(
-    committed_db: Database, table: str
-) -> None:
+def test_posted_rows_refuse_change_even_from_the_owner(committed_db: Database, table: str) -> None:
     post_entries([an_entry(make_entity(), *SALE)])
     with sign_in_as(settings.OWNER_DATABASE, committed_db.name) as owner:
         for statement in (

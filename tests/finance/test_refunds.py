@@ -40,9 +40,7 @@ def ask(order: Order, amount: str, user: User) -> Refund:
 
 
 def approve(refund: Refund, user: User) -> Refund:
-    return approve_refund(
-        refund, amount=refund.money, version=refund.version, actor=person(user)
-    )
+    return approve_refund(refund, amount=refund.money, version=refund.version, actor=person(user))
 
 
 def entries_of(refund: Refund) -> int:
