@@ -182,7 +182,7 @@ def test_an_approval_holds_for_the_amount_and_version_that_were_shown(
 ) -> None:
     refund = ask(make_paid_order(), "30.00", support_user)
     actor = person(finance_user)
-    with pytest.raises(RefundChanged, match="£30.00, not £31.00"):
+    with pytest.raises(RefundChanged, match=r"£30\.00, not £31\.00"):
         approve_refund(refund, amount=pounds("31.00"), version=1, actor=actor)
     with pytest.raises(RefundChanged, match="changed since"):
         approve_refund(refund, amount=refund.money, version=0, actor=actor)
