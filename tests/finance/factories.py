@@ -38,9 +38,7 @@ def pounds(amount: str | int | Decimal) -> Money:
 
 def make_entity(name: str = "Kestrel Gifts Ltd", zone: str = "Europe/London") -> LegalEntity:
     """A legal entity with open books."""
-    entity = LegalEntity.objects.create(
-        name=name, country="GB", currency="GBP", time_zone=zone
-    )
+    entity = LegalEntity.objects.create(name=name, country="GB", currency="GBP", time_zone=zone)
     open_books(entity)
     return entity
 

@@ -5,7 +5,6 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from backoffice.actors import HOUSE
@@ -15,7 +14,7 @@ from finance.queries import account_ledger, entry_by_number, trial_balance
 from finance.services.books import CHART, accounts_by_role, open_books
 from finance.services.errors import AlreadyReversed, BooksNotOpen, NotBalanced, NotRounded
 from finance.services.journal import post_entries, reverse_entry
-from tests.bed.databases import Database, at_once, sign_in_as
+from tests.bed.databases import Database, at_once, owner_role, sign_in_as
 from tests.finance.factories import Role, an_entry, make_entity, pounds
 
 SALE = ((Role.CUSTOMERS, "120.00", "GBP"), (Role.SALES, "-120.00", "GBP"))
@@ -81,9 +80,7 @@ def test_a_balanced_entry_is_posted_with_its_lines_in_order(entity: LegalEntity)
 def test_an_unbalanced_entry_is_refused_in_words_before_the_database_sees_it(
     entity: LegalEntity,
 ) -> None:
-    unbalanced = an_entry(
-        entity, (Role.CUSTOMERS, "120.00", "GBP"), (Role.SALES, "-119.99", "GBP")
-    )
+    unbalanced = an_entry(entity, (Role.CUSTOMERS, "120.00", "GBP"), (Role.SALES, "-119.99", "GBP"))
     with pytest.raises(NotBalanced, match=r"£0\.01"):
         post_entries([an_entry(entity, *SALE), unbalanced])
     assert not JournalEntry.objects.exists()
@@ -168,11 +165,9 @@ def test_posted_rows_refuse_change_from_the_application(entity: LegalEntity, tab
 
 
 @pytest.mark.parametrize("table", ["finance_journalentry", "finance_journalline"])
-def test_posted_rows_refuse_change_even_from_the_owner(
-    committed_db: Database, table: str
-) -> None:
+def test_posted_rows_refuse_change_even_from_the_owner(committed_db: Database, table: str) -> None:
     post_entries([an_entry(make_entity(), *SALE)])
-    with sign_in_as(settings.OWNER_DATABASE, committed_db.name) as owner:
+    with sign_in_as(owner_role(), committed_db.name) as owner:
         for statement in (
             f"UPDATE {table} SET id = id",
             f"DELETE FROM {table}",
