@@ -1,5 +1,7 @@
 """What finance refuses, each with a sentence that an operator can act on."""
 
+from backoffice.versions import StaleVersion
+
 
 class FinanceError(Exception):
     """Refused; nothing was written. The message says why and what to do."""
@@ -33,8 +35,8 @@ class RefundTooLarge(FinanceError):
     """More would be refunded than was paid."""
 
 
-class RefundChanged(FinanceError):
-    """The refund request is no longer the one that was shown."""
+class RefundChanged(FinanceError, StaleVersion):
+    """The refund request is no longer the one that was shown; a screen answers 409."""
 
 
 class RefundClosed(FinanceError):

@@ -1,5 +1,7 @@
 """What support refuses, each with a sentence that an operator can act on."""
 
+from backoffice.versions import StaleVersion
+
 
 class SupportError(Exception):
     """Refused; nothing was written. The message says why and what to do."""
@@ -13,8 +15,8 @@ class QueueNeeded(SupportError):
     """The queue can't close: tickets that name no queue come here."""
 
 
-class StaleTicket(SupportError):
-    """The ticket changed since it was shown."""
+class StaleTicket(SupportError, StaleVersion):
+    """The ticket changed since it was shown; a screen answers 409."""
 
 
 class TicketClosed(SupportError):

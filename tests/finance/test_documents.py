@@ -14,7 +14,8 @@ from finance.models.balances import OrderBalance
 from finance.models.ledger import JournalEntry
 from finance.queries import income, trial_balance
 from finance.services.documents import Category, Document, DocumentLine, post_documents
-from finance.services.errors import WrongCurrency
+from finance.services.errors import RefundTooLarge, WrongCurrency
+from finance.services.payments import NewPayment, record_payments
 from finance.services.refunds import approve_refund, reject_refund, request_refund
 from orders.models.orders import Order
 from tests.finance.factories import (
@@ -23,7 +24,7 @@ from tests.finance.factories import (
     make_channel,
     make_entity,
     make_order,
-    pay,
+    make_orders,
     pounds,
 )
 
@@ -146,10 +147,21 @@ def test_a_thousand_random_orders_payments_and_refunds_balance_in_three_currenci
     entity: LegalEntity, support_user: User, finance_user: User
 ) -> None:
     chance = random.Random(20261120)
-    channels = [make_channel(entity, currency) for currency in ("GBP", "EUR", "JPY")]
-    for number in range(1000):
-        _live_through(chance, make_order("0", channel=chance.choice(channels)), number)
-    for order in chance.sample(list(Order.objects.filter(balance__paid__gt=0)), 150):
+    orders = make_orders(entity, ("GBP", "EUR", "JPY"), 1000)
+    papers = [paper for order in orders for paper in _charged(chance, order)]
+    payments = [
+        NewPayment(order.pk, "stripe", f"{order.pk}-{part}", _paid(chance, order), NOW)
+        for order in orders
+        for part in range(chance.randint(0, 2))
+    ]
+    chance.shuffle(papers)
+    chance.shuffle(payments)
+    # Money and paper meet in any order.
+    record_payments(payments[:500], actor=HOUSE)
+    post_documents(papers[:700])
+    record_payments(payments[500:], actor=HOUSE)
+    post_documents(papers[700:])
+    for order in chance.sample([each for each in orders if each.pk % 2], 60):
         _ask_back(chance, order, support_user, finance_user)
     books = trial_balance(entity.pk)
     assert books.off == {"GBP": 0, "EUR": 0, "JPY": 0}
@@ -157,37 +169,37 @@ def test_a_thousand_random_orders_payments_and_refunds_balance_in_three_currenci
         _ties(books.of(Role.CUSTOMERS, currency), books.of(Role.PSP_CLEARING, currency), currency)
 
 
-def _live_through(chance: random.Random, order: Order, number: int) -> None:
-    """Charge, credit and pay an order by chance, in whichever order."""
-    currency = order.currency
+def _charged(chance: random.Random, order: Order) -> list[Document]:
+    """A bill of a few lines with many decimals, now and then with part of it given back."""
     lines = [
-        DocumentLine(category, Money(Decimal(chance.randint(1, 99999)) / 1000, currency))
+        DocumentLine(category, order.money(Decimal(chance.randint(1, 99999)) / 1000))
         for category in chance.choices((Category.GOODS, Category.POSTAGE, Category.MANUAL), k=4)
     ]
     back = [DocumentLine(line.category, -line.amount) for line in lines[: chance.randint(0, 2)]]
-    papers = [("sale", lines), *([("credit", back)] if back else [])]
-    documents = [
+    return [
         Document(
-            order.channel.legal_entity_id,
-            NOW,
-            ("tests.paper", number),
-            body,
-            HOUSE,
-            purpose,
+            entity_id=order.channel.legal_entity_id,
+            at=NOW,
+            source=("tests.paper", order.pk),
+            lines=body,
+            actor=HOUSE,
+            purpose=purpose,
             order=order,
         )
-        for purpose, body in papers
+        for purpose, body in (("sale", lines), ("credit", back))
     ]
-    step = Decimal(1) if currency == "JPY" else Decimal("0.01")
-    paid = [chance.randint(1, 9000) * step for _ in range(chance.randint(0, 2))]
-    steps = [lambda: post_documents(documents), *[lambda a=a: pay(order, a) for a in paid]]
-    chance.shuffle(steps)
-    for take in steps:
-        take()
+
+
+def _paid(chance: random.Random, order: Order) -> Money:
+    step = Decimal(1) if order.currency == "JPY" else Decimal("0.01")
+    return order.money(chance.randint(1, 9000) * step)
 
 
 def _ask_back(chance: random.Random, order: Order, asker: User, decider: User) -> None:
-    refund = request_refund(order, None, "goodwill", actor=person(asker))
+    try:
+        refund = request_refund(order, None, "goodwill", actor=person(asker))
+    except RefundTooLarge:
+        return  # nothing was paid
     if chance.random() < 0.3:
         reject_refund(refund, version=1, note="No.", actor=person(decider))
     else:
