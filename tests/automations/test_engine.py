@@ -8,8 +8,8 @@ from automations.engine import in_force
 from automations.models.events import Event, PendingEvent
 from automations.models.failures import Failure
 from automations.models.runs import Effect, Run, StepRun
-from backoffice.actors import person
 from automations.services import stops
+from backoffice.actors import person
 from tests.automations import factories as make
 from tests.depot.models import Parcel
 
