@@ -109,7 +109,7 @@ def claim_events(limit: int) -> tuple[int, list[Told]]:
     caused = {row[0] for row in rows if row[8] is not None}
     if caused:
         found = database.fetch(CHAINS, list(caused), RULE_SPAN, DEEPEST, RULE_SPAN)
-        chains = dict(found)
+        chains: dict[int, list[int]] = dict(map(tuple, found))
         for event in events:
             event.chain = chains.get(event.id, ())
     return len(rows), events

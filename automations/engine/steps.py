@@ -75,7 +75,8 @@ def waves(works: Sequence[Work]) -> Iterator[list[Work]]:
     left = list(works)
     while left:
         seen: set[int] = set()
-        wave, rest = [], []
+        wave: list[Work] = []
+        rest: list[Work] = []
         for work in left:
             (rest if work.subject_id in seen else wave).append(work)
             seen.add(work.subject_id)

@@ -18,7 +18,8 @@ from automations.triggers import triggers
 BATCH = 500
 
 DUE = """
-SELECT id, crash_count FROM automations_run WHERE state = 'due' AND run_after <= statement_timestamp()
+SELECT id, crash_count FROM automations_run
+WHERE state = 'due' AND run_after <= statement_timestamp()
 ORDER BY run_after, id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 NOTE = "INSERT INTO automations_runclaim (worker, run_ids) VALUES (%s, %s) RETURNING id"
@@ -152,7 +153,7 @@ def _work(row: tuple[Any, ...]) -> Work:
     if trigger is not None and payload_version < trigger.version:
         facts, lists = upcast(trigger, payload_version, facts, lists)
     overrides, params = database.loads(row[14]) or {}, database.loads(row[15]) or {}
-    return Work(*row[:14], overrides, params, facts, lists)
+    return Work(*(*row[:14], overrides, params, facts, lists))
 
 
 def load(run_ids: Sequence[int]) -> list[Work]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -89,7 +89,7 @@ def _range(event: Event) -> dict[str, int]:
     return {"pk__gte": first, "pk__lt": first + RULE_SPAN}
 
 
-def _in_force_at(rules: Sequence[Rule], at: datetime) -> dict[int, int]:
+def _in_force_at(rules: Iterable[Rule], at: datetime) -> dict[int, int]:
     periods = Activation.objects.filter(rule__in=rules, from_at__lte=at)
     found: dict[int, int] = {}
     for period in periods.order_by("from_at"):
