@@ -45,7 +45,9 @@ def _as_a_set(action: SetAction, calls: Sequence[Call]) -> list[Answer]:
         if passing is not None:
             return [passing] * len(calls)
         if len(calls) == 1:
-            return [_broken(action, calls[0], error)]
+            if not isinstance(error, Outcome):
+                logger.exception("%s broke on %s", action.key, calls[0].key)
+            return [_told(action, error)]
     # One bad apple: the halves without it go through.
     middle = len(calls) // 2
     return _as_a_set(action, calls[:middle]) + _as_a_set(action, calls[middle:])
@@ -58,7 +60,10 @@ def _alone(action: Action, one: Call) -> Answer:
     except Outcome as outcome:
         return outcome
     except Exception as error:
-        return _passing(error) or _broken(action, one, error)
+        passing = _passing(error)
+        if passing is None:
+            logger.exception("%s broke on %s", action.key, one.key)
+        return passing or _told(action, error)
 
 
 def _passing(error: BaseException) -> RetryLater | None:
@@ -74,8 +79,7 @@ def _passing(error: BaseException) -> RetryLater | None:
     return None
 
 
-def _broken(action: Action, one: Call, error: BaseException) -> Answer:
-    if isinstance(error, Outcome):
+def _told(action: Action, error: BaseException) -> Answer:
+    if isinstance(error, Outcome | Bug):
         return error
-    logger.error("%s broke on %s", action.key, one.key, exc_info=error)
     return Bug(f"{action.label} broke: {type(error).__name__}: {error}"[:500])

@@ -53,10 +53,15 @@ class Compiled:
     predicate: Predicate
 
     @cached_property
+    def steps(self) -> dict[str, Do]:
+        """The steps that act, by uid, in reading order."""
+        found = (step for _, step in walk_steps(self.document.steps) if isinstance(step, Do))
+        return {step.uid: step for step in found}
+
+    @cached_property
     def actions(self) -> dict[str, Action]:
-        """The action of each step that has one, by uid."""
-        steps = (step for _, step in walk_steps(self.document.steps) if isinstance(step, Do))
-        return {step.uid: actions[step.do] for step in steps}
+        """The action of each of these steps, by uid."""
+        return {uid: actions[step.do] for uid, step in self.steps.items()}
 
     @cached_property
     def must_rebuild(self) -> bool:
@@ -110,10 +115,9 @@ class Compiled:
 
     def words_from(self, cursor: str) -> list[str]:
         """What is still to be done from a cursor on, in words."""
-        known = [step for _, step in walk_steps(self.document.steps) if step.uid in self.actions]
-        uids = [step.uid for step in known]
+        uids = list(self.steps)
         start = uids.index(self.uid_at(cursor)) if cursor else 0
-        return [self.actions[step.uid].in_words(step.params) for step in known[start:]]
+        return [self.actions[uid].in_words(self.steps[uid].params) for uid in uids[start:]]
 
     @cached_property
     def keys(self) -> list[EqualityKey]:

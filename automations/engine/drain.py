@@ -1,4 +1,4 @@
-"""A wake-up works until nothing is left or its time is up, and calls for help when there is much."""
+"""A wake-up works until nothing is left or its time is up, and calls for help if there is much."""
 
 from __future__ import annotations
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from automations.engine import database
-from automations.engine.work import Work
 
 TAKE = """
 INSERT INTO automations_effect (run_id, uid, target, generation, action, state, request_hash,
     reference)
-SELECT run_id, %s, %s, %s, %s, 'confirmed', '', '' FROM unnest(%s::bigint[]) AS run_id
+SELECT r.run_id, r.uid, '', %s, %s, 'confirmed', '', ''
+FROM unnest(%s::bigint[], %s::text[]) AS r(run_id, uid)
 ON CONFLICT DO NOTHING RETURNING run_id
 """
 UNDO = """
-DELETE FROM automations_effect
-WHERE run_id = ANY(%s) AND uid = %s AND target = %s AND generation = %s
+DELETE FROM automations_effect e USING unnest(%s::bigint[], %s::text[]) AS r(run_id, uid)
+WHERE e.run_id = r.run_id AND e.uid = r.uid AND e.target = '' AND e.generation = %s
 """
 # A deliberate repeat would be the next generation.
 FIRST = 0
+
+# A run and the step it stands at.
+Target = tuple[int, str]
 
 
 def key(run_id: int, uid: str, target: str = "", generation: int = FIRST) -> str:
@@ -26,14 +29,14 @@ def key(run_id: int, uid: str, target: str = "", generation: int = FIRST) -> str
     return f"{run_id}:{uid}:{target}:{generation}"
 
 
-def take(works: Sequence[Work], uid: str, action: str, target: str = "") -> set[int]:
-    """Claim the effects of a step; answers the runs that may act, which no one can do twice."""
-    ids = [work.id for work in works]
-    return {row[0] for row in database.fetch(TAKE, uid, target, FIRST, action, ids)}
+def take(targets: Sequence[Target], action: str) -> set[int]:
+    """Claim these effects; answers the runs that may act, which no one can do twice."""
+    run_ids, uids = [run_id for run_id, _ in targets], [uid for _, uid in targets]
+    return {row[0] for row in database.fetch(TAKE, FIRST, action, run_ids, uids)}
 
 
-def give_back(run_ids: Iterable[int], uid: str, target: str = "") -> None:
+def give_back(targets: Sequence[Target]) -> None:
     """These were not taken after all."""
-    ids = list(run_ids)
-    if ids:
-        database.write(UNDO, ids, uid, target, FIRST)
+    if targets:
+        run_ids, uids = [run_id for run_id, _ in targets], [uid for _, uid in targets]
+        database.write(UNDO, run_ids, uids, FIRST)

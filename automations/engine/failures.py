@@ -117,7 +117,8 @@ def open_run_cases(cases: Sequence[RunCase]) -> None:
     now = timezone.now()
     rules = Rule.objects.in_bulk({case.rule_id for case in cases})
     known = _locked(RUN, [str(case.run_id) for case in cases])
-    fresh, again = [], []
+    fresh: list[Failure] = []
+    again: list[Failure] = []
     for case in cases:
         failure = _from_run(case, rules[case.rule_id], now)
         (again if failure.key in known else fresh).append(failure)

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from django.db import transaction
@@ -53,13 +54,13 @@ SELECT start, array_agg(run %% %s) FROM chain GROUP BY start
 """
 INSERT = """
 INSERT INTO automations_run (id, event_id, rule_id, document_id, subject, subject_id,
-    subject_version, position, depth, state, cursor, attempts, trace_length, has_case, outcome,
-    params, created_at)
+    subject_version, position, after_id, depth, state, cursor, attempts, trace_length, has_case,
+    outcome, params, created_at)
 SELECT r.id, r.event_id, r.rule_id, r.document_id, r.subject, r.subject_id, r.subject_version,
-    r.position, r.depth, r.state, '', 0, 0, r.has_case, r.outcome, r.params, now()
+    r.position, r.after_id, r.depth, r.state, '', 0, 0, r.has_case, r.outcome, r.params, now()
 FROM json_to_recordset(%s::json) AS r(id bigint, event_id bigint, rule_id bigint,
     document_id bigint, subject text, subject_id bigint, subject_version int, position smallint,
-    depth smallint, state text, has_case boolean, outcome text, params jsonb)
+    after_id bigint, depth smallint, state text, has_case boolean, outcome text, params jsonb)
 ON CONFLICT (id) DO NOTHING RETURNING id
 """
 
@@ -88,6 +89,7 @@ class Found:
     state: Run.State
     outcome: str = ""
     error: Failure.Error | None = None
+    after_id: int | None = None
 
 
 def _told(row: tuple[Any, ...]) -> Told | None:
@@ -109,7 +111,7 @@ def claim_events(limit: int) -> tuple[int, list[Told]]:
     caused = {row[0] for row in rows if row[8] is not None}
     if caused:
         found = database.fetch(CHAINS, list(caused), RULE_SPAN, DEEPEST, RULE_SPAN)
-        chains = dict(found)
+        chains: dict[int, list[int]] = dict(map(tuple, found))
         for event in events:
             event.chain = chains.get(event.id, ())
     return len(rows), events
@@ -145,13 +147,22 @@ def _judge(event: Told, active: Active, at: Moment) -> Found | None:
 
 
 def judge(events: Iterable[Told], at: Moment) -> list[Found]:
-    """The runs that these events start."""
-    return [
-        found
-        for event in events
-        for active in at.rules.candidates(event.trigger, event.facts)
-        if (found := _judge(event, active, at)) is not None
-    ]
+    """The runs that these events start; of one event, each knows the one that acts before it."""
+    runs: list[Found] = []
+    for event in events:
+        candidates = at.rules.candidates(event.trigger, event.facts)
+        found = [run for active in candidates if (run := _judge(event, active, at)) is not None]
+        if len(found) > 1:
+            _line_up(found)
+        runs += found
+    return runs
+
+
+def _line_up(found: list[Found]) -> None:
+    found.sort(key=lambda run: (run.active.position, run.active.rule_id))
+    acting = [run for run in found if run.state == Run.State.DUE]
+    for before, run in pairwise(acting):
+        run.after_id = run_id(run.event.id, before.active.rule_id)
 
 
 def _row(found: Found) -> dict[str, Any]:
@@ -165,6 +176,7 @@ def _row(found: Found) -> dict[str, Any]:
         "subject_id": event.subject_id,
         "subject_version": event.subject_version,
         "position": active.position,
+        "after_id": found.after_id,
         "depth": event.depth,
         "state": found.state.value,
         "has_case": found.error is not None,

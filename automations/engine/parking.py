@@ -6,16 +6,17 @@ from typing import Literal
 
 from automations.engine import database, wake
 
+# Lifting the stop of all rules leaves alone what is stopped on its own.
 RELEASE = """
-UPDATE automations_run SET state = 'due', outcome = '', run_after = statement_timestamp()
-WHERE state = 'parked' AND (%s::bigint IS NULL OR rule_id = %s)
-AND rule_id NOT IN (SELECT rule_id FROM automations_stop WHERE lifted_at IS NULL AND rule_id IS NOT NULL)
+UPDATE automations_run r SET state = 'due', outcome = '', run_after = statement_timestamp()
+WHERE state = 'parked' AND (%s::bigint IS NULL OR rule_id = %s) AND NOT EXISTS (
+    SELECT 1 FROM automations_stop s WHERE s.lifted_at IS NULL AND s.rule_id = r.rule_id)
 """
 CANCEL = """
-UPDATE automations_run SET state = 'cancelled', outcome = 'Cancelled when the stop was lifted.',
-    finished_at = statement_timestamp()
-WHERE state = 'parked' AND (%s::bigint IS NULL OR rule_id = %s)
-AND rule_id NOT IN (SELECT rule_id FROM automations_stop WHERE lifted_at IS NULL AND rule_id IS NOT NULL)
+UPDATE automations_run r SET state = 'cancelled', finished_at = statement_timestamp(),
+    outcome = 'Cancelled when the stop was lifted.'
+WHERE state = 'parked' AND (%s::bigint IS NULL OR rule_id = %s) AND NOT EXISTS (
+    SELECT 1 FROM automations_stop s WHERE s.lifted_at IS NULL AND s.rule_id = r.rule_id)
 """
 
 

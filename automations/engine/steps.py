@@ -1,22 +1,15 @@
-"""One step for many runs: inputs, effects, answers, and where each run stands after it."""
+"""One action for many runs: inputs, effects, answers, and where each run stands after it."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.utils import timezone
 
-from automations.actions import (
-    Action,
-    Call,
-    ConnectorDown,
-    Done,
-    InDoubt,
-    RetryLater,
-)
+from automations.actions import Action, Call, ConnectorDown, Done, InDoubt, RetryLater
 from automations.engine import calls, effects
 from automations.engine.calls import Answer, Bug
 from automations.engine.compiled import Compiled
@@ -25,7 +18,7 @@ from automations.engine.subjects import Versions
 from automations.engine.work import Work
 from automations.models.failures import Failure
 from automations.models.runs import Run, StepRun
-from automations.rules.cursor import Position, next_step
+from automations.rules.cursor import next_step
 from automations.rules.parameters import ParametersInvalid
 from backoffice.actors import Actor, ActorKind
 
@@ -37,24 +30,27 @@ PARKED_SECONDS = 60.0
 
 # What a run that can't go on needs a person for: the kind of failure and the sentence.
 Trouble = tuple[Failure.Error, str]
+Troubles = dict[int, Trouble]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step of one rule's version, about to be done."""
+@dataclass(slots=True)
+class Doing:
+    """A run about to do the step it stands at, under the rule's name of today."""
 
+    work: Work
     rule: Compiled
     name: str
-    at: Position
-    action: Action
+    uid: str
+    inputs: Inputs
+    given: Given | None = None
 
     @property
-    def uid(self) -> str:
-        uid: str = self.at.step.uid
-        return uid
+    def target(self) -> effects.Target:
+        return self.work.id, self.uid
 
-    def actor(self, work: Work) -> Actor:
-        return Actor(
+    def call(self) -> Call:
+        work = self.work
+        actor = Actor(
             ActorKind.RULE,
             self.name,
             rule_id=work.rule_id,
@@ -62,6 +58,8 @@ class Step:
             run_id=work.id,
             depth=work.depth + 1,
         )
+        params = self.given[1] if self.given else {}
+        return Call(effects.key(work.id, self.uid), work.subject_id, params, actor)
 
 
 def backoff(attempt: int) -> float:
@@ -70,120 +68,86 @@ def backoff(attempt: int) -> float:
     return random.uniform(0, ceiling)  # noqa: S311 - spreads load, hides nothing
 
 
-def waves(works: Sequence[Work]) -> Iterator[list[Work]]:
-    """Parts in which no subject stands twice, so that each has one actor and one answer."""
-    left = list(works)
-    while left:
-        seen: set[int] = set()
-        wave, rest = [], []
-        for work in left:
-            (rest if work.subject_id in seen else wave).append(work)
-            seen.add(work.subject_id)
-        yield wave
-        left = rest
-
-
-def perform(step: Step, works: Sequence[Work], versions: Versions) -> dict[int, Trouble]:
-    """Do the step for these runs; answers those that need a person, by run."""
-    inputs = Inputs(step.at.step, step.action, step.rule.catalogue)
-    ready: list[tuple[Work, Given]] = []
-    troubles: dict[int, Trouble] = {}
+def perform(action: Action, doings: Sequence[Doing], versions: Versions) -> Troubles:
+    """Do the action for these runs, no two of one subject; answers those that need a person."""
+    troubles: Troubles = {}
+    ready: list[Doing] = []
     started = timezone.now().isoformat()
-    for work in works:
+    for doing in doings:
         try:
-            ready.append((work, inputs.of(work)))
+            doing.given = doing.inputs.of(doing.work)
+            ready.append(doing)
         except ParametersInvalid as error:
-            says = f"{step.action.label}: {error}"
-            _note(step, work, StepRun.Outcome.REJECTED, says, None, started)
-            troubles[work.id] = (Failure.Error.REJECTED, says)
-    given = {work.id: values for work, values in ready}
-    for wave in waves([work for work, _ in ready]):
-        troubles |= _wave(step, wave, given, versions, started)
-    return troubles
-
-
-def _wave(
-    step: Step,
-    works: Sequence[Work],
-    given: dict[int, Given],
-    versions: Versions,
-    started: str,
-) -> dict[int, Trouble]:
-    mine = effects.take(works, step.uid, step.action.key)
-    acting = [work for work in works if work.id in mine]
-    answers = (
-        calls.call(
-            step.action,
-            [
-                Call(
-                    effects.key(work.id, step.uid),
-                    work.subject_id,
-                    given[work.id][1],
-                    step.actor(work),
-                )
-                for work in acting
-            ],
-        )
-        if acting
-        else []
+            says = f"{action.label}: {error}"
+            _note(doing, action, StepRun.Outcome.REJECTED, says, started)
+            troubles[doing.work.id] = (Failure.Error.REJECTED, says)
+    answered = _take(action, ready)
+    effects.give_back([doing.target for doing, answer in answered if not isinstance(answer, Done)])
+    versions.touch(
+        action.subject,
+        [d.work.subject_id for d, a in answered if isinstance(a, Done) and not a.already],
     )
-    answered: list[tuple[Work, Answer]] = [
-        (work, Done("It was done before.", already=True)) for work in works if work.id not in mine
-    ]
-    answered += zip(acting, answers, strict=True)
-    effects.give_back(
-        [work.id for work, answer in answered if not isinstance(answer, Done)], step.uid
-    )
-    wrote = [w.subject_id for w, a in answered if isinstance(a, Done) and not a.already]
-    versions.touch(step.action.subject, wrote)
-    troubles = {}
-    for work, answer in answered:
-        trouble = _settle(step, work, answer, given[work.id][0], started)
+    for doing, answer in answered:
+        trouble = _settle(doing, action, answer, started)
         if trouble is not None:
-            troubles[work.id] = trouble
-    _remember_versions(step, works, versions)
+            troubles[doing.work.id] = trouble
+    _remember_versions([doing.work for doing in ready], versions)
     return troubles
 
 
-def _remember_versions(step: Step, works: Sequence[Work], versions: Versions) -> None:
-    """A run that goes on knows the subject as its own step left it."""
+def _take(action: Action, ready: Sequence[Doing]) -> list[tuple[Doing, Answer]]:
+    """Claim the effects, then act for those that were not taken before."""
+    if not ready:
+        return []
+    mine = effects.take([doing.target for doing in ready], action.key)
+    acting = [doing for doing in ready if doing.work.id in mine]
+    answers = calls.call(action, [doing.call() for doing in acting]) if acting else []
+    answered: list[tuple[Doing, Answer]] = list(zip(acting, answers, strict=True))
+    before = Done("It was done before.", already=True)
+    return answered + [(doing, before) for doing in ready if doing.work.id not in mine]
+
+
+def _remember_versions(works: Sequence[Work], versions: Versions) -> None:
+    """A run that goes on knows its subject as its own step left it."""
     going_on = [work for work in works if work.state == Run.State.DUE]
-    if going_on:
-        known = versions.of(step.rule.trigger.subject, [work.subject_id for work in going_on])
-        for work in going_on:
+    for label in {work.subject for work in going_on}:
+        mine = [work for work in going_on if work.subject == label]
+        known = versions.of(label, [work.subject_id for work in mine])
+        for work in mine:
             work.subject_version = known.get(work.subject_id, work.subject_version)
 
 
 def _note(
-    step: Step, work: Work, outcome: StepRun.Outcome, says: str, given: object, started: str
+    doing: Doing, action: Action, outcome: StepRun.Outcome, says: str, started: str
 ) -> dict[str, object]:
-    entry = work.attempted(outcome, says, action=step.action.key, given=given, started=started)
-    return entry
+    given = doing.given[0] if doing.given else None
+    return doing.work.attempted(outcome, says, action=action.key, given=given, started=started)
 
 
-def _settle(step: Step, work: Work, answer: Answer, given: object, started: str) -> Trouble | None:
+def _settle(doing: Doing, action: Action, answer: Answer, started: str) -> Trouble | None:
     """What an answer means for its run; answers why a person is needed, None when none is."""
     if isinstance(answer, Done):
-        entry = _note(step, work, StepRun.Outcome.DONE, answer.says, given, started)
+        entry = _note(doing, action, StepRun.Outcome.DONE, answer.says, started)
         if answer.link is not None:
             entry["link"], entry["link_id"] = answer.link
-        _go_on(step, work, answer.says)
+        _go_on(doing, answer.says)
         return None
     says = str(answer)
     if isinstance(answer, RetryLater | ConnectorDown):
-        _note(step, work, StepRun.Outcome.RETRY, says, given, started)
-        return _later(work, answer)
+        _note(doing, action, StepRun.Outcome.RETRY, says, started)
+        return _later(doing.work, answer)
     if isinstance(answer, Bug):
-        _note(step, work, StepRun.Outcome.BUG, says, given, started)
+        _note(doing, action, StepRun.Outcome.BUG, says, started)
         return Failure.Error.BUG, says
-    _note(step, work, StepRun.Outcome.REJECTED, says, given, started)
+    _note(doing, action, StepRun.Outcome.REJECTED, says, started)
     doubt = isinstance(answer, InDoubt)
     return Failure.Error.DOUBT if doubt else Failure.Error.REJECTED, says
 
 
-def _go_on(step: Step, work: Work, says: str) -> None:
+def _go_on(doing: Doing, says: str) -> None:
+    work = doing.work
     work.attempts = 0
-    following = next_step(step.rule.document, work.cursor)
+    following = next_step(doing.rule.document, work.cursor)
     if following is None:
         work.end(Run.State.DONE, says)
     else:

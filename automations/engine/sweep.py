@@ -14,7 +14,8 @@ from automations.models.failures import Failure
 
 WAITING = """
 SELECT EXISTS (SELECT 1 FROM automations_pendingevent),
-    EXISTS (SELECT 1 FROM automations_run WHERE state = 'due' AND run_after <= statement_timestamp())
+    EXISTS (SELECT 1 FROM automations_run
+        WHERE state = 'due' AND run_after <= statement_timestamp())
 """
 
 

@@ -10,6 +10,7 @@ from automations.catalogue import PREVIOUS, flatten
 from automations.conditions.rechecking import Seen
 from automations.engine import telling
 from automations.engine.compiled import Compiled
+from automations.engine.steps import Trouble, Troubles
 from automations.engine.subjects import Versions
 from automations.engine.work import Work
 from automations.models.failures import Failure
@@ -18,51 +19,60 @@ from backoffice import subjects
 
 
 def confirm(
-    works: Sequence[Work], rule: Compiled, versions: Versions, now: datetime
-) -> dict[int, tuple[Failure.Error, str]]:
+    works: Sequence[Work], rules: Mapping[int, Compiled], versions: Versions, now: datetime
+) -> Troubles:
     """End the runs whose conditions no longer hold; answers those that need a person, by run.
 
-    An unchanged version means still true, unless a clause looks at the clock or at other records:
-    those are judged again, on what stands there now.
+    `rules` are the runs' versions, by document. An unchanged subject means still true, unless a
+    clause looks at the clock or at other records: those are judged again on what stands there now.
     """
-    known = versions.of(rule.trigger.subject, [work.subject_id for work in works])
-    changed = []
-    for work in works:
-        version = known.get(work.subject_id)
-        if version is None:
-            noun = subjects.get(work.subject).noun
-            work.end(Run.State.OVERTAKEN, f"The {noun} is gone.")
-        elif version != work.subject_version or rule.must_rebuild:
-            changed.append(work)
-    return _judge_again(changed, rule, known, now) if changed else {}
+    changed: dict[str, list[Work]] = {}
+    for label in {work.subject for work in works}:
+        mine = [work for work in works if work.subject == label]
+        known = versions.of(label, [work.subject_id for work in mine])
+        for work in mine:
+            version, rule = known.get(work.subject_id), rules[work.document_id]
+            if version is None:
+                _gone(work)
+            elif version != work.subject_version or rule.must_rebuild:
+                changed.setdefault(rule.trigger.key, []).append(work)
+    troubles: Troubles = {}
+    for part in changed.values():
+        troubles |= _judge_again(part, rules, versions, now)
+    return troubles
+
+
+def _gone(work: Work) -> None:
+    work.end(Run.State.OVERTAKEN, f"The {subjects.get(work.subject).noun} is gone.")
 
 
 def _judge_again(
-    works: Sequence[Work], rule: Compiled, known: Mapping[int, int], now: datetime
-) -> dict[int, tuple[Failure.Error, str]]:
-    current = rule.trigger.current([work.subject_id for work in works])
-    unsure: dict[int, tuple[Failure.Error, str]] = {}
+    works: Sequence[Work], rules: Mapping[int, Compiled], versions: Versions, now: datetime
+) -> Troubles:
+    """Rebuild what the subjects of one trigger look like now, in one go, and judge each run."""
+    ids = [work.subject_id for work in works]
+    current = rules[works[0].document_id].trigger.current(ids)
+    known = versions.of(works[0].subject, ids)
+    troubles: Troubles = {}
     for work in works:
         payload = current.get(work.subject_id)
         if payload is None:
-            work.end(Run.State.OVERTAKEN, f"The {subjects.get(work.subject).noun} is gone.")
+            _gone(work)
             continue
-        current_facts, current_lists = flatten(payload)
-        seen = Seen(current_facts, current_lists, now)
-        trouble = _settle(work, rule, known[work.subject_id], seen)
+        facts, lists = flatten(payload)
+        trouble = _settle(work, rules[work.document_id], Seen(facts, lists, now))
         if trouble is not None:
-            unsure[work.id] = trouble
-    return unsure
+            troubles[work.id] = trouble
+        elif work.acting:
+            work.subject_version = known[work.subject_id]
+    return troubles
 
 
-def _settle(
-    work: Work, rule: Compiled, version: int, current: Seen
-) -> tuple[Failure.Error, str] | None:
+def _settle(work: Work, rule: Compiled, current: Seen) -> Trouble | None:
     then = Seen(work.facts, work.lists, work.created_at.astimezone(current.now.tzinfo))
     written = rule.written_before(work.cursor)
     verdict = rule.recheck(written)(then, current)
     if verdict is True:
-        work.subject_version = version
         work.facts, work.lists = _seen_now(work, current)
         return None
     told = rule.explain_again(then, current, written)

@@ -10,33 +10,29 @@ from typing import Any
 
 from automations.catalogue import upcast
 from automations.engine import database
-from automations.engine.failures import RunCase
-from automations.models.rules import RULE_SPAN
 from automations.models.runs import Run, StepRun
 from automations.triggers import triggers
 
 BATCH = 500
 
 DUE = """
-SELECT id, crash_count FROM automations_run WHERE state = 'due' AND run_after <= statement_timestamp()
+SELECT id, crash_count FROM automations_run
+WHERE state = 'due' AND run_after <= statement_timestamp()
 ORDER BY run_after, id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 NOTE = "INSERT INTO automations_runclaim (worker, run_ids) VALUES (%s, %s) RETURNING id"
 HOLD = "SELECT id FROM automations_runclaim WHERE id = %s FOR UPDATE"
 LOAD = """
 SELECT r.id, r.event_id, r.rule_id, r.document_id, r.subject, r.subject_id, r.subject_version,
-    r.position, r.depth, r.cursor, r.attempts, r.trace_length, r.has_case, r.created_at,
+    r.position, r.after_id, r.depth, r.cursor, r.attempts, r.trace_length, r.has_case, r.created_at,
     r.overrides, r.params, e.trigger, e.payload_version, e.facts, e.lists
 FROM automations_run r JOIN automations_event e ON e.id = r.event_id
 WHERE r.id = ANY(%s) AND r.state = 'due' ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
 """
-# Rules act on one event by position: a run whose earlier sibling another worker holds waits.
-BEHIND = """
-SELECT r.id FROM automations_run r WHERE r.id = ANY(%s) AND EXISTS (
-    SELECT 1 FROM automations_run s
-    WHERE s.id BETWEEN r.event_id * %s AND r.event_id * %s + %s - 1
-    AND s.state = 'due' AND s.attempts = 0 AND s.run_after <= statement_timestamp()
-    AND (s.position, s.id) < (r.position, r.id) AND s.id <> ALL(%s))
+# Rules act on one event by position: a run waits while another worker holds the one before it.
+BEFORE = """
+SELECT id FROM automations_run WHERE id = ANY(%s) AND state = 'due' AND attempts = 0
+AND run_after <= statement_timestamp()
 """
 WRITE = """
 UPDATE automations_run r SET state = v.state, cursor = v.cursor, attempts = v.attempts,
@@ -75,6 +71,7 @@ class Work:
     subject_id: int
     subject_version: int
     position: int
+    after_id: int | None
     depth: int
     cursor: str
     attempts: int
@@ -90,7 +87,6 @@ class Work:
     overtaken: Any = None
     delay: float | None = None
     trace: list[dict[str, Any]] = field(default_factory=list)
-    case: RunCase | None = None
 
     @property
     def acting(self) -> bool:
@@ -147,26 +143,26 @@ def drop(note: int) -> None:
 
 
 def _work(row: tuple[Any, ...]) -> Work:
-    trigger, payload_version = triggers.get(row[16]), row[17]
-    facts, lists = json.loads(row[18]), database.loads(row[19]) or {}
+    trigger, payload_version = triggers.get(row[17]), row[18]
+    facts, lists = json.loads(row[19]), database.loads(row[20]) or {}
     if trigger is not None and payload_version < trigger.version:
         facts, lists = upcast(trigger, payload_version, facts, lists)
-    overrides, params = database.loads(row[14]) or {}, database.loads(row[15]) or {}
-    return Work(*row[:14], overrides, params, facts, lists)
+    overrides, params = database.loads(row[15]) or {}, database.loads(row[16]) or {}
+    return Work(*(*row[:15], overrides, params, facts, lists))
 
 
 def load(run_ids: Sequence[int]) -> list[Work]:
     """Lock the runs, in the order of their keys, and read them; those that others hold are left."""
     works = [_work(row) for row in database.fetch(LOAD, list(run_ids))]
-    if not works:
-        return []
-    with_siblings = _behind([work.id for work in works])
-    return [work for work in works if work.id not in with_siblings]
-
-
-def _behind(held: list[int]) -> set[int]:
-    span = RULE_SPAN
-    return {row[0] for row in database.fetch(BEHIND, held, span, span, span, held)}
+    held = {work.id for work in works}
+    before = [work.after_id for work in works if work.after_id and work.after_id not in held]
+    if not before:
+        return works
+    blocked = {row[0] for row in database.fetch(BEFORE, before)}
+    for work in sorted(works, key=lambda work: (work.event_id, work.position, work.rule_id)):
+        if work.after_id in blocked:
+            blocked.add(work.id)
+    return [work for work in works if work.id not in blocked]
 
 
 def _row(work: Work) -> dict[str, Any]:

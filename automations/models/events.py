@@ -37,6 +37,12 @@ class Event(models.Model):
             models.Index(fields=["trigger", "occurred_at"], name="event_preview"),
             # "Why did or didn't it fire?" reads one subject's events.
             models.Index(fields=["subject_id", "subject", "id"], name="event_subject"),
+            # A run's page shows what the run set off.
+            models.Index(
+                fields=["cause_run_id"],
+                name="event_caused",
+                condition=models.Q(cause_run_id__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -42,6 +42,8 @@ class Run(models.Model):
     # The subject's version when the conditions last held: unchanged means still true.
     subject_version = models.IntegerField()
     position = models.SmallIntegerField()
+    # The run of the same event that comes before it by position: it acts first.
+    after_id = models.BigIntegerField(null=True)
     depth = models.SmallIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.DUE)
     # The step to do next (automations.rules.cursor); empty before the first.

@@ -60,8 +60,7 @@ def run_detail(run_id: int) -> RunDetail:
 
 def caused_by(run_id: int) -> QuerySet[Event]:
     """The events a run set off."""
-    event_id = run_id // 1_000_000
-    return Event.objects.filter(id__gt=event_id, cause_run_id=run_id).order_by("id")
+    return Event.objects.filter(cause_run_id=run_id).order_by("id")
 
 
 def numbers(rows: Iterable[Run | Failure | Event]) -> Mapping[tuple[str, int], str]:

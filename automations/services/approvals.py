@@ -161,7 +161,7 @@ def activate(document_id: int, *, actor: Actor) -> Activation:
 
 def _activate(document_id: int, actor: Actor) -> int:
     opened: int = doors.call("activate_document", document_id, doors.person_id(actor))
-    document = Document.objects.only("rule_id", "text").get(pk=document_id)
-    trigger = read_document(document.text).trigger_key or ""
-    Rule.objects.filter(pk=document.rule_id).update(trigger=trigger)
+    text = Document.objects.values_list("text", flat=True).get(pk=document_id)
+    trigger = read_document(text).trigger_key or ""
+    Rule.objects.filter(documents=document_id).update(trigger=trigger)
     return opened

@@ -68,10 +68,9 @@ def save_draft(rule_id: int, *, body: Any, revision: int, actor: Actor, note: st
 
 
 def _revision(draft: Draft, number: int | None, nothing: str) -> DraftRevision:
-    found = DraftRevision.objects.filter(rule_id=draft.rule_id, number=number).first()
-    if found is None:
+    if number is None:
         raise NotPossible(nothing)
-    return found
+    return DraftRevision.objects.get(rule_id=draft.rule_id, number=number)
 
 
 @transaction.atomic

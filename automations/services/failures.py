@@ -47,7 +47,7 @@ def _locked(failure_id: int, version: int) -> Failure:
 
 
 def _run(failure: Failure) -> Run:
-    run = Run.objects.filter(pk=failure.run_id).first()
+    run = Run.objects.filter(pk=failure.run_id).first() if failure.run_id is not None else None
     if run is None or run.state not in (Run.State.FAILED, Run.State.HELD):
         raise NotPossible("No run of this case is standing still.")
     return run

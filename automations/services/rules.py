@@ -121,7 +121,7 @@ def problems_of(rule: Rule, body: Any) -> Sequence[Problem]:
         found.append(Problem("owner", "A rule needs an owner."))
     if not rule.fallback.strip():
         found.append(Problem("fallback", "Write what people do when this rule fails."))
-    if not any(problem.blocking for problem in found):
+    if not any(problem.blocks for problem in found):
         found.extend(_permissions_missing(rule, parse_document(body)))
     return found
 
@@ -146,7 +146,7 @@ def submit_rule(rule_id: int, *, revision: int, why: str, actor: Actor) -> Docum
     draft = Draft.objects.select_for_update(no_key=True).get(rule_id=rule_id)
     if draft.revision != revision:
         raise Stale("The draft changed after you looked at it. Look again, then submit.")
-    found = [problem for problem in problems_of(rule, draft.body) if problem.blocking]
+    found = [problem for problem in problems_of(rule, draft.body) if problem.blocks]
     if found:
         raise Invalid(found)
     document = parse_document(draft.body)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
+from automations.actions import Risk
 from automations.engine import parking
 from automations.models.documents import Activation, Stop
 from automations.services import doors
@@ -29,8 +31,21 @@ def stop_rule(rule_id: int | None, *, reason: str, actor: Actor) -> Stop:
             )
             audit.record("rules.stopped", "automations.stop", stop.pk, actor=actor, rule=rule_id)
     except IntegrityError:
-        return Stop.objects.get(rule_id=rule_id, lifted_at=None)
+        return _open_stops(rule_id).get()
     return stop
+
+
+def _open_stops(rule_id: int | None) -> QuerySet[Stop]:
+    found = Stop.objects.filter(lifted_at=None)
+    return found.filter(rule=None) if rule_id is None else found.filter(rule=rule_id)
+
+
+def _risk(stop: Stop) -> str:
+    """The risk of what would start: of the version in force, of all rules together money."""
+    if stop.rule is None:
+        return Risk.MONEY
+    live = Activation.objects.filter(rule=stop.rule, until_at=None)
+    return live.values_list("document__risk", flat=True).first() or Risk.NONE
 
 
 def ask_start(stop_id: int, *, actor: Actor) -> None:
@@ -45,9 +60,7 @@ def start_again(stop_id: int, *, queued: Queued, actor: Actor) -> None:
     """
     person = doors.person_id(actor)
     stop = Stop.objects.get(pk=stop_id)
-    live = Activation.objects.filter(rule_id=stop.rule_id, until_at=None)
-    risk = live.values_list("document__risk", flat=True).first() or "none"
-    role = role_for(User.objects.get(pk=person), risk if stop.rule_id else "money") or ""
+    role = role_for(User.objects.get(pk=person), _risk(stop)) or ""
     try:
         with transaction.atomic():
             doors.call("start_again", stop_id, person, role)

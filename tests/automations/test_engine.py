@@ -8,7 +8,7 @@ from automations.engine import in_force
 from automations.models.events import Event, PendingEvent
 from automations.models.failures import Failure
 from automations.models.runs import Effect, Run, StepRun
-from automations.services import stops
+from automations.services import drafts, stops
 from backoffice.actors import person
 from tests.automations import factories as make
 from tests.depot.models import Parcel
@@ -142,8 +142,6 @@ def test_a_new_version_acts_from_the_next_matching_on() -> None:
     rule = make.live_rule()
     make.parcels_arrived()
     make.match_all()
-    from automations.services import drafts
-
     drafts.save_draft(
         rule.pk,
         body=make.body(steps=make.steps("depot.add_tag", tag="new")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal as signals_of_the_system
 from collections.abc import Iterable, Mapping, Sequence
@@ -106,8 +107,6 @@ RETURNING depot_parcel.id
 
 def add_tags(calls: Sequence[Call]) -> set[int]:
     """Tag without looking whether the tag is there, so that doing it twice shows."""
-    import json
-
     rows = [{"id": call.subject_id, "tag": call.params["tag"]} for call in calls]
     with connection.cursor() as cursor:
         cursor.execute(TOUCH, [json.dumps(rows)])

@@ -1,0 +1,1 @@
+"""What rules would do, and why they did or did not: reads stored events, takes no effect."""
