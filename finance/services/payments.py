@@ -19,7 +19,7 @@ from finance.services.books import accounts_by_role
 from finance.services.errors import FinanceError, PaymentConflict
 from finance.services.journal import BusinessDays, Leg, NewEntry, post_entries
 from orders.models.orders import Order
-from orders.services.payments import record_paid
+from orders.services.payment import Amount, mark_orders_paid
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,8 @@ def record_payments(
     )
     if made:
         _book(made, orders, actor, history=history)
-        paid = sums_by_order((payment.order_id, payment.amount) for payment in made)
-        record_paid(
-            {pk: orders[pk].money(amount) for pk, amount in paid.items()},
-            at={payment.order_id: payment.received_at for payment in made},
+        mark_orders_paid(
+            [Amount(payment.order_id, payment.money, payment.received_at) for payment in made],
             actor=actor,
             history=history,
         )

@@ -29,7 +29,7 @@ from finance.services.errors import (
 )
 from finance.services.journal import BusinessDays, Leg, NewEntry, post_entries
 from orders.models.orders import Order
-from orders.services.payments import record_refunded
+from orders.services.payment import Amount, record_refunded
 
 LABEL = "finance.refund"
 NIL = Decimal(0)
@@ -135,7 +135,7 @@ def approve_refund(
     refund.approved_by = approver
     _decide(refund, note, ["state", "approved_by"])
     _book(refund, order, actor)
-    record_refunded({order.pk: refund.money}, actor=actor, history=refund.is_history)
+    record_refunded([Amount(order.pk, refund.money)], actor=actor, history=refund.is_history)
     _tell(refund, f"Refund {refund.number} of {refund.money} approved", actor)
     audit.record(
         "finance.refund_approved",
