@@ -105,10 +105,12 @@ class ReturnLine(models.Model):
 
     class Meta:
         constraints = [
+            # A row of a credit may bring back units of several order lines, each once.
             models.UniqueConstraint(
-                fields=["source_kind", "source_document", "source_row"],
+                fields=["source_kind", "source_document", "source_row", "order_line"],
                 condition=~Q(source_kind=""),
                 name="return_line_source",
+                nulls_distinct=False,
             ),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="return_line_quantity"),
             models.CheckConstraint(

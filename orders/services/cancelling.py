@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
@@ -28,13 +29,15 @@ def cancel_orders(
     *,
     reason: Order.CancelReason,
     versions: Mapping[int, int] | None = None,
+    times: Mapping[int, datetime] | None = None,
+    history: bool = False,
     actor: Acting,
 ) -> Outcomes:
     """Cancel orders and give their stock free; one that is cancelled already is left alone.
 
     Refuses an order of which something has left: the order's lock decides between this and
-    shipping. Money stays as it is; finance hears of it. Raises StaleVersion. Announces
-    orders_cancelled.
+    shipping. Money stays as it is; finance hears of it. `times` by order id says when history was
+    cancelled; None means now. Raises StaleVersion. Announces orders_cancelled.
     """
     ids = set(order_ids)
     orders = lock_orders(ids, versions)
@@ -54,16 +57,23 @@ def cancel_orders(
             )
         else:
             done.changed.append(order)
-    _cancel(done.changed, reason, actor=actor)
+    _cancel(done.changed, reason, times or {}, history=history, actor=actor)
     return done
 
 
-def _cancel(orders: Sequence[Order], reason: Order.CancelReason, *, actor: Acting) -> None:
+def _cancel(
+    orders: Sequence[Order],
+    reason: Order.CancelReason,
+    times: Mapping[int, datetime],
+    *,
+    history: bool,
+    actor: Acting,
+) -> None:
     if not orders:
         return
     now = timezone.now()
     for order in orders:
-        order.cancelled_at = now
+        order.cancelled_at = times.get(order.pk, now)
         order.cancel_reason = reason
         order.fulfilment = Order.Fulfilment.CANCELLED
         order.is_held = False
@@ -79,10 +89,11 @@ def _cancel(orders: Sequence[Order], reason: Order.CancelReason, *, actor: Actin
             order.pk,
             f"Cancelled: {Order.CancelReason(reason).label.lower()}",
             actor.of(order.pk),
+            at=order.cancelled_at,
         )
         for order in orders
     )
-    signals.orders_cancelled.send(sender=Order, orders=list(orders), actor=actor, history=False)
+    signals.orders_cancelled.send(sender=Order, orders=list(orders), actor=actor, history=history)
 
 
 def _give_back(orders: Sequence[Order], *, actor: Acting) -> None:
