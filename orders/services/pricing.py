@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 from babel.numbers import get_currency_precision
 
@@ -34,7 +35,6 @@ def order_row(new: NewOrder, lines: list[OrderLine], number: str, now: datetime)
             f"The total of order {number} would be {total} {new.channel.currency}. It must be zero "
             "or more, in whole minor units."
         )
-    ship, bill = new.ship_to, new.bill_to or new.ship_to
     units = sum(line.quantity for line in lines if line.kind == OrderLine.Kind.STOCK)
     placed_at = new.placed_at or now
     payment = payment_axis(total, ZERO, ZERO)
@@ -56,19 +56,21 @@ def order_row(new: NewOrder, lines: list[OrderLine], number: str, now: datetime)
         total=total,
         units=units,
         line_count=len(lines),
-        ship_name=ship.name,
-        ship_lines=ship.lines,
-        ship_city=ship.city,
-        ship_postcode=ship.postcode,
-        ship_country=ship.country,
-        bill_name=bill.name,
-        bill_lines=bill.lines,
-        bill_city=bill.city,
-        bill_postcode=bill.postcode,
-        bill_country=bill.country,
+        **_addresses(new),
         placed_at=placed_at,
         tags=list(clean_tags(new.tags)),
     )
+
+
+def _addresses(new: NewOrder) -> dict[str, Any]:
+    """The order's own copy of both addresses; without a billing address, the shipping one twice."""
+    ship, bill = new.ship_to, new.bill_to or new.ship_to
+    parts = ("name", "lines", "city", "postcode", "country")
+    return {
+        f"{kind}_{part}": getattr(address, part)
+        for kind, address in (("ship", ship), ("bill", bill))
+        for part in parts
+    }
 
 
 def line_rows(new: NewOrder, skus: Mapping[str, Sku]) -> list[OrderLine]:
