@@ -13,7 +13,6 @@ from backoffice.actors import Actor
 from backoffice.models import TimelineEntry
 from backoffice.sets import Stencil, insert_many
 
-
 ENTRIES = Stencil(TimelineEntry)
 
 

@@ -16,7 +16,6 @@ from orders.services.drafts import ZERO, NewLine, NewOrder
 from orders.services.errors import OrderError, WrongAmount
 from orders.services.tags import clean_tags
 
-
 LINES = Stencil(OrderLine)
 
 
