@@ -9,12 +9,15 @@ from typing import Any
 
 from babel.numbers import get_currency_precision
 
+from backoffice.sets import Stencil
 from inventory.models import Sku
 from orders.models.axes import fulfilment_axis, payment_axis
 from orders.models.orders import Order, OrderLine
 from orders.services.drafts import ZERO, NewLine, NewOrder
 from orders.services.errors import OrderError, WrongAmount
 from orders.services.tags import clean_tags
+
+LINES = Stencil(OrderLine)
 
 
 def step_of(currency: str) -> Decimal:
@@ -93,10 +96,10 @@ def _line_row(
     is_product = line.kind == OrderLine.Kind.STOCK
     fragile = sku.is_fragile if sku and line.is_fragile is None else bool(line.is_fragile)
     source = line.source
-    return OrderLine(
+    row = LINES.row(
         position=position,
         kind=line.kind,
-        sku=sku,
+        sku_id=sku.pk if sku else None,
         description=line.description[:200],
         is_fragile=fragile,
         is_stocked=bool(sku and sku.is_stocked and is_product),
@@ -109,3 +112,5 @@ def _line_row(
         source_document=source.document if source else "",
         source_row=source.row if source else None,
     )
+    row._state.fields_cache["sku"] = sku
+    return row
