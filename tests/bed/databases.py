@@ -170,7 +170,7 @@ def drop(name: str) -> None:
             )
     with sign_in_as(owner_role()) as server:
         server.execute(
-            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
         )
 
 
