@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class BackofficeConfig(AppConfig):
     name = "backoffice"
     append_only_tables = ("backoffice_timelineentry", "backoffice_auditentry")
+
+    def ready(self) -> None:
+        from backoffice.views import staff
+
+        staff.register_bulk_actions()

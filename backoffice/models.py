@@ -1,8 +1,10 @@
-"""The ground: staff, legal entities, timelines and the audit trail."""
+"""The ground: staff, legal entities, timelines, the audit trail, saved views and bulk jobs."""
 
+from uuid import uuid4
 from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
@@ -121,3 +123,148 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.subject} {self.subject_id or ''}".rstrip()
+
+
+class SavedViewQuerySet(models.QuerySet["SavedView"]):
+    def visible_to(self, user: User) -> "SavedViewQuerySet":
+        """One's own views and those that others share."""
+        return self.filter(models.Q(owner=user) | models.Q(shared=True)).select_related("owner")
+
+
+class SavedView(models.Model):
+    """A named address of a list: filters, search, order and columns, as its query string."""
+
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="saved_views")
+    screen = models.CharField(max_length=60)
+    name = models.CharField(max_length=40)
+    slug = models.SlugField(max_length=60)
+    query = models.CharField(max_length=2000, blank=True)
+    shared = models.BooleanField(default=False)
+    default_for = models.CharField(max_length=20, blank=True)
+    objects = SavedViewQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        permissions = [
+            ("share_savedview", "Can share saved views"),
+            ("default_savedview", "Can make a shared view a role's first view"),
+        ]
+        constraints = [
+            # A link with this slug must mean the same view for everyone.
+            models.UniqueConstraint(fields=["screen", "slug"], name="savedview_slug"),
+            # Two first views of one role would make the list's start a matter of luck.
+            models.UniqueConstraint(
+                fields=["screen", "default_for"],
+                condition=~models.Q(default_for=""),
+                name="savedview_one_default",
+            ),
+            # A role must be able to see the view it starts with.
+            models.CheckConstraint(
+                condition=models.Q(default_for="") | models.Q(shared=True),
+                name="savedview_default_is_shared",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Selection(models.Model):
+    """All rows of a view, fixed by their keys at one moment, for a bulk action."""
+
+    key = models.UUIDField(primary_key=True, default=uuid4)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    screen = models.CharField(max_length=60)
+    ids = ArrayField(models.BigIntegerField())
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{len(self.ids)} rows of {self.screen}"
+
+
+class BulkJob(models.Model):
+    """One action on a fixed set of rows, done in chunks; it survives reloads and restarts."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "To be confirmed"
+        QUEUED = "queued", "Waiting"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        CANCELLED = "cancelled", "Cancelled"
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="bulk_jobs")
+    screen = models.CharField(max_length=60)
+    action = models.CharField(max_length=60)
+    label = models.CharField(max_length=100)
+    params = models.JSONField(default=dict)
+    ids = ArrayField(models.BigIntegerField())
+    total = models.IntegerField()
+    position = models.IntegerField(default=0)
+    succeeded = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    back = models.CharField(max_length=2000, blank=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)
+    created_at = models.DateTimeField(db_default=Now())
+    touched_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # A job that counts a row twice, or not at all, lies about what was done.
+            models.CheckConstraint(
+                condition=models.Q(position=models.F("succeeded") + models.F("failed"))
+                & models.Q(position__lte=models.F("total")),
+                name="bulkjob_counts_add_up",
+            )
+        ]
+        indexes = [
+            # The sweep looks for jobs whose wake-up was lost.
+            models.Index(
+                fields=["touched_at"],
+                condition=models.Q(status__in=["queued", "running"]),
+                name="bulkjob_unfinished",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in (self.Status.QUEUED, self.Status.RUNNING)
+
+
+class BulkOutcome(models.Model):
+    """What became of one row of a bulk job."""
+
+    job = models.ForeignKey(BulkJob, on_delete=models.CASCADE, related_name="outcomes")
+    target_id = models.BigIntegerField()
+    ok = models.BooleanField()
+    message = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "target_id"], name="bulkoutcome_once_a_row")
+        ]
+
+    def __str__(self) -> str:
+        return self.message or ("done" if self.ok else "refused")
+
+
+class Note(models.Model):
+    """What a member of staff wrote about a record. Free text: it can be erased, the story stays."""
+
+    subject = models.CharField(max_length=60)
+    subject_id = models.BigIntegerField()
+    text = models.CharField(max_length=2000)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            # A record's timeline reads its notes, newest first.
+            models.Index(fields=["subject", "subject_id", "-at"], name="note_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,10 +1,127 @@
-"""The shell's navigation: which screens a role sees, in which order."""
+"""The shell's navigation: which screens a person sees, in which order."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from backoffice import counts
+from backoffice.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """One entry of the rail. `go` is the letter after `g`; one of the permissions is enough."""
+
+    label: str
+    icon: str
+    url_name: str
+    permissions: Sequence[str] = ()
+    go: str = ""
+
+
+RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
+    (
+        "Work",
+        (
+            Screen("Home", "home", "home", go="h"),
+            Screen("Failures", "alert-triangle", "failure_list", ("automations.view_case",), "f"),
+            Screen("Bulk jobs", "stack-2", "job_list", ("backoffice.view_bulkjob",)),
+            Screen(
+                "Approvals", "list-check", "approval_list", ("automations.view_ruleversion",), "a"
+            ),
+            Screen("Tickets", "headset", "ticket_list", ("support.view_ticket",), "t"),
+        ),
+    ),
+    (
+        "Operate",
+        (
+            Screen("Orders", "shopping-cart", "order_list", ("orders.view_order",), "o"),
+            Screen("Returns", "truck-return", "return_list", ("orders.view_returnorder",)),
+            Screen("Customers", "address-book", "customer_list", ("orders.view_customer",)),
+            Screen("Inventory", "package", "sku_list", ("inventory.view_sku",), "i"),
+            Screen("Ledger", "scale", "ledger", ("finance.view_journalentry",), "m"),
+            Screen("Payments", "credit-card", "payment_list", ("finance.view_payment",)),
+            Screen("Refunds", "receipt-refund", "refund_list", ("finance.view_refund",)),
+        ),
+    ),
+    (
+        "Automate",
+        (
+            Screen("Rules", "bolt", "rule_list", ("automations.view_rule",), "r"),
+            Screen("Runs", "history", "run_list", ("automations.view_run",), "u"),
+        ),
+    ),
+    (
+        "System",
+        (
+            Screen("Connectors", "plug", "connector_list", ("automations.view_connector",), "c"),
+            Screen("Staff", "users", "user_list", ("backoffice.view_user",)),
+            Screen("Audit log", "shield-check", "audit_list", ("backoffice.view_auditentry",)),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A screen as it is shown to one person."""
+
+    screen: Screen
+    url: str
+    current: bool
+    count: counts.Count | None
+
+
+def screens(user: User) -> list[tuple[str, list[tuple[Screen, str]]]]:
+    """Every screen this person may open, by group; what is not built yet is left out."""
+    groups = []
+    for heading, entries in RAIL:
+        shown = []
+        for screen in entries:
+            if screen.permissions and not any(user.has_perm(name) for name in screen.permissions):
+                continue
+            try:
+                shown.append((screen, reverse(screen.url_name)))
+            except NoReverseMatch:
+                continue
+        if shown:
+            groups.append((heading, shown))
+    return groups
+
+
+def rail(user: User, path: str, *, fresh: bool = False) -> list[tuple[str, list[Entry]]]:
+    """The rail with its figures, and which entry the path belongs to."""
+    groups = screens(user)
+    names = [screen.url_name for _, entries in groups for screen, _ in entries]
+    figures = counts.counts(user, names, fresh=fresh)
+    return [
+        (
+            heading,
+            [
+                Entry(
+                    screen,
+                    url,
+                    path == url if url == "/" else path.startswith(url),
+                    figures.get(screen.url_name),
+                )
+                for screen, url in entries
+            ],
+        )
+        for heading, entries in groups
+    ]
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Template context of the shell."""
-    return {"navigation": []}
+    """Template context of the shell; worked out only by a page that prints the rail."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
+        return {"navigation": []}
+    return {
+        "navigation": lambda: rail(user, request.path),
+        "role": lambda: ", ".join(group.name.capitalize() for group in user.groups.all()),
+    }

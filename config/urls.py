@@ -2,13 +2,18 @@
 
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path
+from django.urls import include, path
 
-from config.views import home
+from config.search import palette, search_page
+from config.views import home, rail_counts
 
 urlpatterns = [
     path("", home, name="home"),
-    path("login/", LoginView.as_view(), name="login"),
+    path("_/rail/", rail_counts, name="rail_counts"),
+    path("search/", search_page, name="search"),
+    path("search/_/palette/", palette, name="palette"),
+    path("", include("backoffice.urls")),
+    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
 ]

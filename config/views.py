@@ -1,9 +1,24 @@
-"""Home, which composes every app."""
+"""Home, which composes every app, and the moving figures of the rail."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from backoffice.home import panels_for
+from backoffice.models import User
+from config import navigation
 
 
+@require_GET
 def home(request: HttpRequest) -> HttpResponse:
     """What needs this person, what is late and what is broken."""
-    return render(request, "config/home.html")
+    assert isinstance(request.user, User)  # noqa: S101 (LoginRequiredMiddleware)
+    return render(request, "config/home.html", {"panels": panels_for(request.user)})
+
+
+@require_GET
+def rail_counts(request: HttpRequest) -> HttpResponse:
+    """The rail with fresh figures, for a page that stays open."""
+    assert isinstance(request.user, User)  # noqa: S101 (LoginRequiredMiddleware)
+    rail = navigation.rail(request.user, request.GET.get("path", ""), fresh=True)
+    return render(request, "components/rail_nav.html", {"navigation": rail})

@@ -3,3 +3,17 @@ from django.apps import AppConfig
 
 class FinanceConfig(AppConfig):
     name = "finance"
+    append_only_tables = ("finance_journalentry", "finance_journalline")
+
+    def ready(self) -> None:
+        from backoffice.subjects import Subject, register
+        from finance import receivers  # noqa: F401 - connects them
+
+        register(
+            Subject(
+                "finance.payment", "payment", "number", "payment_detail", "finance.view_payment"
+            )
+        )
+        register(
+            Subject("finance.refund", "refund", "number", "refund_detail", "finance.view_refund")
+        )

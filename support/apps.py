@@ -3,3 +3,11 @@ from django.apps import AppConfig
 
 class SupportConfig(AppConfig):
     name = "support"
+    append_only_tables = ("support_message",)
+
+    def ready(self) -> None:
+        from backoffice.subjects import Subject, register
+
+        register(
+            Subject("support.ticket", "ticket", "number", "ticket_detail", "support.view_ticket")
+        )

@@ -56,7 +56,8 @@ def _beside(state: State, arguments: argparse.Namespace) -> int:
         # Ctrl-C reaches the command by itself, through the terminal; we wait for what it says.
         # Only now: a child inherits what its parent ignores.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        return command.wait()
+        code = command.wait()
+        return code if code >= 0 else 128 - code  # as a shell reports a signal
     except Stop:
         if command is not None:
             command.terminate()

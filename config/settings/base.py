@@ -184,6 +184,13 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_DEFAULT_QUEUE = "internal"
+CELERY_TASK_ROUTES = {
+    "backoffice.tasks.run_bulk_job": {"queue": "bulk"},
+    "backoffice.tasks.sweep_bulk_jobs": {"queue": "sweep"},
+}
+CELERY_BEAT_SCHEDULE = {
+    "bulk-jobs": {"task": "backoffice.tasks.sweep_bulk_jobs", "schedule": 60.0},
+}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_SOFT_TIME_LIMIT = 45
 CELERY_TASK_TIME_LIMIT = 55  # below the 60 s lease

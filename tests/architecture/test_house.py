@@ -89,7 +89,7 @@ def test_every_template_is_used() -> None:
         if path.suffix in {".html", ".py"} and "tests" not in path.relative_to(ROOT).parts:
             used |= set(TEMPLATE_NAME.findall(path.read_text()))
     # Django and its apps ask for these by name.
-    used |= {f"{status}.html" for status in (400, 403, 404, 500)}
+    used |= {f"{status}.html" for status in (400, 403, "403_csrf", 404, 500)}
     used |= {name for name in used if name.startswith("registration/")}
     unused = {
         found

@@ -13,7 +13,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from config.local.state import ROOT
 REAL_VAR = ROOT / "var"
 PATIENCE = 120.0
 NAMED_SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
+LOCAL = (sys.executable, "-m", "config.local")
+MAKE_RUN = ("make", "run", f"PYTHON={sys.executable}")
 
 pytestmark = pytest.mark.skipif(
     not processes.LINUX, reason="reads /proc to prove that no process is left"
@@ -47,19 +50,22 @@ class Machine:
         own = {"COUNTERSIGN_VAR": str(self.var), "PORT": str(self.port), "DEMO": "no"}
         return {**kept, **own}
 
-    def beside(self, *command: str, flags: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    def with_services(self, *command: str, flags: tuple[str, ...] = ()) -> tuple[str, ...]:
         state = ("--state", str(self.var / "test"), *flags)
-        return self.local("with-services", *state, "--", *command)
+        return (*LOCAL, "with-services", *state, "--", *command)
 
-    def local(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def begin(self, *command: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "config.local", *arguments],
+            command,
             cwd=ROOT,
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+
+    def beside(self, *command: str, flags: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+        return self.begin(*self.with_services(*command, flags=flags))
 
     def kept(self, state: str) -> dict[str, object]:
         return dict(json.loads((self.var / state / "kept.json").read_text()))
@@ -90,6 +96,9 @@ class Terminal:
             self.read()
             assert not self.ended() or words in self.said, self.said
 
+    def press_ctrl_c(self) -> None:
+        os.write(self.screen, b"\x03")
+
     def ended(self) -> bool:
         return processes.start_time(self.pid) is None
 
@@ -99,6 +108,9 @@ class Terminal:
             assert time.monotonic() < until, self.said
             self.read()
         os.waitpid(self.pid, 0)
+
+
+TypeIn = Callable[..., Terminal]
 
 
 def descendants(pid: int) -> list[Identity]:
@@ -116,37 +128,51 @@ def descendants(pid: int) -> list[Identity]:
     return found
 
 
-@pytest.fixture
-def machine() -> Iterator[Machine]:
+@contextmanager
+def new_machine() -> Iterator[Machine]:
     var = Path(tempfile.mkdtemp(prefix="countersign-machine-", dir="/tmp"))
     var.chmod(0o755)
     if (REAL_VAR / "binaries").exists():
         shutil.copytree(REAL_VAR / "binaries", var / "binaries", copy_function=os.link)
     yield Machine(var, free_port())
-    for state in ("run", "test"):
-        if (var / state / "kept.json").exists():
-            for pid in Machine(var, 0).left(state):
-                processes.send(pid, signal.SIGKILL)
+    for kept in var.glob("*/kept.json"):
+        for pid in Machine(var, 0).left(kept.parent.name):
+            processes.send(pid, signal.SIGKILL)
     shutil.rmtree(var)
 
 
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    """One machine for most tests: each start must cope with what the test before left."""
+    with new_machine() as made:
+        yield made
+
+
 @pytest.fixture
-def open_terminal(machine: Machine) -> Iterator[list[Terminal]]:
+def fresh_machine() -> Iterator[Machine]:
+    with new_machine() as made:
+        yield made
+
+
+@pytest.fixture
+def type_in(machine: Machine) -> Iterator[TypeIn]:
+    """Type a command into a terminal of its own."""
     opened: list[Terminal] = []
-    yield opened
+
+    def begin(*command: str) -> Terminal:
+        pid, screen = pty.fork()
+        if pid == 0:
+            os.chdir(ROOT)
+            os.execvpe(command[0], command, machine.env)
+        os.set_blocking(screen, False)
+        opened.append(Terminal(pid, screen))
+        return opened[-1]
+
+    yield begin
     for terminal in opened:
+        if not terminal.ended():
+            os.kill(terminal.pid, signal.SIGKILL)
         os.close(terminal.screen)
-
-
-def make_run(machine: Machine, opened: list[Terminal]) -> Terminal:
-    pid, screen = pty.fork()
-    if pid == 0:
-        os.chdir(ROOT)
-        os.execvpe("make", ["make", "run", f"PYTHON={sys.executable}"], machine.env)
-    os.set_blocking(screen, False)
-    terminal = Terminal(pid, screen)
-    opened.append(terminal)
-    return terminal
 
 
 def finish(command: subprocess.Popen[bytes]) -> tuple[int, str]:
@@ -161,12 +187,13 @@ def login_page(machine: Machine) -> int:
 
 
 def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
-    machine: Machine, open_terminal: list[Terminal]
+    machine: Machine, type_in: TypeIn
 ) -> None:
-    first = make_run(machine, open_terminal)
+    logins = machine.var / "demo-logins.txt"
+    logins.unlink(missing_ok=True)
+    first = type_in(*MAKE_RUN)
     first.wait_for("Press Ctrl-C")
     assert login_page(machine) == 200
-    logins = machine.var / "demo-logins.txt"
     passwords = logins.read_text()
     assert passwords.strip() in first.said.replace("\r", "")
     assert logins.stat().st_mode & 0o777 == 0o600
@@ -178,7 +205,7 @@ def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
     first.wait_until_ended()
 
     started = time.monotonic()
-    second = make_run(machine, open_terminal)
+    second = type_in(*MAKE_RUN)
     second.wait_for("Press Ctrl-C")
     seconds = time.monotonic() - started
     assert not [each for each in made if each.alive()]
@@ -189,7 +216,7 @@ def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
 
     made = descendants(second.pid)
     assert len(made) > 8
-    os.write(second.screen, b"\x03")
+    second.press_ctrl_c()
     second.wait_until_ended()
     assert not [each for each in made if each.alive()]
     assert not machine.left("run")
@@ -197,10 +224,8 @@ def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
     assert "Traceback" not in second.said
 
 
-def test_a_process_that_crashes_is_started_again(
-    machine: Machine, open_terminal: list[Terminal]
-) -> None:
-    terminal = make_run(machine, open_terminal)
+def test_a_process_that_crashes_is_started_again(machine: Machine, type_in: TypeIn) -> None:
+    terminal = type_in(*MAKE_RUN)
     terminal.wait_for("Press Ctrl-C")
     started = machine.kept("run")["processes"]
     assert isinstance(started, dict)
@@ -217,16 +242,18 @@ def test_a_process_that_crashes_is_started_again(
             return False
 
     assert processes.wait_until(answers, 60)
-    os.write(terminal.screen, b"\x03")
+    terminal.press_ctrl_c()
     terminal.wait_until_ended()
     assert not machine.left("run")
 
 
 def test_a_port_in_use_is_said_in_one_line(machine: Machine) -> None:
     with socket.socket() as busy:
+        # Connections of the site before may still linger on this machine's port.
+        busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         busy.bind(("127.0.0.1", machine.port))
         busy.listen()
-        command = machine.local("run")
+        command = machine.begin(*LOCAL, "run")
         answer = finish(command)
     assert answer == (
         1,
@@ -237,7 +264,9 @@ def test_a_port_in_use_is_said_in_one_line(machine: Machine) -> None:
 
 def test_a_second_start_on_the_same_state_is_refused(machine: Machine) -> None:
     first = machine.beside("sleep", "60")
-    assert processes.wait_until((machine.var / "test" / "postgres" / "PG_VERSION").exists, PATIENCE)
+    lock = machine.var / "test" / "lock"
+    own = str(first.pid)
+    assert processes.wait_until(lambda: lock.exists() and lock.read_text() == own, PATIENCE)
     second = machine.beside("true")
     assert finish(second) == (
         1,
@@ -267,14 +296,28 @@ def test_the_command_s_exit_code_is_passed_on(machine: Machine) -> None:
     assert finish(machine.beside("sh", "-c", "exit 7")) == (7, "")
 
 
+def test_ctrl_c_reaches_the_tests_and_ends_their_servers(machine: Machine, type_in: TypeIn) -> None:
+    command = ("sh", "-c", "echo begun; exec sleep 60")
+    terminal = type_in(*machine.with_services(*command))
+    terminal.wait_for("begun")
+    made = descendants(terminal.pid)
+    assert len(made) > 3
+    terminal.press_ctrl_c()
+    terminal.wait_until_ended()
+    assert not [each for each in made if each.alive()]
+    assert not machine.left("test")
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root's servers run as another user")
-def test_a_project_that_the_servers_user_can_t_enter_keeps_its_modes(machine: Machine) -> None:
-    machine.var.chmod(0o700)
+def test_a_project_that_the_servers_user_can_t_enter_keeps_its_modes(
+    fresh_machine: Machine,
+) -> None:
+    fresh_machine.var.chmod(0o700)
     script = "echo $DATABASE_URL; ls -d /var/tmp/countersign-*"
-    code, said = finish(machine.beside("sh", "-c", script, flags=("--throw-away",)))
+    code, said = finish(fresh_machine.beside("sh", "-c", script, flags=("--throw-away",)))
     assert code == 0, said
     address, *folders = said.split()
     assert address.startswith("postgres://countersign_app:")
     assert folders
-    assert machine.var.stat().st_mode & 0o777 == 0o700
+    assert fresh_machine.var.stat().st_mode & 0o777 == 0o700
     assert not [folder for folder in folders if Path(folder).exists()]

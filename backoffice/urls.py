@@ -1,0 +1,27 @@
+"""Settings, jobs, saved views and one's own preferences."""
+
+from django.urls import path
+
+from backoffice.views import audit, jobs, me, saved_views, staff, timelines
+from backoffice.workbench.pages import urls
+
+urlpatterns = [
+    *urls(jobs.JOBS, "jobs/"),
+    path("jobs/<int:pk>/", jobs.job_detail, name="job_detail"),
+    path("jobs/<int:pk>/_/progress/", jobs.job_progress, name="job_progress"),
+    path("jobs/<int:pk>/start/", jobs.job_start, name="job_start"),
+    path("jobs/<int:pk>/cancel/", jobs.job_cancel, name="job_cancel"),
+    *urls(staff.STAFF, "settings/users/"),
+    path("settings/users/new/", staff.user_new, name="user_new"),
+    path("settings/users/<str:username>/", staff.user_detail, name="user_detail"),
+    *urls(audit.AUDIT, "settings/audit/"),
+    path("views/new/", saved_views.view_new, name="view_new"),
+    path("views/<int:pk>/", saved_views.view_edit, name="view_edit"),
+    path("views/<int:pk>/delete/", saved_views.view_delete, name="view_delete"),
+    path("timelines/<str:label>/<int:pk>/_/", timelines.timeline_part, name="timeline"),
+    path("timelines/<str:label>/<int:pk>/notes/", timelines.note_add, name="note_add"),
+    path("me/", me.me, name="me"),
+    path("me/password/", me.me_password, name="me_password"),
+    path("me/theme/", me.me_theme, name="me_theme"),
+    path("me/density/", me.me_density, name="me_density"),
+]

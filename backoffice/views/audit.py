@@ -1,0 +1,98 @@
+"""The audit trail: decisions and accesses, newest first; nobody changes it."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from backoffice import subjects, ui
+from backoffice.actors import ActorKind
+from backoffice.models import AuditEntry, User
+from backoffice.workbench.bench import Empty, View, Workbench
+from backoffice.workbench.columns import Column
+from backoffice.workbench.filters import Choice, Day, Text
+
+KINDS = [(kind.value, kind.value.capitalize()) for kind in ActorKind]
+
+
+def entries(viewer: User) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.all()
+
+
+def verb_options() -> list[tuple[str, str]]:
+    verbs = AuditEntry.objects.order_by("verb").values_list("verb", flat=True).distinct()
+    return [(verb, words(verb)) for verb in verbs]
+
+
+def words(verb: str) -> str:
+    """`staff.role_changed` as `Staff: role changed`."""
+    app, _, act = verb.partition(".")
+    return f"{app.capitalize()}: {act.replace('_', ' ')}"
+
+
+def who(entry: AuditEntry) -> SafeString:
+    return format_html(
+        '<span class="row">{}{}</span>', ui.actor_mark(entry.actor_kind), entry.actor_label
+    )
+
+
+def what(entry: AuditEntry) -> str:
+    try:
+        noun = subjects.get(entry.subject).noun
+    except KeyError:
+        noun = entry.subject.rpartition(".")[2].replace("_", " ")
+    return f"{noun} {entry.subject_id or ''}".strip()
+
+
+def detail(entry: AuditEntry) -> str:
+    return ", ".join(f"{name} {value}" for name, value in entry.detail.items())
+
+
+AUDIT = Workbench[AuditEntry](
+    key="backoffice.audit",
+    title="Audit log",
+    noun="entry",
+    nouns="entries",
+    url_name="audit_list",
+    permission="backoffice.view_auditentry",
+    queryset=entries,
+    row_label=lambda entry: f"entry {entry.pk}",
+    columns=(
+        Column(
+            "at",
+            "When",
+            lambda entry: ui.moment(entry.at),
+            sort="at",
+            kind="time",
+            export=lambda entry: entry.at,
+        ),
+        Column("who", "Who", who, sort="actor_label", export=lambda entry: entry.actor_label),
+        Column(
+            "verb",
+            "What",
+            lambda entry: words(entry.verb),
+            sort="verb",
+            export=lambda entry: entry.verb,
+        ),
+        Column("subject", "On", what, sort=("subject", "subject_id")),
+        Column("detail", "Detail", detail, wide=True),
+        Column("kind", "Kind of actor", "actor_kind", sort="actor_kind", default=False),
+    ),
+    filters=(
+        Choice(key="verb", label="What", options=verb_options, pinned=True),
+        Choice(key="kind", label="By", options=KINDS, field="actor_kind", pinned=True),
+        Day(key="day", label="Day", field="at", pinned=True),
+        Text(key="actor", label="Who", field="actor_label"),
+        Text(key="on", label="On", field="subject", lookup="startswith"),
+    ),
+    search=("actor_label__icontains", "verb__icontains"),
+    search_hint="Filter by person or act",
+    sort=("-at",),
+    views=(
+        View("all", "All"),
+        View("people", "People", "kind=person"),
+        View("rules", "Rules", "kind=rule"),
+    ),
+    empty=Empty("Nothing is recorded yet.", "Decisions and accesses appear here by themselves."),
+)

@@ -1,0 +1,90 @@
+"""One's own preferences: theme, density, zone, keys, password."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from backoffice.model_forms import UserModelForm
+from backoffice.models import User
+
+
+def zone_choices() -> list[tuple[str, str]]:
+    """Time zones of places, by name; the old short forms are left out."""
+    names = [name for name in available_timezones() if "/" in name and not name.startswith("Etc/")]
+    return [(name, name.replace("_", " ")) for name in sorted(["UTC", *names])]
+
+
+class PreferencesForm(UserModelForm):
+    time_zone = forms.ChoiceField(choices=zone_choices)
+
+    class Meta:
+        model = User
+        fields = ["theme", "density", "time_zone", "single_keys"]
+        help_texts = {
+            "single_keys": "Switch them off if a letter typed by accident must never do anything. "
+            "Ctrl K, Esc and Ctrl Enter stay."
+        }
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The person of this request, who is signed in on every page but the sign-in."""
+    assert isinstance(request.user, User)  # noqa: S101 (LoginRequiredMiddleware)
+    return request.user
+
+
+@require_http_methods(["GET", "POST"])
+def me(request: HttpRequest) -> HttpResponse:
+    """Show and change one's preferences."""
+    user = signed_in(request)
+    form = PreferencesForm(request.POST or None, instance=user)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, "Your preferences are saved.")
+        return redirect("me")
+    status = 422 if form.errors else 200
+    return render(request, "backoffice/me.html", {"form": form}, status=status)
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def me_password(request: HttpRequest) -> HttpResponse:
+    """Change one's password; other sessions of this person end."""
+    user = signed_in(request)
+    form: Any = PasswordChangeForm(user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        update_session_auth_hash(request, user)
+        messages.success(request, "Your password is changed. You are signed out everywhere else.")
+        return redirect("me")
+    status = 422 if form.errors else 200
+    return render(request, "backoffice/password.html", {"form": form}, status=status)
+
+
+def _set(request: HttpRequest, field: str, allowed: list[str]) -> HttpResponse:
+    value = request.POST.get(field, "")
+    if value not in allowed:
+        return HttpResponseBadRequest()
+    user = signed_in(request)
+    setattr(user, field, value)
+    user.save(update_fields=[field])
+    return HttpResponse(status=204)
+
+
+@require_POST
+def me_theme(request: HttpRequest) -> HttpResponse:
+    """Keep the theme that the menu has just set."""
+    return _set(request, "theme", User.Theme.values)
+
+
+@require_POST
+def me_density(request: HttpRequest) -> HttpResponse:
+    """Keep the density that a list has just set."""
+    return _set(request, "density", User.Density.values)

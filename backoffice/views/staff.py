@@ -1,0 +1,223 @@
+"""Staff: who may sign in, with which role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.models import Group
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_GET, require_http_methods
+
+from backoffice import actors, staff, ui
+from backoffice.actors import Actor
+from backoffice.model_forms import UserModelForm
+from backoffice.models import AuditEntry, User
+from backoffice.roles import ROLES
+from backoffice.views import audit as audit_view
+from backoffice.views.me import signed_in
+from backoffice.workbench import bulk
+from backoffice.workbench.bench import View, Workbench
+from backoffice.workbench.bulk import BulkAction, Outcome
+from backoffice.workbench.columns import Column
+from backoffice.workbench.filters import Choice, Day, yes_no
+
+ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=ROLE_CHOICES)
+
+
+class MemberForm(UserModelForm):
+    first_name = forms.CharField(max_length=150)
+    last_name = forms.CharField(max_length=150)
+    role = forms.ChoiceField(choices=ROLE_CHOICES)
+
+    class Meta:
+        model = User
+        fields = ["username", "first_name", "last_name", "email"]
+        help_texts = {"username": "What they type to sign in: letters, digits and @ . + - _"}
+
+
+def roles_of(user: User) -> str:
+    return ", ".join(sorted(group.name.capitalize() for group in user.groups.all()))
+
+
+def access(user: User) -> SafeString:
+    return ui.status("ok", "Active") if user.is_active else ui.status("wait", "Deactivated", "ban")
+
+
+def members(viewer: User) -> QuerySet[User]:
+    return User.objects.all()
+
+
+def _each(ids: Sequence[int], act: Any) -> Iterable[Outcome]:
+    """One outcome for each person, so that one refusal does not stop the others."""
+    for pk in ids:
+        try:
+            act([pk])
+        except staff.StaffError as error:
+            yield Outcome(pk, ok=False, message=str(error))
+        else:
+            yield Outcome(pk, ok=True)
+
+
+def _deactivate(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+    return _each(ids, lambda one: staff.deactivate_members(one, actor=actor))
+
+
+def _activate(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+    return _each(ids, lambda one: staff.activate_members(one, actor=actor))
+
+
+def _change_role(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+    return _each(ids, lambda one: staff.change_role(one, params["role"], actor=actor))
+
+
+def register_bulk_actions() -> None:
+    """Called once when the app is ready."""
+    bulk.register(
+        BulkAction(
+            key="staff.deactivate",
+            label="Deactivate",
+            done="Deactivated",
+            permission="backoffice.change_user",
+            run=_deactivate,
+            undo="staff.activate",
+            shortcut="d",
+            icon="ban",
+            danger=True,
+        )
+    )
+    bulk.register(
+        BulkAction(
+            key="staff.activate",
+            label="Activate",
+            done="Activated",
+            permission="backoffice.change_user",
+            run=_activate,
+            undo="staff.deactivate",
+            icon="check",
+        )
+    )
+    bulk.register(
+        BulkAction(
+            key="staff.change_role",
+            label="Change role",
+            done="Changed the role of",
+            permission="backoffice.change_user",
+            run=_change_role,
+            form=RoleForm,
+            shortcut="r",
+            icon="id-badge-2",
+        )
+    )
+
+
+STAFF = Workbench[User](
+    key="backoffice.staff",
+    title="Staff",
+    noun="person",
+    nouns="people",
+    url_name="user_list",
+    permission="backoffice.view_user",
+    queryset=members,
+    decorate=lambda rows: rows.prefetch_related("groups"),
+    row_url=lambda user: reverse("user_detail", args=[user.username]),
+    columns=(
+        Column("name", "Name", ui.person, sort=("last_name", "first_name"), main=True, export=str),
+        Column("username", "User name", sort="username"),
+        Column("role", "Role", roles_of),
+        Column("access", "Access", access, sort="is_active", export=lambda u: u.is_active),
+        Column("email", "Mail", "email", sort="email", wide=True),
+        Column("last_login", "Last signed in", sort="last_login", kind="time"),
+        Column("joined", "Added", "date_joined", sort="date_joined", kind="time", default=False),
+    ),
+    filters=(
+        Choice(
+            key="role",
+            label="Role",
+            options=ROLE_CHOICES,
+            where={
+                role: Q(pk__in=Group.objects.filter(name=role).values("user")) for role in ROLES
+            },
+            pinned=True,
+        ),
+        yes_no("active", "Active", Q(is_active=True)),
+        Day(key="seen", label="Signed in", field="last_login"),
+        Day(key="joined", label="Added", field="date_joined"),
+    ),
+    search=(
+        "username__icontains",
+        "first_name__icontains",
+        "last_name__icontains",
+        "email__icontains",
+    ),
+    search_hint="Filter by name or mail",
+    sort=("last_name", "first_name"),
+    views=(
+        View("active", "Active", "active=yes"),
+        View("deactivated", "Deactivated", "active=no", empty="Nobody is deactivated."),
+        View("all", "All"),
+    ),
+    bulk=("staff.change_role", "staff.deactivate", "staff.activate"),
+    actions_template="backoffice/_staff_actions.html",
+)
+
+
+@permission_required("backoffice.add_user", raise_exception=True)
+@require_http_methods(["GET", "POST"])
+def user_new(request: HttpRequest) -> HttpResponse:
+    """Add a member of staff and show the first password once."""
+    form = MemberForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        user, password = staff.add_member(
+            username=data["username"],
+            first_name=data["first_name"],
+            last_name=data["last_name"],
+            email=data["email"],
+            role=data["role"],
+            actor=actors.person(signed_in(request)),
+        )
+        context = {"member": user, "password": password, "role": data["role"].capitalize()}
+        response = render(request, "backoffice/user_added.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+    status = 422 if form.errors else 200
+    return render(request, "backoffice/user_new.html", {"form": form}, status=status)
+
+
+@permission_required("backoffice.view_user", raise_exception=True)
+@require_GET
+def user_detail(request: HttpRequest, username: str) -> HttpResponse:
+    """One member of staff, and what was decided about their access."""
+    user = get_object_or_404(User, username=username)
+    told = AuditEntry.objects.filter(subject=staff.SUBJECT, subject_id=user.pk).order_by("-at")[:50]
+    context = {
+        "subject": staff.SUBJECT,
+        "record": user,
+        "number": str(user),
+        "list_url": reverse("user_list"),
+        "list_title": STAFF.title,
+        "access": access(user),
+        "roles": roles_of(user),
+        "audit_url": reverse("audit_list"),
+        "entries": [
+            (
+                ui.moment(entry.at),
+                audit_view.who(entry),
+                audit_view.words(entry.verb),
+                audit_view.detail(entry),
+            )
+            for entry in told
+        ],
+    }
+    return render(request, "backoffice/user_detail.html", context)

@@ -1,0 +1,1 @@
+"""Every write of inventory. Import the submodule."""

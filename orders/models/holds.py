@@ -1,0 +1,49 @@
+"""Holds: an order with an open one is not shipped."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from backoffice.models import ACTOR_KINDS, User
+from orders.models.orders import Order
+
+
+class Hold(models.Model):
+    """One reason to keep an order back, from placing to release."""
+
+    class Reason(models.TextChoices):
+        FRAUD = "fraud", "Possible fraud"
+        ADDRESS = "address", "Address"
+        PAYMENT = "payment", "Payment"
+        OUT_OF_STOCK = "out_of_stock", "Out of stock"
+        CUSTOMER_REQUEST = "customer_request", "The customer asked"
+        PRICE_CHECK = "price_check", "Price check"
+        OTHER = "other", "Other"
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="holds")
+    reason = models.CharField(max_length=16, choices=Reason)
+    note = models.CharField(max_length=500, blank=True)
+    placed_at = models.DateTimeField(db_default=Now())
+    actor_kind = models.CharField(max_length=10, choices=ACTOR_KINDS)
+    actor_label = models.CharField(max_length=200)
+    user = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    run_id = models.BigIntegerField(null=True)
+    released_at = models.DateTimeField(null=True)
+    released_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            # Two rules that see the same danger hold once.
+            models.UniqueConstraint(
+                fields=["order", "reason"],
+                condition=Q(released_at__isnull=True),
+                name="hold_open_once_per_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_reason_display()

@@ -1,0 +1,275 @@
+"""Orders, their lines and notes.
+
+What stands in the status columns is derived from the order's children and amounts
+(`orders.models.axes`); only services write it, and `orders.queries.checks` recomputes it.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Case, DecimalField, F, Q, Value, When
+from django.db.models.functions import Now
+
+from backoffice.models import ACTOR_KINDS, User
+from backoffice.money import Money
+from inventory.models import Sku
+from orders.models.channels import Channel
+from orders.models.customers import Customer
+
+
+def _amount() -> models.DecimalField[Decimal, Decimal]:
+    return models.DecimalField(max_digits=19, decimal_places=4, default=Decimal(0))
+
+
+class Order(models.Model):
+    """One order, with snapshots of what was agreed. Amounts are in the order's currency."""
+
+    class Payment(models.TextChoices):
+        UNPAID = "unpaid", "Unpaid"
+        PART_PAID = "part_paid", "Part paid"
+        PAID = "paid", "Paid"
+        OVERPAID = "overpaid", "Overpaid"
+        PART_REFUNDED = "part_refunded", "Part refunded"
+        REFUNDED = "refunded", "Refunded"
+
+    class Fulfilment(models.TextChoices):
+        NOTHING_TO_SHIP = "nothing_to_ship", "Nothing to ship"
+        UNSHIPPED = "unshipped", "Not shipped"
+        PART_SHIPPED = "part_shipped", "Part shipped"
+        SHIPPED = "shipped", "Shipped"
+        CANCELLED = "cancelled", "Cancelled"
+
+    class Return(models.TextChoices):
+        NONE = "none", "No return"
+        REQUESTED = "requested", "Return requested"
+        PART_RETURNED = "part_returned", "Part returned"
+        RETURNED = "returned", "Returned"
+
+    class CancelReason(models.TextChoices):
+        CUSTOMER = "customer", "The customer asked"
+        FRAUD = "fraud", "Fraud"
+        OUT_OF_STOCK = "out_of_stock", "Out of stock"
+        UNPAID = "unpaid", "Never paid"
+        DUPLICATE = "duplicate", "Duplicate"
+        OTHER = "other", "Other"
+
+    number = models.CharField(max_length=40, unique=True)
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="+")
+    # The shop's own id; blank for orders entered here.
+    external_id = models.CharField(max_length=80, blank=True)
+    # None: a guest nobody recorded.
+    customer = models.ForeignKey(
+        Customer, null=True, blank=True, on_delete=models.PROTECT, related_name="orders"
+    )
+    # How many orders this customer had placed before this one.
+    orders_before = models.IntegerField(default=0)
+    # Imported: it happened elsewhere, before. History starts no rule.
+    is_history = models.BooleanField(default=False)
+
+    payment = models.CharField(max_length=14, choices=Payment, default=Payment.UNPAID)
+    fulfilment = models.CharField(max_length=16, choices=Fulfilment, default=Fulfilment.UNSHIPPED)
+    returns = models.CharField(max_length=14, choices=Return, default=Return.NONE)
+    is_held = models.BooleanField(default=False)
+
+    currency = models.CharField(max_length=3)
+    subtotal = _amount()
+    shipping = _amount()
+    # Tax of all lines and of shipping; added to the total unless the prices include it.
+    tax = _amount()
+    shipping_tax = _amount()
+    prices_include_tax = models.BooleanField(default=True)
+    discount = _amount()
+    total = _amount()
+    amount_paid = _amount()
+    amount_refunded = _amount()
+    units = models.IntegerField(default=0)
+    line_count = models.IntegerField(default=0)
+
+    ship_name = models.CharField(max_length=200, blank=True)
+    ship_lines = models.TextField(blank=True)
+    ship_city = models.CharField(max_length=120, blank=True)
+    ship_postcode = models.CharField(max_length=20, blank=True)
+    ship_country = models.CharField(max_length=2, blank=True)
+    bill_name = models.CharField(max_length=200, blank=True)
+    bill_lines = models.TextField(blank=True)
+    bill_city = models.CharField(max_length=120, blank=True)
+    bill_postcode = models.CharField(max_length=20, blank=True)
+    bill_country = models.CharField(max_length=2, blank=True)
+
+    placed_at = models.DateTimeField()
+    paid_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    cancel_reason = models.CharField(max_length=14, choices=CancelReason, blank=True)
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    version = models.IntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            # A shop may send the same order twice.
+            models.UniqueConstraint(
+                fields=["channel", "external_id"],
+                condition=~Q(external_id=""),
+                name="order_external_id",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    total=F("subtotal")
+                    + F("shipping")
+                    - F("discount")
+                    + Case(
+                        When(prices_include_tax=True, then=Value(Decimal(0))),
+                        default=F("tax"),
+                        output_field=DecimalField(max_digits=19, decimal_places=4),
+                    )
+                ),
+                name="order_total_adds_up",
+            ),
+            models.CheckConstraint(
+                condition=Q(total__gte=0, amount_paid__gte=0, amount_refunded__gte=0)
+                & Q(amount_refunded__lte=F("amount_paid")),
+                name="order_refunds_within_payments",
+            ),
+            models.CheckConstraint(
+                condition=Q(cancelled_at__isnull=True, cancel_reason="")
+                | Q(cancelled_at__isnull=False, fulfilment="cancelled") & ~Q(cancel_reason=""),
+                name="order_cancelled_with_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(currency__regex="^[A-Z]{3}$"), name="order_currency_code"
+            ),
+        ]
+        indexes = [
+            # The list, newest first.
+            models.Index(fields=["-placed_at", "-id"], name="order_newest"),
+            # A customer's page.
+            models.Index(fields=["customer", "-placed_at"], name="order_of_customer"),
+            # Open work: few rows among many shipped ones.
+            models.Index(
+                fields=["placed_at"],
+                condition=Q(fulfilment__in=["unshipped", "part_shipped"]),
+                name="order_to_ship",
+            ),
+            models.Index(fields=["placed_at"], condition=Q(is_held=True), name="order_on_hold"),
+            GinIndex(fields=["tags"], name="order_tags"),
+        ]
+        permissions = [
+            ("tag_order", "Can tag orders"),
+            ("hold_order", "Can put orders on hold"),
+            ("release_order", "Can release orders from hold"),
+            ("cancel_order", "Can cancel orders"),
+            ("ship_order", "Can ship orders"),
+            ("note_order", "Can write notes on orders"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    def money(self, amount: Decimal) -> Money:
+        return Money(amount, self.currency)
+
+    @property
+    def total_money(self) -> Money:
+        return Money(self.total, self.currency)
+
+    @property
+    def subtotal_money(self) -> Money:
+        return Money(self.subtotal, self.currency)
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.cancelled_at is not None
+
+
+class OrderLine(models.Model):
+    """One line as agreed: prices, texts and fragility are snapshots, not looked up again."""
+
+    class Kind(models.TextChoices):
+        STOCK = "stock", "Product"
+        POSTAGE = "postage", "Postage"
+        DISCOUNT = "discount", "Discount"
+        FEE = "fee", "Fee"
+        GIFT_CARD = "gift_card", "Gift card"
+        MANUAL = "manual", "Manual"
+        OTHER = "other", "Other"
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
+    position = models.IntegerField()
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.STOCK)
+    # None on lines that are no product.
+    sku = models.ForeignKey(Sku, null=True, on_delete=models.PROTECT, related_name="+")
+    description = models.CharField(max_length=200, blank=True)
+    is_fragile = models.BooleanField(default=False)
+    # Whether shipping it moves stock: a snapshot of the SKU's is_stocked.
+    is_stocked = models.BooleanField(default=True)
+    quantity = models.IntegerField()
+    quantity_shipped = models.IntegerField(default=0)
+    quantity_cancelled = models.IntegerField(default=0)
+    quantity_returned = models.IntegerField(default=0)
+    unit_price = models.DecimalField(max_digits=19, decimal_places=4)
+    # Quantity times price, rounded to the currency.
+    line_total = models.DecimalField(max_digits=19, decimal_places=4)
+    tax = _amount()
+    # Which line of which document it came from, so that an import never doubles it.
+    source_kind = models.CharField(max_length=30, blank=True)
+    source_document = models.CharField(max_length=40, blank=True)
+    source_row = models.IntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source_kind", "source_document", "source_row"],
+                condition=~Q(source_kind=""),
+                name="line_source",
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__gt=0, quantity_shipped__gte=0, quantity_cancelled__gte=0),
+                name="line_quantities_not_negative",
+            ),
+            # No unit is shipped twice, or shipped and cancelled.
+            models.CheckConstraint(
+                condition=Q(quantity__gte=F("quantity_shipped") + F("quantity_cancelled")),
+                name="line_shipped_and_cancelled_within_ordered",
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity_returned__gte=0)
+                & Q(quantity_returned__lte=F("quantity_shipped")),
+                name="line_returned_within_shipped",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="stock", sku__isnull=False) | ~Q(kind="stock"),
+                name="line_of_stock_has_sku",
+            ),
+            # Only discounts and corrections lower the total.
+            models.CheckConstraint(
+                condition=~Q(kind="stock") | Q(unit_price__gte=0), name="line_price_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.description}"
+
+    @property
+    def quantity_open(self) -> int:
+        """What is still to be shipped."""
+        return self.quantity - self.quantity_shipped - self.quantity_cancelled
+
+
+class OrderNote(models.Model):
+    """What staff wrote about an order; free text, so it never leaves this table."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="notes")
+    text = models.TextField()
+    written_at = models.DateTimeField(db_default=Now())
+    actor_kind = models.CharField(max_length=10, choices=ACTOR_KINDS)
+    actor_label = models.CharField(max_length=200)
+    user = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    run_id = models.BigIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"Note of {self.actor_label}"

@@ -1,0 +1,84 @@
+"""What is handed in to place orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from orders.models.channels import Channel
+from orders.models.orders import OrderLine
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class LineSource:
+    """Which row of which document of which kind of file a line came from."""
+
+    kind: str
+    document: str
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    """One line. `sku` is the exact code, needed for products only; `unit_price` and `tax` are in
+    the order's currency, `tax` for the whole line. `is_fragile` None takes the SKU's."""
+
+    quantity: int
+    unit_price: Decimal
+    sku: str | None = None
+    kind: OrderLine.Kind = OrderLine.Kind.STOCK
+    description: str = ""
+    tax: Decimal = ZERO
+    is_fragile: bool | None = None
+    source: LineSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to ship or whom to bill; `country` is ISO 3166-1 alpha-2, empty when unknown."""
+
+    name: str = ""
+    lines: str = ""
+    city: str = ""
+    postcode: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """One order. Amounts are in the channel's currency.
+
+    `external_id` is the shop's id: an order whose id is known is not placed again. `number` is
+    taken if it is free, else the order gets our next one. `placed_at` None means now; `bill_to`
+    None means as shipped. `shipped_at` is for history alone: the goods left then.
+    """
+
+    channel: Channel
+    lines: tuple[NewLine, ...]
+    external_id: str = ""
+    number: str = ""
+    customer_id: int | None = None
+    placed_at: datetime | None = None
+    ship_to: Address = field(default_factory=Address)
+    bill_to: Address | None = None
+    shipping: Decimal = ZERO
+    shipping_tax: Decimal = ZERO
+    discount: Decimal = ZERO
+    prices_include_tax: bool = True
+    tags: tuple[str, ...] = ()
+    shipped_at: datetime | None = None
+
+
+class OnShort(StrEnum):
+    """What to do when stock is short.
+
+    REFUSE raises StockShort and places nothing. HOLD is for orders a customer has paid elsewhere:
+    a fact, so it is accepted, gets what there is, and waits under an out-of-stock hold.
+    """
+
+    REFUSE = "refuse"
+    HOLD = "hold"

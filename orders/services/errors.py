@@ -1,0 +1,45 @@
+"""What orders refuses. Each message is a sentence an operator can act on."""
+
+
+class OrderError(Exception):
+    """A write that orders refuses; nothing was changed."""
+
+
+class UnknownOrder(OrderError):
+    """No order has this id."""
+
+
+class WrongAmount(OrderError):
+    """An amount in another currency than the order's, or one that does not add up."""
+
+
+class AlreadyShipped(OrderError):
+    """Too late: goods have left."""
+
+
+class AlreadyCancelled(OrderError):
+    """The order is cancelled, so nothing more happens to it."""
+
+
+class OnHold(OrderError):
+    """The order may not be shipped while a hold is open."""
+
+
+class NotPaid(OrderError):
+    """The channel ships paid orders only."""
+
+
+class NotAllocated(OrderError):
+    """The goods are not set aside for this order."""
+
+
+class TooMany(OrderError):
+    """More units than there are to ship or to return."""
+
+
+class WrongState(OrderError):
+    """The return is not at the step this asks for."""
+
+
+class BadTag(OrderError):
+    """A tag is lower-case letters, digits and hyphens, at most 40 characters."""

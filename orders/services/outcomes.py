@@ -1,0 +1,41 @@
+"""What became of each order of a set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from backoffice.versions import refuse_stale
+from orders.models.orders import Order
+from orders.services.errors import OrderError, UnknownOrder
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """Changed now; unchanged, since it was so already; refused, each with its reason."""
+
+    changed: list[Order] = field(default_factory=list)
+    unchanged: list[Order] = field(default_factory=list)
+    refused: dict[int, OrderError] = field(default_factory=dict)
+
+    def or_raise(self) -> Outcomes:
+        """For one order, or all or nothing: raises the first refusal."""
+        for error in self.refused.values():
+            raise error
+        return self
+
+
+def lock_orders(ids: Iterable[int], versions: Mapping[int, int] | None = None) -> list[Order]:
+    """Lock orders by key; raises StaleVersion when one is not as a form showed it."""
+    rows = Order.objects.select_for_update(no_key=True).filter(pk__in=set(ids)).order_by("pk")
+    orders = list(rows)
+    refuse_stale(orders, versions)
+    return orders
+
+
+def unknown(ids: Iterable[int], found: Iterable[Order]) -> dict[int, OrderError]:
+    """A refusal for each id that names no order."""
+    known = {order.pk for order in found}
+    return {
+        pk: UnknownOrder("This order does not exist any more.") for pk in ids if pk not in known
+    }

@@ -1,0 +1,214 @@
+"""Placing orders, one or many hundreds, live or as history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from backoffice import timeline
+from backoffice.actors import Actor
+from backoffice.sets import insert_many
+from inventory.models import Sku
+from inventory.queries.skus import skus_by_code
+from inventory.services.errors import UnknownSku
+from inventory.services.moves import ship_stock
+from inventory.services.writing import Moving
+from orders import signals
+from orders.models.customers import Customer
+from orders.models.orders import Order
+from orders.services.allocation import LINE, Lines, ShortOrders, allocate_new
+from orders.services.drafts import NewOrder, OnShort
+from orders.services.errors import OrderError
+from orders.services.figures import count_placed, lock_customers
+from orders.services.numbers import next_order_numbers
+from orders.services.pricing import line_rows, order_row
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The orders, in the order asked for, and the ids of those that this call placed."""
+
+    orders: list[Order]
+    new_ids: frozenset[int]
+
+
+def place_orders(
+    new: Sequence[NewOrder],
+    *,
+    on_short: OnShort = OnShort.REFUSE,
+    history: bool = False,
+    actor: Actor,
+) -> Placed:
+    """Place orders; one whose (channel, external id) is known is returned as it stands.
+
+    Live orders get stock allocated; `on_short` says what if there is too little: all are refused
+    (StockShort), or the short ones wait under an out-of-stock hold. History claims no stock, and
+    moves what has a `shipped_at`. Raises UnknownSku, OrderError. Announces orders_placed, and
+    orders_paid for what is free, orders_held and orders_short.
+    """
+    try:
+        with transaction.atomic():
+            return _place(new, on_short, history=history, actor=actor)
+    except IntegrityError:
+        # Another transaction placed one of them, or took a number, a moment ago: now it is seen.
+        with transaction.atomic():
+            return _place(new, on_short, history=history, actor=actor)
+
+
+def _place(new: Sequence[NewOrder], on_short: OnShort, *, history: bool, actor: Actor) -> Placed:
+    known = _known(new)
+    drafts = _fresh(new, known)
+    if not history and any(draft.shipped_at for draft in drafts):
+        raise OrderError("Only history arrives shipped already.")
+    customers = _customers(drafts)
+    orders, lines = _write(drafts, customers, history=history)
+    _tell(orders, actor)
+    short = None
+    if history:
+        _ship_history(drafts, orders, lines, actor)
+    else:
+        short = allocate_new(orders, lines, on_short, actor=actor)
+    _announce(orders, lines, short, history=history, actor=actor)
+    by_draft = {id(draft): order for draft, order in zip(drafts, orders, strict=True)}
+    known |= {_key(draft): by_draft[id(draft)] for draft in drafts if draft.external_id}
+    return Placed(
+        [known[_key(draft)] if draft.external_id else by_draft[id(draft)] for draft in new],
+        frozenset(order.pk for order in orders),
+    )
+
+
+def _key(draft: NewOrder) -> tuple[int, str]:
+    return draft.channel.pk, draft.external_id
+
+
+def _known(new: Sequence[NewOrder]) -> dict[tuple[int, str], Order]:
+    """Orders that are placed already, by channel and external id."""
+    by_channel: dict[int, list[str]] = {}
+    for draft in new:
+        if draft.external_id:
+            by_channel.setdefault(draft.channel.pk, []).append(draft.external_id)
+    found = {}
+    for channel_id, ids in by_channel.items():
+        for order in Order.objects.filter(channel_id=channel_id, external_id__in=ids):
+            found[order.channel_id, order.external_id] = order
+    return found
+
+
+def _fresh(new: Sequence[NewOrder], known: dict[tuple[int, str], Order]) -> list[NewOrder]:
+    """The drafts to place: what a shop sends twice in one go is one order."""
+    seen = set(known)
+    fresh = []
+    for draft in new:
+        if draft.external_id:
+            if _key(draft) in seen:
+                continue
+            seen.add(_key(draft))
+        fresh.append(draft)
+    return fresh
+
+
+def _customers(drafts: Sequence[NewOrder]) -> dict[int, Customer]:
+    wanted = {draft.customer_id for draft in drafts if draft.customer_id is not None}
+    customers = lock_customers(wanted)
+    if wanted - set(customers):
+        raise OrderError("The customer of an order does not exist any more.")
+    return customers
+
+
+def _skus(drafts: Sequence[NewOrder]) -> dict[str, Sku]:
+    codes = {line.sku for draft in drafts for line in draft.lines if line.sku is not None}
+    skus = skus_by_code(codes)
+    missing = sorted(codes - set(skus))
+    if missing:
+        raise UnknownSku(missing)
+    return skus
+
+
+def _numbers(drafts: Sequence[NewOrder]) -> list[str]:
+    """The number each draft asks for if it is free, else our next one."""
+    wanted = {draft.number for draft in drafts if draft.number}
+    taken = set(Order.objects.filter(number__in=wanted).values_list("number", flat=True))
+    numbers = []
+    for draft in drafts:
+        free = draft.number if draft.number not in taken else ""
+        taken.add(free)
+        numbers.append(free)
+    own = iter(next_order_numbers(numbers.count("")))
+    return [number or next(own) for number in numbers]
+
+
+def _write(
+    drafts: Sequence[NewOrder], customers: dict[int, Customer], *, history: bool
+) -> tuple[list[Order], Lines]:
+    """Insert orders and lines, and count them for their customers."""
+    skus = _skus(drafts)
+    now = timezone.now()
+    orders, rows = [], []
+    for draft, number in zip(drafts, _numbers(drafts), strict=True):
+        lines = line_rows(draft, skus)
+        order = order_row(draft, lines, number, now)
+        order.is_history = history
+        if draft.customer_id is not None:
+            order.customer = customers[draft.customer_id]
+        orders.append(order)
+        rows.append(lines)
+    count_placed(orders, customers)
+    insert_many(orders)
+    for order, lines in zip(orders, rows, strict=True):
+        for line in lines:
+            line.order = order
+    insert_many([line for lines in rows for line in lines])
+    return orders, {order.pk: lines for order, lines in zip(orders, rows, strict=True)}
+
+
+def _ship_history(
+    drafts: Sequence[NewOrder], orders: Sequence[Order], lines: Lines, actor: Actor
+) -> None:
+    """Move what left at the time, so that stock equals the sum of its moves for history too."""
+    movings = [
+        Moving(
+            key=f"{LINE}:{line.pk}:shipped",
+            sku_id=line.sku_id,
+            location_id=draft.channel.location_id,
+            quantity=line.quantity,
+            at=draft.shipped_at,
+            source=LINE,
+            source_id=line.pk,
+        )
+        for draft, order in zip(drafts, orders, strict=True)
+        if draft.shipped_at
+        for line in lines[order.pk]
+        if line.is_stocked and line.sku_id is not None
+    ]
+    ship_stock(movings, actor=actor, history=True)
+
+
+def _tell(orders: Sequence[Order], actor: Actor) -> None:
+    timeline.record(
+        timeline.Happened(
+            "orders.order",
+            order.pk,
+            f"Placed: {order.total_money}, {order.units} units",
+            actor,
+            at=order.placed_at,
+        )
+        for order in orders
+    )
+
+
+def _announce(
+    orders: list[Order], lines: Lines, short: ShortOrders | None, *, history: bool, actor: Actor
+) -> None:
+    if not orders:
+        return
+    signals.orders_placed.send(
+        sender=Order, orders=orders, lines=lines, actor=actor, history=history
+    )
+    free = [order for order in orders if order.paid_at is not None]
+    if free:
+        signals.orders_paid.send(sender=Order, orders=free, actor=actor, history=history)
+    if short:
+        short.announce(actor)

@@ -1,0 +1,224 @@
+"""Shipping what is allocated, and where to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import uuid4
+
+from django.db import transaction
+from django.utils import timezone
+
+from backoffice import timeline
+from backoffice.actors import Acting, Actors
+from backoffice.sets import save_many
+from inventory.services.errors import StockShort
+from inventory.services.reservations import Shipping, ship_reserved
+from inventory.services.writing import Moving
+from orders import signals
+from orders.models.axes import fulfilment_axis
+from orders.models.orders import Order, OrderLine
+from orders.models.shipments import Shipment, ShipmentLine
+from orders.services.allocation import LINE
+from orders.services.drafts import Address
+from orders.services.errors import (
+    AlreadyCancelled,
+    AlreadyShipped,
+    NotAllocated,
+    NotPaid,
+    OnHold,
+    OrderError,
+    TooMany,
+)
+from orders.services.outcomes import lock_orders, unknown
+
+PAID = (Order.Payment.PAID, Order.Payment.OVERPAID, Order.Payment.PART_REFUNDED)
+
+
+@transaction.atomic
+def ship_order(
+    order_id: int,
+    *,
+    quantities: Mapping[int, int] | None = None,
+    carrier: str = "",
+    tracking: str = "",
+    at: datetime | None = None,
+    key: str | None = None,
+    version: int | None = None,
+    actor: Acting,
+) -> Shipment:
+    """Ship units by line id, or all that is open (`quantities` None); `at` None means now.
+
+    A repeated `key` ships nothing and returns the first shipment. Raises OnHold, NotPaid,
+    NotAllocated, AlreadyCancelled, TooMany, StaleVersion. Announces orders_shipped.
+    """
+    order = _locked(order_id, None)
+    known = Shipment.objects.filter(order=order, key=key).first() if key else None
+    if known:
+        return known
+    order = _locked(order_id, version)
+    _refuse_unready(order)
+    lines = list(order.lines.filter(kind=OrderLine.Kind.STOCK).order_by("position"))
+    sending = _sending(order, lines, quantities)
+    shipment = Shipment.objects.create(
+        order=order,
+        key=key or f"shipment:{uuid4()}",
+        carrier=carrier,
+        tracking=tracking,
+        shipped_at=at or timezone.now(),
+    )
+    ShipmentLine.objects.bulk_create(
+        ShipmentLine(shipment=shipment, order_line=line, quantity=sending[line.pk])
+        for line in lines
+        if line.pk in sending
+    )
+    _move(order, shipment, lines, sending, actor=actor)
+    for line in lines:
+        line.quantity_shipped += sending.get(line.pk, 0)
+    save_many(lines, ["quantity_shipped"])
+    _close(order, lines)
+    _announce(order, shipment, sum(sending.values()), actor=actor)
+    return shipment
+
+
+def _locked(order_id: int, version: int | None) -> Order:
+    orders = lock_orders([order_id], None if version is None else {order_id: version})
+    for error in unknown([order_id], orders).values():
+        raise error
+    return orders[0]
+
+
+def _refuse_unready(order: Order) -> None:
+    if order.is_cancelled:
+        raise AlreadyCancelled(f"Order {order} is cancelled, so it is not shipped.")
+    if order.is_held:
+        raise OnHold(f"Order {order} is on hold. Release it first.")
+    if order.payment not in PAID and not order.channel.ships_unpaid:
+        raise NotPaid(
+            f"Order {order} is {order.get_payment_display().lower()}. {order.channel} ships paid "
+            "orders only."
+        )
+
+
+def _sending(
+    order: Order, lines: list[OrderLine], quantities: Mapping[int, int] | None
+) -> dict[int, int]:
+    if quantities is None:
+        quantities = {line.pk: line.quantity_open for line in lines}
+    sending = {pk: quantity for pk, quantity in quantities.items() if quantity}
+    still_open = {line.pk: line.quantity_open for line in lines}
+    for pk, quantity in sending.items():
+        if not 0 < quantity <= still_open.get(pk, 0):
+            raise TooMany(
+                f"Order {order} has {still_open.get(pk, 0)} units of this line left to ship, not "
+                f"{quantity}."
+            )
+    if not sending:
+        raise OrderError(f"Order {order} has nothing left to ship.")
+    return sending
+
+
+def _move(
+    order: Order,
+    shipment: Shipment,
+    lines: list[OrderLine],
+    sending: Mapping[int, int],
+    *,
+    actor: Acting,
+) -> None:
+    by = actor.of(order.pk)
+    shippings = [
+        Shipping(
+            line.pk,
+            Moving(
+                key=f"{shipment.key}:{line.pk}",
+                sku_id=line.sku_id,
+                location_id=order.channel.location_id,
+                quantity=sending[line.pk],
+                at=shipment.shipped_at,
+                source="orders.shipment",
+                source_id=shipment.pk,
+            ),
+        )
+        for line in lines
+        if line.pk in sending and line.is_stocked and line.sku_id is not None
+    ]
+    by_sku = Actors({shipping.moving.sku_id: by for shipping in shippings})
+    try:
+        ship_reserved(LINE, shippings, actor=by_sku)
+    except StockShort as error:
+        listed = ", ".join(shortage.code for shortage in error.shortages)
+        raise NotAllocated(
+            f"Order {order} has too little stock set aside of {listed}. Allocate it first."
+        ) from error
+
+
+def _close(order: Order, lines: list[OrderLine]) -> None:
+    order.fulfilment = fulfilment_axis(
+        order.units,
+        sum(line.quantity_shipped for line in lines),
+        sum(line.quantity_cancelled for line in lines),
+        is_cancelled=False,
+    )
+    order.version += 1
+    order.save(update_fields=["fulfilment", "version"])
+
+
+def _announce(order: Order, shipment: Shipment, units: int, *, actor: Acting) -> None:
+    with_carrier = f" with {shipment.carrier}" if shipment.carrier else ""
+    timeline.record(
+        [
+            timeline.Happened(
+                "orders.order",
+                order.pk,
+                f"Shipped {units} units{with_carrier}",
+                actor.of(order.pk),
+                at=shipment.shipped_at,
+            )
+        ]
+    )
+    signals.orders_shipped.send(
+        sender=Order, orders=[order], shipments=[shipment], actor=actor, history=False
+    )
+
+
+@transaction.atomic
+def edit_order_address(
+    order_id: int, address: Address, *, version: int | None, actor: Acting
+) -> Order:
+    """Change where an order is shipped to, until something has left.
+
+    Raises AlreadyShipped, AlreadyCancelled, StaleVersion.
+    """
+    order = _locked(order_id, version)
+    if order.is_cancelled:
+        raise AlreadyCancelled(f"Order {order} is cancelled. Its address stays as it was.")
+    if order.fulfilment != Order.Fulfilment.UNSHIPPED:
+        raise AlreadyShipped(f"Part of order {order} has left already, to the address it had.")
+    order.ship_name = address.name
+    order.ship_lines = address.lines
+    order.ship_city = address.city
+    order.ship_postcode = address.postcode
+    order.ship_country = address.country
+    order.version += 1
+    order.save(
+        update_fields=[
+            "ship_name",
+            "ship_lines",
+            "ship_city",
+            "ship_postcode",
+            "ship_country",
+            "version",
+        ]
+    )
+    timeline.record(
+        [
+            timeline.Happened(
+                "orders.order",
+                order.pk,
+                f"Delivery address changed, country {address.country or 'unknown'}",
+                actor.of(order.pk),
+            )
+        ]
+    )
+    return order

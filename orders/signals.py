@@ -1,0 +1,36 @@
+"""Facts that orders announces, in the caller's transaction.
+
+Each sends `actor` (backoffice.actors.Acting, by order id; of returns, by return id) and `history`
+(True: imported or back-filled).
+"""
+
+from django.dispatch import Signal
+
+# With orders: list[Order]; lines: dict[int, list[OrderLine]] by order id
+orders_placed = Signal()
+# With orders: list[Order], each now paid in full for the first time
+orders_paid = Signal()
+# With orders: list[Order]; amounts: dict[int, Money] by order id, refunded just now
+orders_refunded = Signal()
+# With orders: list[Order]; holds: list[Hold], placed just now
+orders_held = Signal()
+# With orders: list[Order]; holds: list[Hold], released just now
+orders_released = Signal()
+# With orders: list[Order]
+orders_cancelled = Signal()
+# With orders: list[Order]; tags: dict[int, tuple[str, ...]] by order id, added just now
+orders_tagged = Signal()
+# With orders: list[Order]; tags: dict[int, tuple[str, ...]] by order id, removed just now
+orders_untagged = Signal()
+# With orders: list[Order]; shipments: list[Shipment]
+orders_shipped = Signal()
+# With orders: list[Order]; missing: dict[int, dict[str, int]], units by SKU code by order id
+orders_short = Signal()
+# With returns: list[ReturnOrder]
+returns_requested = Signal()
+# With returns: list[ReturnOrder]
+returns_received = Signal()
+# With returns: list[ReturnOrder]
+returns_inspected = Signal()
+# With returns: list[ReturnOrder] whose order was not found
+returns_unmatched = Signal()

@@ -1,0 +1,282 @@
+"""What support offers to rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from automations.actions import Call, Done, Outcome, Rejected, SetAction, actions
+from automations.triggers import Country, Fact, Tags, Trigger, labelled, triggers
+from backoffice.actors import Acting, Actors
+from backoffice.money import Money
+from orders.models.orders import Order
+from support import signals
+from support.forms import AssignForm, NoteForm, OpenTicketForm, SetPriorityForm
+from support.models import Message, Ticket
+from support.queries import agents_by_name
+from support.services import messages, tickets
+from support.services.opening import NewTicket, open_tickets
+from support.services.queues import open_queues, refusal
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFacts:
+    number: str = labelled("Ticket number")
+    queue: str = labelled("Queue", about="The queue's short name, such as returns.")
+    priority: str = labelled("Priority", choices=Ticket.Priority.choices)
+    status: str = labelled("Status", choices=Ticket.Status.choices)
+    channel: str = labelled("Came by", choices=Ticket.Channel.choices)
+    tags: Tags = labelled("Ticket tags")
+    is_assigned: bool = labelled("Somebody has it")
+    opened_at: datetime = labelled("Opened")
+    due_at: datetime | None = labelled("Answer due")
+
+
+@dataclass(frozen=True, slots=True)
+class TicketOrderFacts:
+    number: str = labelled("Order number")
+    total: Money = labelled("Order total")
+    country: Country = labelled("Ships to")
+    tags: Tags = labelled("Order tags")
+    placed_at: datetime = labelled("Placed")
+
+
+@dataclass(frozen=True, slots=True)
+class TicketPayload:
+    ticket: TicketFacts
+    order: TicketOrderFacts | None = labelled("Linked order")
+
+
+def _payload(ticket: Ticket) -> TicketPayload:
+    facts = TicketFacts(
+        number=ticket.number,
+        queue=ticket.queue.slug,
+        priority=ticket.priority,
+        status=ticket.status,
+        channel=ticket.channel,
+        tags=Tags(tuple(ticket.tags)),
+        is_assigned=ticket.assignee_id is not None,
+        opened_at=ticket.opened_at,
+        due_at=ticket.due_at,
+    )
+    return TicketPayload(facts, _order(ticket.order) if ticket.order else None)
+
+
+def _order(order: Order) -> TicketOrderFacts:
+    return TicketOrderFacts(
+        number=order.number,
+        total=order.total_money,
+        country=Country(order.ship_country),
+        tags=Tags(tuple(order.tags)),
+        placed_at=order.placed_at,
+    )
+
+
+def _fact(ticket: Ticket, at: datetime, actor: Acting, *, history: bool) -> Fact:
+    return Fact(
+        subject_id=ticket.pk,
+        subject_version=ticket.version,
+        payload=_payload(ticket),
+        occurred_at=at,
+        actor=actor.of(ticket.pk),
+        history=history,
+    )
+
+
+class _TicketTrigger(Trigger):
+    subject = "support.ticket"
+    payload_class = TicketPayload
+
+    def current(self, ids: Iterable[int]) -> dict[int, TicketPayload]:
+        rows = Ticket.objects.filter(pk__in=set(ids)).select_related("queue", "order")
+        return {ticket.pk: _payload(ticket) for ticket in rows}
+
+
+@triggers.register
+class TicketOpened(_TicketTrigger):
+    key = "support.ticket_opened"
+    label = "Ticket opened"
+    example = "A customer asks where order 1000123 is."
+    signal = signals.tickets_opened
+
+    def facts(
+        self, *, tickets: Sequence[Ticket], actor: Acting, history: bool, **sent: Any
+    ) -> list[Fact]:
+        return [_fact(each, each.opened_at, actor, history=history) for each in tickets]
+
+
+@triggers.register
+class TicketMessageReceived(_TicketTrigger):
+    key = "support.ticket_message_received"
+    label = "Customer wrote in a ticket"
+    example = "A customer answers in ticket T-5521."
+    signal = signals.messages_received
+
+    def facts(
+        self, *, messages: Sequence[Message], actor: Acting, history: bool, **sent: Any
+    ) -> list[Fact]:
+        return [_fact(each.ticket, each.at, actor, history=history) for each in messages]
+
+
+@triggers.register
+class TicketSolved(_TicketTrigger):
+    key = "support.ticket_solved"
+    label = "Ticket solved"
+    example = "Support solves ticket T-5521."
+    signal = signals.tickets_solved
+
+    def facts(
+        self, *, tickets: Sequence[Ticket], actor: Acting, history: bool, **sent: Any
+    ) -> list[Fact]:
+        return [
+            _fact(each, each.solved_at or each.opened_at, actor, history=history)
+            for each in tickets
+        ]
+
+
+@actions.register
+class OpenTicket(SetAction):
+    """The message stands in the ticket as a note for staff: it is not sent to the customer."""
+
+    key = "support.open_ticket"
+    label = "Open a ticket"
+    subject = "orders.order"
+    form = OpenTicketForm
+    permission = "support.add_ticket"
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        queues = open_queues({call.params["queue"] for call in calls})
+        orders = Order.objects.in_bulk([call.subject_id for call in calls])
+        answers: dict[int, Done | Outcome] = {}
+        news: dict[int, NewTicket] = {}
+        for index, call in enumerate(calls):
+            slug, order = call.params["queue"], orders.get(call.subject_id)
+            if slug not in queues:
+                answers[index] = Rejected(refusal(slug))
+            elif order is None:
+                answers[index] = Rejected("The order does not exist any more.")
+            else:
+                news[index] = _new_ticket(call, order)
+        for index, opened in zip(news, open_tickets(list(news.values())), strict=True):
+            ticket, queue = opened.ticket, queues[calls[index].params["queue"]]
+            answers[index] = Done(
+                f"Ticket {ticket.number} opened in {queue}",
+                link=("support.ticket", ticket.pk),
+                already=not opened.is_new,
+            )
+        return [answers[index] for index in range(len(calls))]
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        queue, priority = _written(params["queue"]), _written(params.get("priority", "normal"))
+        return f"Open a ticket in “{queue}”, priority {priority}: “{_written(params['subject'])}”"
+
+
+@actions.register
+class SetPriority(SetAction):
+    key = "support.set_priority"
+    label = "Set a ticket's priority"
+    subject = "support.ticket"
+    form = SetPriorityForm
+    permission = "support.change_ticket"
+    writes = ("ticket.priority", "ticket.due_at")
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        def act(priority: str, ids: list[int], actor: Acting) -> list[Ticket]:
+            return tickets.set_priority(ids, priority, actor=actor)
+
+        return _in_groups(calls, "priority", act, lambda value: f"Priority set to {value}")
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return f"Set the ticket's priority to {_written(params['priority'])}"
+
+
+@actions.register
+class AssignTicket(SetAction):
+    key = "support.assign_ticket"
+    label = "Assign a ticket"
+    subject = "support.ticket"
+    form = AssignForm
+    permission = "support.assign_ticket"
+    writes = ("ticket.is_assigned", "ticket.status")
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        found = agents_by_name(call.params["assignee"] for call in calls)
+        good = {name for name, user in found.items() if tickets.can_answer(user)}
+
+        def act(name: str, ids: list[int], actor: Acting) -> list[Ticket] | Outcome:
+            if name not in good:
+                return Rejected(
+                    f"{found.get(name, name)} can't answer tickets any more. "
+                    "Choose somebody else and retry."
+                )
+            return tickets.assign(ids, found[name], actor=actor)
+
+        return _in_groups(calls, "assignee", act, lambda name: f"Assigned to {name}")
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return f"Assign the ticket to {_written(params['assignee'])}"
+
+
+@actions.register
+class AddNote(SetAction):
+    key = "support.add_note"
+    label = "Write a note in a ticket"
+    subject = "support.ticket"
+    form = NoteForm
+    permission = "support.answer_ticket"
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        written = messages.add_notes(
+            [
+                messages.NewNote(call.subject_id, call.params["text"], call.actor, call.key)
+                for call in calls
+            ]
+        )
+        new = {message.message_id for message in written}
+        return [Done("Note written", already=call.key not in new) for call in calls]
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return f"Write a note in the ticket: “{_written(params['text'])}”"
+
+
+def _new_ticket(call: Call, order: Order) -> NewTicket:
+    return NewTicket(
+        subject=call.params["subject"],
+        actor=call.actor,
+        key=call.key,
+        queue=call.params["queue"],
+        message=call.params["message"],
+        direction=Message.Direction.NOTE,
+        priority=call.params["priority"],
+        channel=Ticket.Channel.RULE,
+        order=order,
+    )
+
+
+def _in_groups(
+    calls: Sequence[Call],
+    param: str,
+    act: Callable[[str, list[int], Acting], Sequence[Ticket] | Outcome],
+    says: Callable[[str], str],
+) -> list[Done | Outcome]:
+    """Run calls with equal parameters together; a ticket that had the value says so."""
+    answers: dict[int, Done | Outcome] = {}
+    for value in dict.fromkeys(call.params[param] for call in calls):
+        group = [index for index, call in enumerate(calls) if call.params[param] == value]
+        of = {calls[index].subject_id: calls[index].actor for index in group}
+        done = act(value, list(of), Actors(of))
+        changed = set() if isinstance(done, Outcome) else {ticket.pk for ticket in done}
+        for index in group:
+            already = calls[index].subject_id not in changed
+            answers[index] = done if isinstance(done, Outcome) else Done(says(value), None, already)
+    return [answers[index] for index in range(len(calls))]
+
+
+def _written(value: Any) -> str:
+    """A parameter as the document stores it: written out, a field, a param or a text."""
+    match value:
+        case {"field": str(name)} | {"param": str(name)} | {"text": str(name)}:
+            return name
+    return str(value)

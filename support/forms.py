@@ -1,0 +1,61 @@
+"""Input of support: for screens, and for the parameters of its actions."""
+
+from __future__ import annotations
+
+from django import forms
+
+from support.models import Queue, Ticket
+from support.queries import agent_choices, queue_choices
+
+_NO_QUEUE = {"invalid_choice": "There is no queue “%(value)s”. Choose another queue and retry."}
+_NO_AGENT = {"invalid_choice": "“%(value)s” can't answer tickets. Choose somebody else and retry."}
+
+
+class OpenTicketForm(forms.Form):
+    """Open a ticket. The message stands in it as a note for staff."""
+
+    queue = forms.ChoiceField(choices=queue_choices, error_messages=_NO_QUEUE)
+    priority = forms.ChoiceField(choices=Ticket.Priority.choices, initial=Ticket.Priority.NORMAL)
+    subject = forms.CharField(max_length=200)
+    message = forms.CharField(required=False, max_length=20_000, widget=forms.Textarea)
+
+
+class SetPriorityForm(forms.Form):
+    priority = forms.ChoiceField(choices=Ticket.Priority.choices)
+
+
+class AssignForm(forms.Form):
+    """Give a ticket to a member of staff."""
+
+    assignee = forms.ChoiceField(choices=agent_choices, error_messages=_NO_AGENT)
+
+
+class NoteForm(forms.Form):
+    text = forms.CharField(max_length=20_000, widget=forms.Textarea)
+
+
+class ReplyForm(forms.Form):
+    """An answer, bound to the version of the ticket it was written on."""
+
+    text = forms.CharField(max_length=20_000, widget=forms.Textarea)
+    then = forms.ChoiceField(
+        label="Then",
+        choices=[
+            (status.value, status.label)
+            for status in (Ticket.Status.PENDING, Ticket.Status.ON_HOLD, Ticket.Status.SOLVED)
+        ],
+    )
+    version = forms.IntegerField(widget=forms.HiddenInput)
+    key = forms.CharField(max_length=100, widget=forms.HiddenInput)
+
+
+class MoveQueueForm(forms.Form):
+    queue = forms.ChoiceField(choices=queue_choices, error_messages=_NO_QUEUE)
+
+
+class CloseQueueForm(forms.Form):
+    """Close a queue; its unsolved tickets move to another."""
+
+    move_to = forms.ModelChoiceField(
+        Queue.objects.filter(is_active=True), required=False, to_field_name="slug"
+    )

@@ -1,0 +1,10 @@
+"""Facts that support announces. Each also sends `actor` (Acting) and `history` (imported)."""
+
+from django.dispatch import Signal
+
+tickets_opened = Signal()  # tickets: list[Ticket]
+messages_received = Signal()  # messages: list[Message], from customers, with their tickets
+tickets_assigned = Signal()  # tickets: list[Ticket]
+tickets_solved = Signal()  # tickets: list[Ticket]
+tickets_reopened = Signal()  # tickets: list[Ticket]
+queues_closed = Signal()  # queues: list[Queue]

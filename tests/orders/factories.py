@@ -1,0 +1,77 @@
+"""Orders for tests, placed through the services."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from backoffice.actors import HOUSE
+from backoffice.money import Money
+from inventory.models import Sku
+from orders.models.channels import Channel
+from orders.models.customers import Customer
+from orders.models.orders import Order, OrderLine
+from orders.services.channels import open_channel
+from orders.services.customers import NewCustomer, add_customers
+from orders.services.drafts import Address, NewLine, NewOrder
+from orders.services.payment import Amount, mark_orders_paid
+from orders.services.placing import place_orders
+from tests.inventory.factories import make_legal_entity, make_warehouse
+
+
+def make_channel(key: str = "shop", *, ships_unpaid: bool = False) -> Channel:
+    return open_channel(
+        key,
+        name=f"The {key}",
+        kind=Channel.Kind.SHOP,
+        currency="GBP",
+        legal_entity=make_legal_entity(),
+        location=make_warehouse(),
+        ships_unpaid=ships_unpaid,
+    )
+
+
+def make_customer(number: str = "17850") -> Customer:
+    new = NewCustomer(number, name="Grace Holloway", email="g@example.com", country="GB")
+    return add_customers([new])[number]
+
+
+def line(sku: Sku, quantity: int = 1, price: str = "10.00") -> NewLine:
+    return NewLine(quantity=quantity, unit_price=Decimal(price), sku=sku.code, description=sku.name)
+
+
+def postage(price: str = "5.00") -> NewLine:
+    return NewLine(
+        quantity=1,
+        unit_price=Decimal(price),
+        kind=OrderLine.Kind.POSTAGE,
+        description="Postage",
+    )
+
+
+def draft(*lines: NewLine, **fields: Any) -> NewOrder:
+    fields.setdefault("channel", make_channel())
+    fields.setdefault("ship_to", Address(name="Grace Holloway", country="FR"))
+    return NewOrder(lines=lines, **fields)
+
+
+def place(*lines: NewLine, **fields: Any) -> Order:
+    """One live order."""
+    return place_orders([draft(*lines, **fields)], actor=HOUSE).orders[0]
+
+
+def place_history(*lines: NewLine, shipped_at: datetime | None = None, **fields: Any) -> Order:
+    """One imported order; shipped, when a time is given."""
+    new = draft(*lines, shipped_at=shipped_at, placed_at=shipped_at, **fields)
+    return place_orders([new], history=True, actor=HOUSE).orders[0]
+
+
+def pay(order: Order, amount: str | None = None) -> Order:
+    money = order.total_money if amount is None else Money(Decimal(amount), order.currency)
+    return mark_orders_paid([Amount(order.pk, money)], actor=HOUSE)[0]
+
+
+def fresh(order: Order) -> Order:
+    """The order as the database has it now."""
+    return Order.objects.get(pk=order.pk)
