@@ -47,8 +47,7 @@ _OPPOSITE = {
     "contains_any": "contains_none", "contains_all": "not_contains_all",
     "changed_to": "not_changed", "changed_from": "not_changed",
 }  # fmt: skip
-_OPPOSITE |= {after: before for before, after in _OPPOSITE.items() if after != "not_changed"}
-_OPPOSITE |= {"lte": "gt", "lt": "gte"}
+_OPPOSITE = {after: before for before, after in _OPPOSITE.items()} | _OPPOSITE
 
 
 class Fragment(NamedTuple):
