@@ -18,7 +18,6 @@ from automations.engine.work import Work
 from automations.models.failures import Failure
 from automations.models.rules import Rule
 from automations.models.runs import Run, StepRun
-from automations.rules.cursor import next_step
 
 STOPPED = "The rule is stopped."
 Subject = tuple[str, int]
@@ -91,8 +90,7 @@ class Batch:
         self._fail(works, truth.confirm(works, self.rules, self.versions, self.now))
         for one in works:
             if not one.cursor:
-                first = next_step(self.rules[one.document_id].document, None)
-                one.cursor = first.cursor if first else ""
+                one.cursor = self.rules[one.document_id].next_cursor("") or ""
 
     def _inputs(self, rule: Compiled, uid: str, action: Action) -> Inputs:
         known = self.inputs.get((rule.document_id, uid))
@@ -135,7 +133,7 @@ def _case(one: Work, rule: Compiled | None, trouble: Trouble) -> RunCase:
         action=rule.action_at(one.cursor) if rule else "",
         done=_done(one),
         not_done=rule.words_from(one.cursor) if rule else (),
-        at_stake=stake_of(rule.catalogue, one.facts) if rule else None,
+        at_stake=stake_of(rule.catalogue, one.seen[0]) if rule else None,
     )
 
 

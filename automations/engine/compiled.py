@@ -26,6 +26,7 @@ from automations.conditions.rechecking import (
 )
 from automations.engine import database
 from automations.rules.canonical import content_hash
+from automations.rules.cursor import next_step
 from automations.rules.document import Do, RuleDocument, walk_steps
 from automations.rules.parsing import read_document
 from automations.triggers import Trigger, triggers
@@ -103,6 +104,18 @@ class Compiled:
     def in_words(self) -> list[str]:
         """Its steps, in words."""
         return self.words_from("")
+
+    def next_cursor(self, cursor: str) -> str | None:
+        """The step after a cursor, the first for an empty one; None at the end."""
+        if cursor not in self._following:
+            found = next_step(self.document, cursor or None)
+            self._following[cursor] = found.cursor if found else None
+        return self._following[cursor]
+
+    @cached_property
+    def _following(self) -> dict[str, str | None]:
+        """Of a document without branches and loops the way is always the same."""
+        return {}
 
     def uid_at(self, cursor: str) -> str:
         """The step a cursor stands at."""

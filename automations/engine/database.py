@@ -35,6 +35,11 @@ def rows(values: Iterable[Mapping[str, Any]]) -> str:
     return json.dumps(list(values), cls=DjangoJSONEncoder)
 
 
+def ids(values: Iterable[int]) -> str:
+    """Ids as the argument of `%s::bigint[]`; a Python list would be quoted item by item."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
 def loads(value: str | None) -> Any:
     """A jsonb column as Python; None for NULL."""
     return None if value is None else json.loads(value)

@@ -31,12 +31,16 @@ def key(run_id: int, uid: str, target: str = "", generation: int = FIRST) -> str
 
 def take(targets: Sequence[Target], action: str) -> set[int]:
     """Claim these effects; answers the runs that may act, which no one can do twice."""
-    run_ids, uids = [run_id for run_id, _ in targets], [uid for _, uid in targets]
-    return {row[0] for row in database.fetch(TAKE, FIRST, action, run_ids, uids)}
+    return {row[0] for row in database.fetch(TAKE, FIRST, action, *_arrays(targets))}
 
 
 def give_back(targets: Sequence[Target]) -> None:
     """These were not taken after all."""
     if targets:
-        run_ids, uids = [run_id for run_id, _ in targets], [uid for _, uid in targets]
-        database.write(UNDO, run_ids, uids, FIRST)
+        database.write(UNDO, *_arrays(targets), FIRST)
+
+
+def _arrays(targets: Sequence[Target]) -> tuple[str, str]:
+    """Two arrays side by side; a uid is letters, digits, - and _, so it needs no quotes."""
+    uids = ",".join(uid for _, uid in targets)
+    return database.ids(run_id for run_id, _ in targets), "{" + uids + "}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from automations.actions import Action
 from automations.conditions.fields import Catalogue
+from automations.conditions.tree import field_of
 from automations.engine.work import Work
-from automations.rules.document import Do
+from automations.rules.document import Do, text_of
 from automations.rules.parameters import StepParameters, clean
 from backoffice.money import Money
 
@@ -22,11 +24,31 @@ def as_json(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+# Cleaning builds a form, which costs more than all else about a simple step. What a form looks up
+# may change, so nothing is kept for long; the action's service has the last word anyway.
+KEPT_SECONDS = 5.0
+KEPT = 10_000
+_kept: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
+
+
+def _cleaned(action: Action, key: str, values: dict[str, Any]) -> dict[str, Any]:
+    known, now = _kept.get((action.key, key)), time.monotonic()
+    if known is not None and known[0] > now:
+        return known[1]
+    if len(_kept) > KEPT:
+        _kept.clear()
+    cleaned = clean(action, values)
+    _kept[action.key, key] = now + KEPT_SECONDS, cleaned
+    return cleaned
+
+
 class Inputs:
     """One step's inputs for a batch: equal values are cleaned once."""
 
     def __init__(self, step: Do, action: Action, catalogue: Catalogue) -> None:
         self._step, self._action, self._catalogue = step, action, catalogue
+        values = step.params.values()
+        self._reads_facts = any(text_of(value) or field_of(value) for value in values)
         self._parameters: dict[str, StepParameters] = {}
         self._cleaned: dict[str, Given] = {}
 
@@ -35,11 +57,14 @@ class Inputs:
         edited = work.overrides.get(self._step.uid)
         if edited is not None:
             return edited, clean(self._action, edited)
-        values = self._resolver(work.params).values(work.facts, work.lists)
+        values = self._resolver(work.params).values(*self._seen(work))
         key = repr(values)
         if key not in self._cleaned:
-            self._cleaned[key] = as_json(values), clean(self._action, values)
+            self._cleaned[key] = as_json(values), _cleaned(self._action, key, values)
         return self._cleaned[key]
+
+    def _seen(self, work: Work) -> Any:
+        return work.seen if self._reads_facts else ({}, {})
 
     def _resolver(self, params: dict[str, Any]) -> StepParameters:
         key = repr(params)

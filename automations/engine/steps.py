@@ -18,7 +18,6 @@ from automations.engine.subjects import Versions
 from automations.engine.work import Work
 from automations.models.failures import Failure
 from automations.models.runs import Run, StepRun
-from automations.rules.cursor import next_step
 from automations.rules.parameters import ParametersInvalid
 from backoffice.actors import Actor, ActorKind
 
@@ -147,11 +146,11 @@ def _settle(doing: Doing, action: Action, answer: Answer, started: str) -> Troub
 def _go_on(doing: Doing, says: str) -> None:
     work = doing.work
     work.attempts = 0
-    following = next_step(doing.rule.document, work.cursor)
+    following = doing.rule.next_cursor(work.cursor)
     if following is None:
         work.end(Run.State.DONE, says)
     else:
-        work.cursor = following.cursor
+        work.cursor = following
 
 
 def _later(work: Work, answer: RetryLater | ConnectorDown) -> Trouble | None:

@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from django.db import connection
+from psycopg import sql
+
+from automations.engine import database
 from backoffice import subjects
 
 
 def lock(label: str, ids: Iterable[int]) -> dict[int, int]:
     """Lock records by key and answer their versions; one that is gone is left out."""
-    rows = subjects.get(label).model._default_manager.select_for_update(no_key=True, of=("self",))
-    found = rows.filter(pk__in=set(ids)).order_by("pk")
-    return dict(found.values_list("pk", "version"))
+    return _versions(label, ids, sql.SQL(" ORDER BY {} FOR NO KEY UPDATE"))
+
+
+def _versions(label: str, ids: Iterable[int], ending: sql.SQL) -> dict[int, int]:
+    """By hand, as the ORM would bind each id on its own."""
+    meta = subjects.get(label).model._meta
+    key = sql.Identifier(str(meta.pk.column))
+    query = sql.SQL("SELECT {}, version FROM {} WHERE {} = ANY(%s::bigint[])")
+    whole = query.format(key, sql.Identifier(meta.db_table), key) + ending.format(key)
+    with connection.cursor() as cursor:
+        cursor.execute(whole.as_string(cursor.connection), [database.ids(ids)])
+        return dict(cursor.fetchall())
 
 
 class Versions:
@@ -31,7 +44,6 @@ class Versions:
         """The versions as they are now; a record that is gone is left out."""
         known, wanted = self._known[label], set(ids)
         if stale := wanted & self._touched[label]:
-            rows = subjects.get(label).model._default_manager.filter(pk__in=stale)
-            known.update(rows.values_list("pk", "version"))
+            known.update(_versions(label, stale, sql.SQL("")))
             self._touched[label] -= stale
         return {key: known[key] for key in wanted if key in known}

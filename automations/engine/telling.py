@@ -21,7 +21,7 @@ def leaves(told: Explained) -> Iterator[Explained]:
 def unknown(told: Explained) -> str:
     """What could not be judged, and why."""
     found = [
-        f"“{leaf.words}” ({leaf.why})" if leaf.why else f"“{leaf.words}”"
+        f"{leaf.words} ({leaf.why})" if leaf.why else leaf.words
         for leaf in leaves(told)
         if leaf.verdict == "unknown"
     ]
@@ -32,7 +32,7 @@ def overtaken(then: Explained, again: Explained) -> str:
     """What no longer holds, with both values."""
     before = {leaf.path: leaf for leaf in leaves(then)}
     found = [
-        f"“{leaf.words}” (was {before[leaf.path].seen}, now {leaf.seen or leaf.why})"
+        f"{leaf.words} (was {before[leaf.path].seen}, now {leaf.seen or leaf.why})"
         for leaf in leaves(again)
         if leaf.path in before and leaf.verdict != before[leaf.path].verdict
     ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from automations.catalogue import PREVIOUS, flatten
+from automations.conditions.fields import Facts, Lists
 from automations.conditions.rechecking import Seen
 from automations.engine import telling
 from automations.engine.compiled import Compiled
@@ -69,11 +69,11 @@ def _judge_again(
 
 
 def _settle(work: Work, rule: Compiled, current: Seen) -> Trouble | None:
-    then = Seen(work.facts, work.lists, work.created_at.astimezone(current.now.tzinfo))
+    then = Seen(*work.seen, work.created_at.astimezone(current.now.tzinfo))
     written = rule.written_before(work.cursor)
     verdict = rule.recheck(written)(then, current)
     if verdict is True:
-        work.facts, work.lists = _seen_now(work, current)
+        work.seen = _seen_now(work, current)
         return None
     told = rule.explain_again(then, current, written)
     if verdict is None and rule.document.missing_data == "hold":
@@ -83,7 +83,7 @@ def _settle(work: Work, rule: Compiled, current: Seen) -> Trouble | None:
     return None
 
 
-def _seen_now(work: Work, current: Seen) -> tuple[dict[str, Any], dict[str, Any]]:
+def _seen_now(work: Work, current: Seen) -> tuple[Facts, Lists]:
     """What steps are given: the present, with what was before the event as the event told it."""
-    before = {key: value for key, value in work.facts.items() if PREVIOUS in key}
-    return {**current.facts, **before}, dict(current.lists)
+    before = {key: value for key, value in work.seen[0].items() if PREVIOUS in key}
+    return {**current.facts, **before}, current.lists

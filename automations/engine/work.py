@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from automations.catalogue import upcast
+from automations.conditions.fields import Facts, Lists
 from automations.engine import database
 from automations.models.runs import Run, StepRun
 from automations.triggers import triggers
@@ -20,18 +22,18 @@ SELECT id, crash_count FROM automations_run
 WHERE state = 'due' AND run_after <= statement_timestamp()
 ORDER BY run_after, id LIMIT %s FOR UPDATE SKIP LOCKED
 """
-NOTE = "INSERT INTO automations_runclaim (worker, run_ids) VALUES (%s, %s) RETURNING id"
+NOTE = "INSERT INTO automations_runclaim (worker, run_ids) VALUES (%s, %s::bigint[]) RETURNING id"
 HOLD = "SELECT id FROM automations_runclaim WHERE id = %s FOR UPDATE"
 LOAD = """
 SELECT r.id, r.event_id, r.rule_id, r.document_id, r.subject, r.subject_id, r.subject_version,
-    r.position, r.after_id, r.depth, r.cursor, r.attempts, r.trace_length, r.has_case, r.created_at,
-    r.overrides, r.params, e.trigger, e.payload_version, e.facts, e.lists
+    r.position, r.after_id, r.depth, r.cursor, r.attempts, r.trace_length, r.has_case,
+    r.created_at::text, r.overrides, r.params, e.trigger, e.payload_version, e.facts, e.lists
 FROM automations_run r JOIN automations_event e ON e.id = r.event_id
-WHERE r.id = ANY(%s) AND r.state = 'due' ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
+WHERE r.id = ANY(%s::bigint[]) AND r.state = 'due' ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
 """
 # Rules act on one event by position: a run waits while another worker holds the one before it.
 BEFORE = """
-SELECT id FROM automations_run WHERE id = ANY(%s) AND state = 'due' AND attempts = 0
+SELECT id FROM automations_run WHERE id = ANY(%s::bigint[]) AND state = 'due' AND attempts = 0
 AND run_after <= statement_timestamp()
 """
 WRITE = """
@@ -59,7 +61,7 @@ FROM json_to_recordset(%s::json) AS v(run_id bigint, number smallint, cursor tex
 FINISHED = (Run.State.DONE, Run.State.OVERTAKEN, Run.State.SKIPPED, Run.State.CANCELLED)
 
 
-@dataclass(slots=True)
+@dataclass
 class Work:
     """A run in hand. What it becomes is written once, with its effects, at the end."""
 
@@ -77,16 +79,42 @@ class Work:
     attempts: int
     trace_length: int
     has_case: bool
-    created_at: datetime
-    overrides: dict[str, Any]
-    params: dict[str, Any]
-    facts: dict[str, Any]
-    lists: Any
+    # As they came from the database: most runs need none of the rest.
+    raw_created_at: str
+    raw_overrides: str | None
+    raw_params: str | None
+    trigger: str
+    payload_version: int
+    raw_facts: str
+    raw_lists: str | None
     state: Run.State = Run.State.DUE
     outcome: str = ""
     overtaken: Any = None
     delay: float | None = None
     trace: list[dict[str, Any]] = field(default_factory=list)
+
+    @cached_property
+    def created_at(self) -> datetime:
+        return datetime.fromisoformat(self.raw_created_at)
+
+    @cached_property
+    def overrides(self) -> dict[str, Any]:
+        """What a person changed, by step."""
+        return json.loads(self.raw_overrides) if self.raw_overrides else {}
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        return json.loads(self.raw_params) if self.raw_params else {}
+
+    @cached_property
+    def seen(self) -> tuple[Facts, Lists]:
+        """The event's facts and lists; a recheck puts today's in their place."""
+        facts = json.loads(self.raw_facts)
+        lists = json.loads(self.raw_lists) if self.raw_lists else {}
+        trigger = triggers.get(self.trigger)
+        if trigger is not None and self.payload_version < trigger.version:
+            return upcast(trigger, self.payload_version, facts, lists)
+        return facts, lists
 
     @property
     def acting(self) -> bool:
@@ -129,7 +157,7 @@ def claim(worker: str, limit: int = BATCH) -> tuple[int, list[int]]:
         return 0, []
     suspect = due[0][1] is not None
     ids = [due[0][0]] if suspect else [row[0] for row in due if row[1] is None]
-    (note,) = database.fetch(NOTE, worker, ids)[0]
+    (note,) = database.fetch(NOTE, worker, database.ids(ids))[0]
     return note, ids
 
 
@@ -142,23 +170,14 @@ def drop(note: int) -> None:
     database.write("DELETE FROM automations_runclaim WHERE id = %s", note)
 
 
-def _work(row: tuple[Any, ...]) -> Work:
-    trigger, payload_version = triggers.get(row[17]), row[18]
-    facts, lists = json.loads(row[19]), database.loads(row[20]) or {}
-    if trigger is not None and payload_version < trigger.version:
-        facts, lists = upcast(trigger, payload_version, facts, lists)
-    overrides, params = database.loads(row[15]) or {}, database.loads(row[16]) or {}
-    return Work(*(*row[:15], overrides, params, facts, lists))
-
-
 def load(run_ids: Sequence[int]) -> list[Work]:
     """Lock the runs, in the order of their keys, and read them; those that others hold are left."""
-    works = [_work(row) for row in database.fetch(LOAD, list(run_ids))]
+    works = [Work(*row) for row in database.fetch(LOAD, database.ids(run_ids))]
     held = {work.id for work in works}
     before = [work.after_id for work in works if work.after_id and work.after_id not in held]
     if not before:
         return works
-    blocked = {row[0] for row in database.fetch(BEFORE, before)}
+    blocked = {row[0] for row in database.fetch(BEFORE, database.ids(before))}
     for work in sorted(works, key=lambda work: (work.event_id, work.position, work.rule_id)):
         if work.after_id in blocked:
             blocked.add(work.id)

@@ -123,7 +123,9 @@ def _why_not(rule: Rule, event: Event, told: Explained, waits: bool) -> str:
         return "The event has not been matched yet."
     if told.verdict == "no":
         failed = [leaf for leaf in telling.leaves(told) if leaf.verdict == "no"]
-        return "; ".join(f"not “{leaf.words}” (was {leaf.seen})" for leaf in failed) or "No match."
+        return (
+            " ".join(f"Not met: {leaf.words} (was {leaf.seen})." for leaf in failed) or "No match."
+        )
     if told.verdict == "unknown":
         return telling.unknown(told)
     if Stop.objects.filter(rule=rule, stopped_at__lte=event.recorded_at).exists():
