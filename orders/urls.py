@@ -5,6 +5,7 @@ from django.urls import path
 from backoffice.workbench.pages import urls
 from orders.tables import CUSTOMERS, ORDERS, RETURNS
 from orders.views.customers import customer_detail
+from orders.views.home import order_home_held, order_home_to_ship
 from orders.views.orders import (
     order_address,
     order_cancel,
@@ -34,6 +35,8 @@ urlpatterns = [
     path("orders/<str:number>/_/ship/", order_ship, name="order_ship"),
     path("orders/<str:number>/_/address/", order_address, name="order_address"),
     path("orders/<str:number>/_/return/", return_request, name="return_request"),
+    path("orders/_/home/held/", order_home_held, name="order_home_held"),
+    path("orders/_/home/to-ship/", order_home_to_ship, name="order_home_to_ship"),
     *urls(CUSTOMERS, "customers/"),
     path("customers/<str:number>/", customer_detail, name="customer_detail"),
     *urls(RETURNS, "returns/"),
