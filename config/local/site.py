@@ -23,7 +23,7 @@ from config.local.supervisor import Program, Supervisor
 HOST = "127.0.0.1"
 NEEDED_BYTES = 500_000_000
 LOGINS = VAR / "demo-logins.txt"
-PAGE_SECONDS = 60
+PAGE_SECONDS = 180
 SCHEMA = ("*/migrations/*.py", "*/apps.py", "backoffice/*.py", "requirements.lock")
 STATIC = ("static/**/*", "requirements.lock", "config/settings/*.py")
 
@@ -93,8 +93,8 @@ def programs(env: Mapping[str, str], port: int) -> list[Program]:
     granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     granian += ["--host", HOST, "--port", str(port), "--workers", "2", "--blocking-threads", "4"]
     celery = [sys.executable, "-m", "celery", "-A", "config"]
-    lanes = ["worker", "-Q", "internal,bulk,sweep", "-c", "2", "-l", "INFO"]
-    schedule = ["beat", "-l", "INFO", "-s", str(VAR / "run" / "beat-schedule"), "--pidfile="]
+    lanes = ["worker", "-Q", "internal,bulk,sweep", "-c", "2", "-l", "WARNING"]
+    schedule = ["beat", "-l", "WARNING", "-s", str(VAR / "run" / "beat-schedule"), "--pidfile="]
     found = [
         Program("web", granian, {**env, "DATABASE_POOL": "true"}),
         Program("worker", [*celery, *lanes], {**env, "STATEMENT_TIMEOUT": "50s"}),
