@@ -21,5 +21,6 @@ def provide() -> None:
     command = [sys.executable, "-m", "playwright", "install", "--no-shell", "chromium"]
     got = subprocess.run(command, capture_output=True, text=True, check=False)
     if got.returncode != 0:
-        why = (got.stderr.strip().splitlines() or ["no reason given"])[-1]
+        said = (got.stdout + got.stderr).splitlines()
+        why = next((line for line in said if "Error" in line), "no reason given")
         print(f"No browser on the path, and Playwright's can't be fetched: {why}", flush=True)
