@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from automations.triggers import Country, Tags, labelled
 from backoffice.money import Money
@@ -143,14 +144,23 @@ class ReturnPayload:
     customer: CustomerFacts | None = labelled("Customer")
 
 
+_CENT = Decimal("0.01")
+
+
+def told(amount: Decimal, currency: str) -> Money:
+    """The amount in one spelling, whether it was just computed or read: 10.00, 0.0015."""
+    plain = amount.quantize(_CENT)
+    return Money(plain if plain == amount else amount.normalize(), currency)
+
+
 def line_facts(lines: Sequence[LineFigures], currency: str) -> tuple[LineFacts, ...]:
     return tuple(
         LineFacts(
             kind=line.kind,
             sku=SkuFacts(line.sku, line.is_fragile) if line.sku is not None else None,
             quantity=line.quantity,
-            price=Money(line.unit_price, currency),
-            line_total=Money(line.line_total, currency),
+            price=told(line.unit_price, currency),
+            line_total=told(line.line_total, currency),
         )
         for line in lines
     )
@@ -160,12 +170,12 @@ def order_facts(order: Order, lines: Sequence[LineFigures]) -> OrderFacts:
     return OrderFacts(
         number=order.number,
         channel=order.channel.key,
-        total=order.total_money,
-        subtotal=order.subtotal_money,
-        shipping=order.money(order.shipping),
-        discount=order.money(order.discount),
-        paid=order.money(order.amount_paid),
-        refunded=order.money(order.amount_refunded),
+        total=told(order.total, order.currency),
+        subtotal=told(order.subtotal, order.currency),
+        shipping=told(order.shipping, order.currency),
+        discount=told(order.discount, order.currency),
+        paid=told(order.amount_paid, order.currency),
+        refunded=told(order.amount_refunded, order.currency),
         currency=order.currency,
         units=order.units,
         line_count=order.line_count,
@@ -187,12 +197,13 @@ def customer_facts(customer: Customer | None, orders_before: int) -> CustomerFac
     """None for a guest nobody recorded."""
     if customer is None:
         return None
+    spend = customer.spend
     return CustomerFacts(
         number=customer.number,
         kind=customer.kind,
         country=Country(customer.country),
         orders_before=orders_before,
-        lifetime_spend=customer.spend,
+        lifetime_spend=told(spend.amount, spend.currency) if spend else None,
         tags=Tags(tuple(customer.tags)),
     )
 
@@ -210,7 +221,7 @@ def return_payload(row: ReturnOrder, lines: Mapping[int, Sequence[LineFigures]])
         state=row.state,
         reason=row.reason,
         channel=row.channel.key,
-        amount=Money(row.amount, row.currency),
+        amount=told(row.amount, row.currency),
         units=row.units,
         has_order=row.order is not None,
         requested_at=row.requested_at,
@@ -228,7 +239,7 @@ def return_payload(row: ReturnOrder, lines: Mapping[int, Sequence[LineFigures]])
 def _returned_order(order: Order) -> ReturnedOrderFacts:
     return ReturnedOrderFacts(
         number=order.number,
-        total=order.total_money,
+        total=told(order.total, order.currency),
         country=Country(order.ship_country),
         payment=order.payment,
         tags=Tags(tuple(order.tags)),

@@ -1,0 +1,268 @@
+"""What rules see of orders and do to them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django import forms
+from django.contrib.auth.models import Group, Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from automations.actions import Call, Done, Outcome, Rejected, actions
+from automations.cases import cases
+from automations.catalogue import catalogue_for, flatten
+from automations.models.events import Event
+from automations.models.failures import Failure
+from automations.triggers import triggers
+from backoffice.actors import HOUSE, Actor, ActorKind
+from backoffice.models import TimelineEntry
+from orders.models.holds import Hold
+from orders.models.orders import Order
+from orders.services.cancelling import cancel_orders
+from orders.services.drafts import OnShort
+from orders.services.holds import hold_orders, release_orders
+from orders.services.placing import place_orders
+from orders.services.returns import NewReturn, NewReturnLine, request_returns
+from orders.services.shipping import ship_order
+from orders.services.tags import add_tags
+from tests.inventory.factories import make_sku
+from tests.orders.factories import (
+    draft,
+    fresh,
+    line,
+    make_channel,
+    make_customer,
+    pay,
+    place,
+    postage,
+)
+
+pytestmark = pytest.mark.django_db
+OURS = [trigger for trigger in triggers if trigger.key.startswith("orders.")]
+RUN = Actor(ActorKind.RULE, "VIP hold", rule_id=1, rule_version=2, run_id=3)
+
+
+def call(key: str, order: Order | int, **params: Any) -> Call:
+    pk = order if isinstance(order, int) else order.pk
+    form = actions[f"orders.{key}"].form(params)
+    assert form.is_valid(), form.errors
+    return Call(f"{key}:{pk}", pk, form.cleaned_data, RUN)
+
+
+def do(*calls: Call, key: str) -> list[Done | Outcome]:
+    action: Any = actions[f"orders.{key}"]
+    answers: list[Done | Outcome] = action.execute_many(calls)
+    return answers
+
+
+def test_the_keys_are_what_rules_name() -> None:
+    assert {trigger.key for trigger in OURS} == {
+        "orders.order_placed",
+        "orders.order_paid",
+        "orders.order_held",
+        "orders.order_released",
+        "orders.order_cancelled",
+        "orders.order_tagged",
+        "orders.return_requested",
+        "orders.return_received",
+    }
+    assert {action.key for action in actions if action.key.startswith("orders.")} == {
+        "orders.add_tag",
+        "orders.remove_tag",
+        "orders.hold_order",
+        "orders.release_order",
+        "orders.cancel_order",
+    }
+    assert {"orders.return_without_order", "orders.stock_short"} <= {kind.key for kind in cases}
+
+
+def test_conditions_see_amounts_countries_lines_and_the_customer() -> None:
+    sku = make_sku("GL-1", stock=10, is_fragile=True)
+    order = place(
+        line(sku, 2, "250.00"), postage("5.00"), customer_id=make_customer().pk, tags=("vip",)
+    )
+    event = Event.objects.get(trigger="orders.order_placed")
+    assert (event.subject, event.subject_id, event.history) == ("orders.order", order.pk, False)
+    facts: Any = event.facts
+    assert facts["order.country"] == "FR"
+    assert facts["order.units"] == 2
+    assert facts["order.payment"] == "unpaid"
+    assert facts["customer.orders_before"] == 0
+    lines: Any = event.lists
+    assert [item["sku.code"] for item in lines["order.lines"]] == ["GL-1", None]
+    assert lines["order.lines"][0]["sku.fragile"] is True
+
+
+def test_events_hold_no_names_and_no_addresses() -> None:
+    place(line(make_sku(stock=10)), customer_id=make_customer().pk)
+    told = str(Event.objects.values_list("facts", "lists"))
+    told += str(list(TimelineEntry.objects.values_list("text", flat=True)))
+    assert "Grace" not in told
+    assert "example.com" not in told
+
+
+def test_every_trigger_rebuilds_what_it_announced() -> None:
+    sku = make_sku(stock=50)
+    order = place(line(sku, 3), customer_id=make_customer().pk)
+    pay(order)
+    hold_orders([order.pk], reason=Hold.Reason.FRAUD, actor=HOUSE)
+    assert_same("orders.order_held", order.pk)
+    release_orders([order.pk], actor=HOUSE)
+    assert_same("orders.order_released", order.pk)
+    add_tags([order.pk], ["vip"], actor=HOUSE)
+    assert_same("orders.order_tagged", order.pk)
+    ship_order(order.pk, actor=HOUSE)
+    lines = (NewReturnLine(1, order_line_id=order.lines.get().pk),)
+    new = NewReturn(channel=order.channel, order_id=order.pk, lines=lines)
+    (back,) = request_returns([new], actor=HOUSE)
+    assert_same("orders.return_requested", back.pk)
+    other = place(line(sku, 1))
+    assert_same("orders.order_placed", other.pk)
+    pay(other)
+    assert_same("orders.order_paid", other.pk)
+    cancel_orders([other.pk], reason=Order.CancelReason.CUSTOMER, actor=HOUSE)
+    assert_same("orders.order_cancelled", other.pk)
+
+
+def assert_same(key: str, pk: int) -> None:
+    """What stands there now is what the last event told, and its version is the subject's."""
+    event = Event.objects.filter(trigger=key, subject_id=pk).latest("pk")
+    facts, lists = flatten(triggers[key].current([pk])[pk])
+    assert {**facts} == event.facts
+    assert (lists or None) == event.lists
+    if event.subject == "orders.order":
+        assert event.subject_version == Order.objects.get(pk=pk).version
+
+
+@pytest.mark.parametrize("trigger", OURS, ids=lambda trigger: trigger.key)
+def test_every_field_of_a_payload_has_words(trigger: Any) -> None:
+    catalogue = catalogue_for(trigger)
+    assert catalogue.fields
+    assert trigger.subject in ("orders.order", "orders.returnorder")
+
+
+def test_history_is_stored_as_history() -> None:
+    sku = make_sku(stock=5)
+    place_orders([draft(line(sku))], history=True, actor=HOUSE)
+    assert set(Event.objects.values_list("trigger", "history")) == {("orders.order_placed", True)}
+
+
+def test_the_events_of_many_orders_take_a_handful_of_queries() -> None:
+    sku = make_sku(stock=500)
+    orders = place_orders([draft(line(sku)) for _ in range(100)], actor=HOUSE).orders
+    with CaptureQueriesContext(connection) as captured:
+        triggers["orders.order_paid"].current([order.pk for order in orders])
+    assert len(captured) <= 5
+
+
+def test_a_set_of_calls_answers_each_in_its_place() -> None:
+    sku = make_sku(stock=50)
+    tagged, plain = place(line(sku), tags=("vip",)), place(line(sku))
+    calls = [
+        call("add_tag", tagged, tag="vip"),
+        call("add_tag", plain, tag="VIP"),
+        call("add_tag", 0, tag="vip"),
+        call("add_tag", plain, tag="vip"),
+        call("add_tag", plain, tag="gift"),
+    ]
+    answers = do(*calls, key="add_tag")
+    assert answers[0] == Done("Had the tag vip already", already=True)
+    assert answers[1] == Done("Tagged vip")
+    assert isinstance(answers[2], Rejected)
+    assert answers[3] == Done("Had the tag vip already", already=True)
+    assert answers[4] == Done("Tagged gift")
+    assert fresh(plain).tags == ["gift", "vip"]
+    told = TimelineEntry.objects.filter(subject_id=plain.pk, text="Tagged vip").get()
+    assert (told.actor_label, told.rule_version, told.run_id) == ("VIP hold", 2, 3)
+
+
+def test_rules_hold_and_release() -> None:
+    order = place(line(make_sku(stock=5)))
+    assert do(call("hold_order", order, reason="fraud"), key="hold_order") == [
+        Done("Put on hold: possible fraud")
+    ]
+    assert Hold.objects.get().run_id == 3
+    assert do(call("release_order", order, reason="address"), key="release_order") == [
+        Done("Was on no such hold", already=True)
+    ]
+    assert do(call("release_order", order), key="release_order") == [Done("Released from hold")]
+    assert not fresh(order).is_held
+
+
+def test_rules_cancel_what_has_not_left() -> None:
+    sku = make_sku(stock=5)
+    gone, waiting = place(line(sku)), place(line(sku))
+    pay(gone)
+    ship_order(gone.pk, actor=HOUSE)
+    answers = do(
+        call("cancel_order", gone, reason="fraud"),
+        call("cancel_order", waiting, reason="fraud"),
+        key="cancel_order",
+    )
+    assert isinstance(answers[0], Rejected)
+    assert answers[1] == Done("Cancelled: fraud")
+    assert (fresh(gone).is_cancelled, fresh(waiting).is_cancelled) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("key", "params", "words"),
+    [
+        ("add_tag", {"tag": "vip"}, "Tag the order “vip”"),
+        ("add_tag", {"tag": {"param": "label"}}, "Tag the order “label”"),
+        ("remove_tag", {"tag": "vip"}, "Take the tag “vip” off the order"),
+        ("hold_order", {"reason": "fraud"}, "Put the order on hold: possible fraud"),
+        ("release_order", {}, "Release the order from hold"),
+        ("release_order", {"reason": "fraud"}, "Release the order from hold: possible fraud"),
+        ("cancel_order", {"reason": "unpaid"}, "Cancel the order: never paid"),
+    ],
+)
+def test_steps_are_told_in_words(key: str, params: dict[str, Any], words: str) -> None:
+    assert actions[f"orders.{key}"].in_words(params) == words
+
+
+def test_permissions_of_actions_exist_and_the_auditor_has_none() -> None:
+    auditor = Group.objects.get(name="auditor")
+    for action in actions:
+        app, codename = action.permission.split(".")
+        if app in ("orders", "inventory"):
+            permission = Permission.objects.get(content_type__app_label=app, codename=codename)
+            assert permission not in auditor.permissions.all()
+            assert Group.objects.filter(name="operations", permissions=permission).exists()
+
+
+def test_a_tag_form_says_what_a_tag_is() -> None:
+    form: forms.Form = actions["orders.add_tag"].form({"tag": "<b>"})
+    assert not form.is_valid()
+    assert "letters, digits and hyphens" in str(form.errors["tag"])
+
+
+def test_short_orders_become_cases_grouped_by_product() -> None:
+    sku = make_sku("85123A", stock=1)
+    new = [draft(line(sku, 2)), draft(line(sku, 1))]
+    place_orders(new, on_short=OnShort.HOLD, actor=HOUSE)
+    found = Failure.objects.filter(kind="orders.stock_short")
+    assert {case.cause_words for case in found} == {"Short of 85123A"}
+    assert found.count() == 2
+    assert found.order_by("pk")[0].at_stake == Decimal("20.00")
+
+
+def test_returns_without_an_order_become_cases_grouped_by_cause() -> None:
+    sku = make_sku(stock=1)
+    new = [
+        NewReturn(
+            channel=make_channel(),
+            unmatched_cause=cause,
+            lines=(NewReturnLine(1, sku=sku.code, unit_price=Decimal("1.25")),),
+        )
+        for cause in ("guest", "guest", "never_bought")
+    ]
+    request_returns(new, history=True, actor=HOUSE)
+    found = Failure.objects.filter(kind="orders.return_without_order")
+    assert (found.count(), len({case.cause for case in found})) == (3, 2)
+    assert {case.cause_words for case in found} == {
+        "Return without an order: guest",
+        "Return without an order: never bought",
+    }

@@ -1,0 +1,60 @@
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from backoffice.actors import HOUSE
+from backoffice.models import TimelineEntry
+from backoffice.versions import StaleVersion
+from orders.models.orders import Order
+from orders.services.errors import BadTag
+from orders.services.placing import place_orders
+from orders.services.tags import add_tags, remove_tags
+from tests.inventory.factories import make_sku
+from tests.orders.factories import draft, fresh, line, place
+
+pytestmark = pytest.mark.django_db
+
+
+def test_tags_are_kept_sorted_and_once_in_one_spelling() -> None:
+    order = place(line(make_sku(stock=1)), tags=("VIP",))
+    add_tags([order.pk], ["High value", "fragile", "vip"], actor=HOUSE)
+    assert fresh(order).tags == ["fragile", "high-value", "vip"]
+
+
+def test_a_tag_that_is_there_changes_nothing() -> None:
+    order = place(line(make_sku(stock=1)), tags=("vip",))
+    before = TimelineEntry.objects.count()
+    done = add_tags([order.pk], ["vip"], actor=HOUSE)
+    assert (done.changed, [known.pk for known in done.unchanged]) == ([], [order.pk])
+    assert (fresh(order).version, TimelineEntry.objects.count()) == (order.version, before)
+
+
+def test_removing_takes_off_only_what_is_named() -> None:
+    order = place(line(make_sku(stock=1)), tags=("vip", "fragile"))
+    done = remove_tags([order.pk], ["vip", "absent"], actor=HOUSE)
+    assert done.changed[0].tags == fresh(order).tags == ["fragile"]
+    assert done.changed[0].version == fresh(order).version == order.version + 1
+
+
+@pytest.mark.parametrize("tag", ["", "<b>", "-x", "x" * 41, "préféré"])
+def test_what_is_no_tag_is_refused(tag: str) -> None:
+    order = place(line(make_sku(stock=1)))
+    with pytest.raises(BadTag):
+        add_tags([order.pk], [tag], actor=HOUSE)
+    assert fresh(order).tags == []
+
+
+def test_a_stale_form_is_refused() -> None:
+    order = place(line(make_sku(stock=1)))
+    with pytest.raises(StaleVersion):
+        add_tags([order.pk], ["vip"], versions={order.pk: order.version + 1}, actor=HOUSE)
+    assert fresh(order).tags == []
+
+
+def test_hundreds_of_orders_are_tagged_in_a_few_queries() -> None:
+    sku = make_sku(stock=1000)
+    orders = place_orders([draft(line(sku)) for _ in range(300)], actor=HOUSE).orders
+    with CaptureQueriesContext(connection) as captured:
+        done = add_tags([order.pk for order in orders], ["vip"], actor=HOUSE)
+    assert len(done.changed) == Order.objects.filter(tags=["vip"]).count() == 300
+    assert len(captured) <= 14
