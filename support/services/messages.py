@@ -15,7 +15,7 @@ from support.models import Message, Queue, Ticket
 from support.services.due import answer_due
 from support.services.errors import EmptyMessage, TicketClosed
 from support.services.opening import NewTicket, open_tickets
-from support.services.queues import open_queues
+from support.services.queues import bring_home, homes_of
 from support.services.tickets import apply_status, lock
 from support.services.writing import save, say, written_by
 
@@ -50,8 +50,7 @@ def add_messages(
     for good it opens a follow-up. `actor.of()` is asked with the ticket's id.
     """
     messages = _redirected(messages)
-    slugs = Queue.objects.filter(tickets__in={new.ticket_id for new in messages}).distinct()
-    queues = open_queues(slugs.values_list("slug", flat=True))  # locked before their tickets
+    queues = homes_of(new.ticket_id for new in messages)
     tickets = {ticket.pk: ticket for ticket in lock({new.ticket_id for new in messages})}
     fresh = _unknown(messages)
     now = timezone.now()
@@ -70,7 +69,7 @@ def add_messages(
         )
         for new in answered
     )
-    _wake(written, actor, history=history)
+    _wake(written, queues, actor, history=history)
     if written:
         signals.messages_received.send(
             sender=Message, messages=written, actor=actor, history=history
@@ -218,16 +217,19 @@ def _follow_up(
     return list(Message.objects.filter(ticket__in=[each.ticket for each in opened]))
 
 
-def _wake(messages: Sequence[Message], actor: Acting, *, history: bool) -> None:
+def _wake(
+    messages: Sequence[Message], homes: dict[str, Queue], actor: Acting, *, history: bool
+) -> None:
     """Bring the tickets of new messages back to work, with an answer owed."""
     latest = {message.ticket_id: message.at for message in messages}
     tickets = list({message.ticket_id: message.ticket for message in messages}.values())
     reopened = [ticket for ticket in tickets if not ticket.is_unsolved]
     for ticket in tickets:
+        bring_home(ticket, homes)
         if ticket.status != Ticket.Status.NEW:
             apply_status(ticket, Ticket.Status.OPEN, latest[ticket.pk])
         ticket.due_at = ticket.due_at or answer_due(ticket.priority, latest[ticket.pk])
-    save(tickets, ["status", "due_at", "solved_at"])
+    save(tickets, ["queue", "status", "due_at", "solved_at"])
     say(tickets, lambda ticket: "The customer wrote", actor)
     if reopened:
         signals.tickets_reopened.send(sender=Ticket, tickets=reopened, actor=actor, history=history)

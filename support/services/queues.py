@@ -34,8 +34,27 @@ def open_queues(slugs: Iterable[str]) -> dict[str, Queue]:
     return found
 
 
+def homes_of(ticket_ids: Iterable[int]) -> dict[str, Queue]:
+    """The open queues among those of these tickets, and the default one, locked as above.
+
+    Queues are locked before their tickets, everywhere.
+    """
+    slugs = Queue.objects.filter(tickets__in=set(ticket_ids)).distinct()
+    return open_queues(slugs.values_list("slug", flat=True))
+
+
+def bring_home(ticket: Ticket, homes: dict[str, Queue]) -> None:
+    """Put a ticket that is worked on again in the default queue if its own has closed."""
+    if ticket.queue_id not in {queue.pk for queue in homes.values()}:
+        if "" not in homes:
+            raise QueueClosed(refusal(""))
+        ticket.queue = homes[""]
+
+
 def refusal(slug: str) -> str:
     """Why no ticket can go to a queue, in a sentence for the operator."""
+    if not slug:
+        return "No queue is the default one. Choose a queue, or make one the default, and retry."
     name = Queue.objects.filter(slug=slug).values_list("name", flat=True).first()
     if name is None:
         return f"There is no queue “{slug}”. Choose another queue and retry."

@@ -14,7 +14,7 @@ from support import signals
 from support.models import Ticket
 from support.services.due import answer_due, with_priority
 from support.services.errors import AssigneeInactive, QueueClosed, StaleTicket, TicketClosed
-from support.services.queues import open_queues, refusal
+from support.services.queues import bring_home, homes_of, open_queues, refusal
 from support.services.writing import save, say
 
 
@@ -86,15 +86,19 @@ def set_status(
     Solving and reopening are announced. Raises TicketClosed for a ticket that is closed for good,
     for closing one that is not solved, and for going back to new.
     """
-    changed = [ticket for ticket in lock(tickets, version) if ticket.status != status]
+    ids = set(tickets)
+    homes = homes_of(ids)
+    changed = [ticket for ticket in lock(ids, version) if ticket.status != status]
     for ticket in changed:
         _guard_status(ticket, status)
+        if status in Ticket.UNSOLVED:
+            bring_home(ticket, homes)
     now = timezone.now()
     solved = [ticket for ticket in changed if status == Ticket.Status.SOLVED]
     reopened = [t for t in changed if not t.is_unsolved and status in Ticket.UNSOLVED]
     for ticket in changed:
         apply_status(ticket, status, now)
-    save(changed, ["status", "solved_at", "due_at"])
+    save(changed, ["queue", "status", "solved_at", "due_at"])
     words = Ticket.Status(status).label
     say(changed, lambda ticket: f"Status set to {words.lower()}", actor)
     if solved:

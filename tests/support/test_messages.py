@@ -10,9 +10,10 @@ from support.models import Message, Ticket
 from support.queries import conversation
 from support.services.errors import EmptyMessage, StaleTicket, TicketClosed
 from support.services.messages import add_messages, add_note, reply
-from support.services.tickets import assign, set_status, solve
+from support.services.queues import close_queue
+from support.services.tickets import assign, reopen, set_status, solve
 from tests.bed.databases import Database, at_once, owner_role, sign_in_as
-from tests.support.factories import RULE, SHOP, mail, open_ticket
+from tests.support.factories import RULE, SHOP, mail, make_queue, open_ticket
 
 
 def answer(ticket: Ticket, user: User, **options: str) -> Message:
@@ -88,6 +89,16 @@ def test_a_message_reopens_a_solved_ticket(db: None) -> None:
     ticket.refresh_from_db()
     assert (ticket.status, ticket.solved_at) == (Ticket.Status.OPEN, None)
     assert heard == [ticket]
+
+
+def test_a_ticket_that_wakes_up_in_a_closed_queue_moves_to_the_default_one(db: None) -> None:
+    queue = make_queue()
+    by_mail, by_hand = open_ticket(queue="parcels"), open_ticket(queue="parcels")
+    solve([by_mail.pk, by_hand.pk], actor=SHOP)
+    close_queue(queue, move_to=None, actor=SHOP)
+    add_messages([mail(by_mail)], actor=SHOP)
+    reopen([by_hand.pk], actor=SHOP)
+    assert not Ticket.objects.filter(queue=queue).exists()
 
 
 def test_messages_to_a_closed_ticket_open_one_follow_up(db: None) -> None:
