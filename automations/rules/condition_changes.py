@@ -178,11 +178,12 @@ class _Comparison:
         one, two = old[1], new[1]
         if isinstance(one, Count | Sum) and isinstance(two, Count | Sum):
             was, now = figure_words(one, before), figure_words(two, after)
-            bare = f"{now.subject.partition(' where ')[0]} {now.verb}"
+            bare = now.subject.partition(" where ")[0]
             if was.verb == now.verb:
-                self._changed(new[0], _upper(bare), was.value, now.value)
+                self._changed(new[0], _upper(f"{bare} {now.verb}"), was.value, now.value)
             else:
-                self._changed(new[0], "Condition", str(was), str(now))
+                values = f"{was.verb} {was.value}", f"{now.verb} {now.value}"
+                self._changed(new[0], _upper(bare), *values)
         self._start_only(one, two, new[0], leaf_words(two, after))
         self._where(old, new, before, after)
 
