@@ -80,7 +80,7 @@ def _members(payload_class: Any) -> Iterator[_Member]:
     hints = typing.get_type_hints(payload_class)
     for known in dataclasses.fields(payload_class):
         kind, optional = _unwrapped(hints[known.name])
-        label = known.metadata.get("label") or known.name.replace("_", " ")
+        label = known.metadata.get("label") or known.name.replace("_", " ").capitalize()
         yield _Member(
             known.name,
             kind,
@@ -89,6 +89,16 @@ def _members(payload_class: Any) -> Iterator[_Member]:
             tuple((str(stored), str(words)) for stored, words in known.metadata.get("choices", ())),
             str(known.metadata.get("about", "")),
         )
+
+
+def _own(label: str, labels: tuple[str, ...]) -> str:
+    """A label without what the labels before it have said: `Order number` under `Order`."""
+    words = label.split()
+    before = labels[-1].lower().split() if labels else []
+    for size in range(min(len(before), len(words) - 1), 0, -1):
+        if before[-size:] == [word.lower() for word in words[:size]]:
+            return " ".join(words[size:])
+    return label
 
 
 class _Reader:
@@ -104,7 +114,7 @@ class _Reader:
         members = list(_members(owner))
         names = {member.name for member in members}
         for member in members:
-            path, words = prefix + member.name, (*labels, member.label)
+            path, words = prefix + member.name, (*labels, _own(member.label, labels))
             maybe = optional or member.optional
             if (kind := member.kind) is not None:
                 before = PREVIOUS + member.name

@@ -12,11 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 from automations.conditions.fields import OUTER, Catalogue, Facts, Field, Kind, Lists
-from automations.conditions.leaves import Predicate, Verdict, clause_predicate, judged
+from automations.conditions.leaves import Predicate, Verdict, clause_predicate, judged, read_all
 from automations.conditions.operands import (
     Beside,
     ConditionInvalid,
-    Operand,
     Params,
     Scope,
     operands,
@@ -150,6 +149,34 @@ def judge_items(path: str, where: Condition | None, scope: Scope) -> Judge:
 
 
 def _quantifier(node: Some | Every | NoneOf, scope: Scope) -> Predicate:
+    inside = scope.inside(node.path)
+    if outer_keys(node.where, inside):
+        check = _folded(node, scope)
+    else:
+        check = _each(node.path, compile_node(node.where, inside), isinstance(node, Every))
+    return _not(check) if isinstance(node, NoneOf) else check
+
+
+def _each(path: str, part: Predicate, every: bool) -> Predicate:
+    """The items judged on themselves alone, up to the one that decides."""
+
+    def check(facts: Facts, lists: Lists, now: datetime) -> Verdict:
+        items = lists.get(path)
+        if type(items) is not list:
+            return None
+        known: Verdict = every
+        for item in items:
+            verdict = part(item if type(item) is dict else {}, lists, now)
+            if verdict is None:
+                known = None
+            elif verdict is not every:
+                return verdict
+        return known
+
+    return check
+
+
+def _folded(node: Some | Every | NoneOf, scope: Scope) -> Predicate:
     judge = judge_items(node.path, node.where, scope)
     fold = kleene_all if isinstance(node, Every) else kleene_any
 
@@ -157,7 +184,7 @@ def _quantifier(node: Some | Every | NoneOf, scope: Scope) -> Predicate:
         found = judge(facts, lists, now)
         return None if found is None else fold(verdict for _, verdict in found)
 
-    return _not(check) if isinstance(node, NoneOf) else check
+    return check
 
 
 def figure_field(node: Count | Sum, scope: Scope) -> Field:
@@ -171,10 +198,6 @@ def figure_field(node: Count | Sum, scope: Scope) -> Field:
     if field is None or field.kind not in SUMMABLE:
         raise ConditionInvalid(f"“{node.of}” of “{known.label}” can't be added up.", "of")
     return Field(node.of, field.kind, ("sum of " + field.labels[-1].lower(),))
-
-
-def _expected(parts: Sequence[Operand], facts: Facts) -> list[Any]:
-    return [part.read(facts) if isinstance(part, Beside) else part.value for part in parts]
 
 
 def counted(node: Count, found: list[tuple[Facts, Verdict]]) -> range:
@@ -191,7 +214,7 @@ def _count(node: Count, scope: Scope) -> Predicate:
         found = judge(facts, lists, now)
         if found is None:
             return None
-        expected = _expected(parts, facts)
+        expected = read_all(parts, facts)
         verdicts = {judged(field, node.op, count, expected) for count in counted(node, found)}
         return verdicts.pop() if len(verdicts) == 1 else None
 
@@ -225,7 +248,7 @@ def _sum(node: Sum, scope: Scope) -> Predicate:
         found = judge(facts, lists, now)
         if found is None:
             return None
-        expected = _expected(parts, facts)
+        expected = read_all(parts, facts)
         return judged(field, node.op, summed(field, found, nothing(expected)), expected)
 
     return check

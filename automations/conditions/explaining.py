@@ -21,7 +21,7 @@ from automations.conditions.compiling import (
 )
 from automations.conditions.display import ago, seen, shown
 from automations.conditions.fields import Catalogue, Facts, Field, Kind, Lists
-from automations.conditions.leaves import Verdict
+from automations.conditions.leaves import Verdict, read_all
 from automations.conditions.operands import Beside, Params, Scope, operands
 from automations.conditions.operators import MOMENT, ON_THE_CLOCK
 from automations.conditions.problems import joined
@@ -149,7 +149,7 @@ def _fold(node: AllOf | AnyOf | Not, verdicts: list[str]) -> str:
 def _clause(told: Explained, node: Clause, scope: Scope, on: Seen) -> Explained:
     known = scope.field(node.field)
     parts = operands(known, node.op, node.value, scope)
-    expected = [part.read(on.facts) if isinstance(part, Beside) else part.value for part in parts]
+    expected = read_all(parts, on.facts)
     text = seen(known, on.facts)
     value = None if known.kind is Kind.MONEY else READ[known.kind](on.facts.get(known.key))
     if node.op in ON_THE_CLOCK and known.kind is Kind.DATETIME and value is not None:
@@ -216,7 +216,7 @@ def _figure(node: Count | Sum, scope: Scope, on: Seen, found: list[tuple[Facts, 
         return str(first) if first == last else f"{first} to {last}"
     known = figure_field(node, scope)
     parts = operands(known, node.op, node.value, scope)
-    expected = [part.read(on.facts) if isinstance(part, Beside) else part.value for part in parts]
+    expected = read_all(parts, on.facts)
     value = summed(known, found, nothing(expected))
     return "not known" if value is None else shown(known, value)
 

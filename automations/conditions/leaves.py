@@ -20,6 +20,7 @@ from automations.conditions.operands import (
     Operand,
     Scope,
     operands,
+    reader,
 )
 from automations.conditions.operators import MOMENT, ON_THE_CLOCK
 from automations.conditions.tree import Clause
@@ -145,9 +146,40 @@ def judged(field: Field, op: str, seen: Any, expected: Sequence[Any]) -> Verdict
     return make_test(field.kind, op, expected)(seen)
 
 
+_DIRECT: dict[str, Callable[[Any, Any], bool]] = {
+    "is": operator.eq,
+    "is_not": operator.ne,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "after": operator.gt,
+    "before": operator.lt,
+}
+
+
 def _beside(field: Field, op: str, parts: Sequence[Operand]) -> Predicate:
+    other, direct = parts[0], _DIRECT.get(op)
+    if direct is None or not isinstance(other, Beside):
+        return _several_beside(field, op, parts)
+    seen_of, other_of, money = reader(field), reader(other.field), field.kind is Kind.MONEY
+
     def check(facts: Facts, lists: Lists, now: datetime) -> Verdict:
-        expected = [part.read(facts) if isinstance(part, Beside) else part.value for part in parts]
+        seen, expected = seen_of(facts), other_of(facts)
+        if seen is None or expected is None:
+            return None
+        if money:
+            if seen.currency != expected.currency:
+                return None
+            return direct(seen.amount, expected.amount)
+        return direct(seen, expected)
+
+    return check
+
+
+def _several_beside(field: Field, op: str, parts: Sequence[Operand]) -> Predicate:
+    def check(facts: Facts, lists: Lists, now: datetime) -> Verdict:
+        expected = read_all(parts, facts)
         if field.kind is Kind.TAGS:  # a field beside it holds tags, a constant is one tag
             if any(value is None for value in expected):
                 return None
@@ -159,13 +191,30 @@ def _beside(field: Field, op: str, parts: Sequence[Operand]) -> Predicate:
     return check
 
 
+def read_all(parts: Sequence[Operand], facts: Facts) -> list[Any]:
+    """The values of operands for an event; None for one that is unknown."""
+    return [part.read(facts) if isinstance(part, Beside) else part.value for part in parts]
+
+
 def _span(field: Field, op: str, part: Operand) -> Predicate:
+    seen_of, kind = reader(field), field.kind
+    if isinstance(part, Constant) and kind is Kind.DATETIME and op in ("older_than", "newer_than"):
+        return _old(seen_of, op == "older_than", timedelta(seconds=part.value))
+
     def check(facts: Facts, lists: Lists, now: datetime) -> Verdict:
-        seen = READ[field.kind](facts.get(field.key))
+        seen = seen_of(facts)
         seconds = part.read(facts) if isinstance(part, Beside) else part.value
         if seen is None or seconds is None:
             return None
-        return in_span(op, field.kind, seen, seconds, now)
+        return in_span(op, kind, seen, seconds, now)
+
+    return check
+
+
+def _old(seen_of: Callable[[Facts], Any], wanted: bool, length: timedelta) -> Predicate:
+    def check(facts: Facts, lists: Lists, now: datetime) -> Verdict:
+        seen = seen_of(facts)
+        return None if seen is None else (now - seen > length) is wanted
 
     return check
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from automations.conditions.fields import Catalogue, Facts, Field, Kind, ListField
 from automations.conditions.operators import OPERATORS, TAKES, Takes, comparable
 from automations.conditions.tree import field_of, param_of
-from automations.conditions.values import PARSE, parse, read
+from automations.conditions.values import PARSE, READ, parse, read
 
 # The values in use of a document's params, as JSON.
 Params = Mapping[str, Any]
@@ -116,8 +117,11 @@ def operands(field: Field, op: str, value: Any, scope: Scope) -> list[Operand]:
 
 def reader(field: Field) -> Callable[[Facts], Any]:
     """Read a field's typed value from facts."""
+    if field.kind is Kind.MONEY:
+        return partial(read, field)
+    typed, key = READ[field.kind], field.key
 
     def seen(facts: Facts) -> Any:
-        return read(field, facts)
+        return typed(facts.get(key))
 
     return seen

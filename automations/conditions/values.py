@@ -26,14 +26,20 @@ _DECIMAL = re.compile(r"-?\d{1,15}(?:\.\d{1,10})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
+# One event's amount is read by every rule of its trigger.
+@lru_cache(maxsize=8192)
+def _number(raw: str) -> Decimal | None:
+    try:
+        value = Decimal(raw)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() and -_WIDEST < value.adjusted() < _WIDEST else None
+
+
 def number(raw: object) -> Decimal | None:
     """A stored decimal or amount; None for anything that is not an ordinary number."""
     if type(raw) is str:
-        try:
-            value = Decimal(raw)
-        except InvalidOperation:
-            return None
-        return value if value.is_finite() and -_WIDEST < value.adjusted() < _WIDEST else None
+        return _number(raw)
     if type(raw) is int and -(10**_WIDEST) < raw < 10**_WIDEST:
         return Decimal(raw)
     return None
@@ -90,8 +96,11 @@ def clock(raw: object) -> time | None:
 
 
 def tags(raw: object) -> list[str] | None:
-    if type(raw) is not list or not all(type(tag) is str for tag in raw):
+    if type(raw) is not list:
         return None
+    for tag in raw:
+        if type(tag) is not str:
+            return None
     return raw
 
 

@@ -85,6 +85,10 @@ class OnOrderCancelled(OnOrderPaid):
     label = "Order cancelled"
 
 
+def _said(value: Any) -> str:
+    return str(next(iter(value.values())) if isinstance(value, dict) else value)
+
+
 class TagForm(forms.Form):
     tag = forms.SlugField(label="Tag", max_length=20)
 
@@ -110,7 +114,7 @@ class AddTag(Action):
     writes = ("order.tags",)
 
     def in_words(self, params: Mapping[str, Any]) -> str:
-        return f"add the tag “{params['tag']}”"
+        return f"Add the tag “{_said(params['tag'])}”"
 
 
 @actions.register
@@ -122,7 +126,7 @@ class OpenTicket(Action):
     permission = "shop.add_ticket"
 
     def in_words(self, params: Mapping[str, Any]) -> str:
-        return f"open a ticket “{params['subject']}”"
+        return f"Open a ticket “{_said(params['subject'])}”"
 
 
 @actions.register
@@ -134,7 +138,7 @@ class CountStock(Action):
     permission = "shop.change_sku"
 
     def in_words(self, params: Mapping[str, Any]) -> str:
-        return "count the stock"
+        return "Count the stock"
 
 
 def gbp(amount: str) -> Money:

@@ -21,6 +21,7 @@ from automations.conditions.fields import Field, Kind
 from automations.conditions.operators import OPERATORS, TAKES, Takes
 from automations.conditions.sql import to_sql
 from automations.rules.parsing import parse_condition
+from automations.triggers import Country
 from tests.automations import shop
 from tests.automations.trees import (
     BAD,
@@ -127,7 +128,7 @@ def _every_operator(chance: Random) -> Iterator[dict[str, Any]]:
     """Each operator of each kind, plain and negated, of the event and of its lines."""
     for kind, ops in OPERATORS.items():
         for op in ops:
-            clause = {"field": str(kind), "op": op}
+            clause: dict[str, Any] = {"field": str(kind), "op": op}
             if TAKES[op] is not Takes.NOTHING:
                 clause["value"] = _one_value(chance, kind, op)
             for part in (clause, *({shape: "lines", "where": clause} for shape in QUANTIFIERS)):
@@ -164,7 +165,7 @@ def test_the_prefilter_drops_what_plainly_does_not_match() -> None:
     rows = [
         (*shop.paid(), shop.NOW),
         (*shop.paid(total=shop.gbp("499.99")), shop.NOW),
-        (*shop.paid(country=shop.Country("GB")), shop.NOW),
+        (*shop.paid(country=Country("GB")), shop.NOW),
     ]
     asked = _ask(rows, [to_sql(tree, shop.CATALOGUE)])
     assert [answers for *_, answers in asked] == [[True], [False], [False]]

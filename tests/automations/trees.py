@@ -12,7 +12,7 @@ from automations.conditions.operators import FIGURE_OPERATORS, OPERATORS, TAKES,
 
 BASE = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 CODES = ["GB", "FR", "DE"]
-WORDS = ["", "a", "ab", "b", "B", "é", "1", "true", "GB", "%", "a%", "_"]
+WORDS: list[Any] = ["", "a", "ab", "b", "B", "é", "1", "true", "GB", "%", "a%", "_"]
 NUMBERS = ["0", "1", "2.5", "2.50", "-1", "10", "1000000"]
 
 
@@ -75,7 +75,7 @@ STORED: dict[Kind, list[Any]] = {
     Kind.TAGS: [[], ["a"], ["b"], ["a", "b"], ["b", "c"], ["a", "b", "c"]],
 }
 CURRENCIES = ["GBP", "GBP", "GBP", "EUR", None, "", 5]
-BAD = [
+BAD: list[Any] = [
     None, "", "x", 1, 2.5, True, [], ["a", 1], {}, "1e5", "NaN", "１２", "1_0", " 1 ", "Infinity",
     "1E999999", "2026-W47-3", "2026-11-18T09:00:00+01:00", "9" * 25,
 ]  # fmt: skip

@@ -1,0 +1,277 @@
+"""A rule in words: one paragraph, and the same in parts for screens that lay it out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+
+from automations.actions import Action
+from automations.conditions.display import listed, quoted, span
+from automations.conditions.fields import Catalogue
+from automations.conditions.operands import Scope
+from automations.conditions.tree import AllOf, AnyOf, field_of, param_of
+from automations.conditions.values import parse_duration
+from automations.conditions.words import field_words, lowered, tree_words
+from automations.registry import Registry
+from automations.rules.document import (
+    Ask,
+    Counted,
+    Do,
+    Every,
+    ForEach,
+    If,
+    Limits,
+    Manual,
+    On,
+    PerOne,
+    RuleDocument,
+    Spent,
+    Wait,
+    text_of,
+)
+from automations.rules.validating import Registries, catalogue_of_document
+from automations.triggers import Trigger
+from backoffice.money import Money
+
+MISSING = {
+    "skip": "If a value it needs is missing, the event is skipped.",
+    "hold": "If a value it needs is missing, the event becomes a case.",
+}
+CONNECTOR = {
+    "wait": "While a connector is down, its runs wait.",
+    "hold": "While a connector is down, its runs become cases.",
+}
+LATENCY = {"real_time": "It acts at once.", "batch": "It may act later, in batches."}
+TIMEOUT = {"fail": "a case", "end": "the run ends", "go_on": "the run goes on"}
+COUNTED = {"runs": "runs", "units": "units", "messages": "messages", "money": ""}
+PERIODS = {"per_hour": "an hour", "per_day": "a day"}
+
+
+@dataclass(frozen=True, slots=True)
+class StepWords:
+    """One step, without what stands inside it; `depth` 0 is the outermost."""
+
+    path: str
+    uid: str
+    words: str
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleWords:
+    """A rule told. `conditions` are the parts of the outer group, joined by `joining`."""
+
+    paragraph: str
+    start: str
+    joining: str
+    conditions: tuple[str, ...]
+    steps: tuple[StepWords, ...]
+    limits: tuple[str, ...]
+    missing: str
+
+    def __str__(self) -> str:
+        return self.paragraph
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Tells the parts of one document. `catalogue` None: the trigger is unknown."""
+
+    document: RuleDocument
+    registries: Registries
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return catalogue_of_document(self.document, self.registries) or Catalogue({})
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.catalogue, self.document.param_values)
+
+    def start(self) -> str:
+        """What starts the rule, as a phrase."""
+        return start_words(self.document.trigger, self.registries.triggers)
+
+    def step(self, step: Any, scope: Scope | None = None) -> str:
+        """One step as a phrase, what stands inside it left out."""
+        scope = scope or self.scope
+        if isinstance(step, Do):
+            return lowered(action_words(step, self.registries.actions))
+        if isinstance(step, Wait):
+            return self._wait(step)
+        if isinstance(step, If):
+            return f"if {tree_words(step.test, scope)}"
+        if isinstance(step, ForEach):
+            known = scope.catalogue.lists.get(step.for_each)
+            name = field_words(known.labels) if known is not None else step.for_each
+            return f"for each of the {name}"
+        return ask_words(step)
+
+    def _wait(self, step: Wait) -> str:
+        words = f"wait {duration(step.wait)}"
+        if not step.end_run_on:
+            return words
+        names = [
+            quoted(known.label) if (known := self.registries.triggers.get(key)) else key
+            for key in step.end_run_on
+        ]
+        return f"{words}, and end at {listed(names, 'or')}"
+
+    def steps(
+        self, steps: Sequence[Any], path: str = "steps", scope: Scope | None = None, depth: int = 0
+    ) -> list[StepWords]:
+        """Every step in reading order, those inside branches and loops deeper."""
+        scope, found = scope or self.scope, []
+        for index, step in enumerate(steps):
+            at = f"{path}.{index}"
+            found.append(StepWords(at, step.uid, self.step(step, scope), depth))
+            if isinstance(step, If):
+                found.extend(self.steps(step.then, f"{at}.then", scope, depth + 1))
+                if step.otherwise:
+                    found.append(StepWords(f"{at}.else", step.uid, "otherwise", depth))
+                    found.extend(self.steps(step.otherwise, f"{at}.else", scope, depth + 1))
+            elif isinstance(step, ForEach):
+                inner = self._item_scope(scope, step.for_each)
+                found.extend(self.steps(step.steps, f"{at}.steps", inner, depth + 1))
+        return found
+
+    def _item_scope(self, scope: Scope, path: str) -> Scope:
+        if path not in scope.catalogue.lists:
+            return scope
+        return Scope(scope.catalogue.with_item(path), scope.params)
+
+    def plan(self, steps: Sequence[Any], scope: Scope | None = None) -> str:
+        """Steps as one phrase, with what stands inside them."""
+        scope, said = scope or self.scope, []
+        for step in steps:
+            words = self.step(step, scope)
+            if isinstance(step, If):
+                words = f"{words}, {self.plan(step.then, scope) or 'go on'}"
+                if step.otherwise:
+                    words = f"{words}, otherwise {self.plan(step.otherwise, scope)}"
+            elif isinstance(step, ForEach):
+                inner = self._item_scope(scope, step.for_each)
+                words = f"{words}, {self.plan(step.steps, inner)}"
+            said.append(
+                f"({words})" if isinstance(step, If | ForEach) and len(steps) > 1 else words
+            )
+        return ", then ".join(said)
+
+
+def duration(raw: str) -> str:
+    return span(int(parse_duration(raw).total_seconds()))
+
+
+def start_words(start: On | Every | Manual, triggers: Registry[Trigger]) -> str:
+    """What starts a rule: `“Order paid” happens`."""
+    if isinstance(start, Manual):
+        return f"a person starts it for {start.manual}"
+    if isinstance(start, Every):
+        return f"the schedule {quoted(start.every)} ({start.zone}) comes round, for {start.subject}"
+    known = triggers.get(start.on)
+    return f"{quoted(known.label if known is not None else start.on)} happens"
+
+
+def ask_words(step: Ask) -> str:
+    asked = step.ask
+    return (
+        f"ask {asked.role} {quoted(asked.question)}, due in {duration(asked.due)} "
+        f"(no answer: {TIMEOUT[asked.on_timeout]})"
+    )
+
+
+def action_words(step: Do, actions: Registry[Action]) -> str:
+    """An action's step in the action's own words; its label where parameters are still missing."""
+    action = actions.get(step.do)
+    if action is None:
+        return step.do
+    try:
+        return action.in_words(step.params)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return action.label
+
+
+def parameter_words(value: Any, field: forms.Field | None, scope: Scope) -> str:
+    """One parameter's value as people read it."""
+    if (text := text_of(value)) is not None:
+        return quoted(text)
+    if (path := field_of(value)) is not None:
+        known = scope.catalogue.fields.get(path)
+        return field_words(known.labels) if known is not None else path
+    if (name := param_of(value)) is not None:
+        return parameter_words(scope.params.get(name, name), field, scope)
+    if isinstance(value, list):
+        return listed([parameter_words(part, field, scope) for part in value])
+    return _literal_words(value, field)
+
+
+def _literal_words(value: Any, field: forms.Field | None) -> str:
+    if isinstance(value, dict):
+        return str(Money.from_json(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(field, forms.ChoiceField):
+        choices: Any = field.choices
+        for stored, words in choices:
+            if str(stored) == str(value):
+                return str(words)
+    return quoted(value) if isinstance(value, str) else str(value)
+
+
+def limit_words(name: str, limit: Any) -> list[str]:
+    """One limit as phrases: `at most 200 runs an hour`."""
+    if isinstance(limit, PerOne):
+        of = "subject" if name == "per_subject" else "customer"
+        runs = "1 run" if limit.runs == 1 else f"{limit.runs:,} runs"
+        return [f"at most {runs} for one {of} within {duration(limit.within)}"]
+    said = []
+    for period, words in PERIODS.items():
+        value = getattr(limit, period)
+        if value is not None and isinstance(limit, Spent):
+            said.append(f"at most {Money.from_json(value)} {words}")
+        elif value is not None and isinstance(limit, Counted):
+            noun = COUNTED[name] if value != 1 else COUNTED[name][:-1]
+            said.append(f"at most {value:,} {noun} {words}")
+    return said
+
+
+def limits_words(limits: Limits) -> list[str]:
+    return [
+        words
+        for name in type(limits).model_fields
+        if (limit := getattr(limits, name)) is not None
+        for words in limit_words(name, limit)
+    ]
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def rule_in_words(document: RuleDocument, registries: Registries | None = None) -> RuleWords:
+    """Tell a rule; parts that don't fit the catalogue are told as they are written."""
+    teller = Teller(document, registries or Registries())
+    scope, tree = teller.scope, document.when
+    parts = tree.parts if isinstance(tree, AllOf | AnyOf) else [tree]
+    start, limits = teller.start(), limits_words(document.limits)
+    test = f", if {tree_words(tree, scope)}" if parts else ""
+    plan = teller.plan(document.steps, scope) or "do nothing yet"
+    said = [f"When {start}{test}: {plan}.", MISSING[document.missing_data]]
+    if document.connector_down != "wait":
+        said.append(CONNECTOR[document.connector_down])
+    if document.latency != "real_time":
+        said.append(LATENCY[document.latency])
+    if limits:
+        said.append(_sentence(listed(limits)))
+    return RuleWords(
+        paragraph=" ".join(said),
+        start=start,
+        joining="or" if isinstance(tree, AnyOf) else "and",
+        conditions=tuple(tree_words(part, scope) for part in parts),
+        steps=tuple(teller.steps(document.steps, scope=scope)),
+        limits=tuple(limits),
+        missing=MISSING[document.missing_data],
+    )
