@@ -8,16 +8,16 @@ from automations.engine.execute import execute_batch
 from automations.engine.match import BATCH, match_batch
 
 
-@shared_task(queue="internal")
+@shared_task
 def match_events() -> None:
     drain("match", match_batch, full=BATCH)
 
 
-@shared_task(queue="internal")
+@shared_task
 def execute_runs() -> None:
     drain("execute", execute_batch, full=BATCH)
 
 
-@shared_task(queue="sweep")
+@shared_task
 def sweep() -> None:
     sweeping.sweep()

@@ -5,9 +5,10 @@ from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import OpClass
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 from simple_history.models import HistoricalRecords
 
 from backoffice.actors import ActorKind
@@ -119,6 +120,8 @@ class AuditEntry(models.Model):
             # The audit screen reads newest first; a record's page reads its own entries.
             models.Index(fields=["-at"], name="audit_newest"),
             models.Index(fields=["subject", "subject_id"], name="audit_subject"),
+            # The audit screen's search: the start of a name, whatever its case.
+            models.Index(OpClass(Upper("actor_label"), "text_pattern_ops"), name="audit_actor"),
         ]
 
     def __str__(self) -> str:

@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from operator import attrgetter
+from typing import Generic, TypeVar
 
 from django.db import connection
 from django.db.models import Field, Model
+from django.db.models.base import ModelState
 from django.db.models.expressions import DatabaseDefault
 from psycopg import sql
 
 Row = TypeVar("Row", bound=Model)
+# Below this COPY's two round trips cost more than one INSERT.
+FEW = 20
+
+
+class Stencil(Generic[Row]):
+    """Makes new rows of a model at a tenth of what its constructor costs.
+
+    Columns are given by their own names (`sku_id`, not `sku`), and taken as they stand; what is
+    left out has the model's default.
+    """
+
+    def __init__(self, model: type[Row]) -> None:
+        self.model = model
+        blank = model().__dict__
+        self.columns = {name: value for name, value in blank.items() if name != "_state"}
+        shared = [name for name, value in self.columns.items() if isinstance(value, list | dict)]
+        if shared:
+            raise TypeError(f"Rows of {model.__name__} would share the default of {shared[0]}.")
+
+    def row(self, **columns: object) -> Row:
+        made = self.model.__new__(self.model)
+        made.__dict__.update(self.columns)
+        made.__dict__.update(columns)
+        made._state = ModelState()
+        return made
 
 
 def insert_many(rows: Sequence[Row]) -> Sequence[Row]:
@@ -20,6 +47,9 @@ def insert_many(rows: Sequence[Row]) -> Sequence[Row]:
     not run. Columns that the database fills stay unread on the rows.
     """
     if not rows:
+        return rows
+    if len(rows) < FEW:
+        type(rows[0])._default_manager.bulk_create(rows)
         return rows
     meta = rows[0]._meta
     columns = [
@@ -31,21 +61,21 @@ def insert_many(rows: Sequence[Row]) -> Sequence[Row]:
         sql.Identifier(meta.db_table),
         sql.SQL(", ").join(sql.Identifier(field.column or field.name) for field in columns),
     )
-    names = [field.attname for field in columns]
+    values_of = attrgetter(*[field.attname for field in columns])
+    key_name = meta.pk.attname
+    alias = connection.alias
     with connection.wrap_database_errors, connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
             [meta.db_table, meta.pk.column, len(rows)],
         )
         for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
-            row.pk = key
+            row.__dict__[key_name] = key
         with cursor.copy(statement.as_string(cursor.connection)) as copy:
             for row in rows:
-                values = row.__dict__
-                copy.write_row([values[name] for name in names])
-    for row in rows:
-        row._state.adding = False
-        row._state.db = connection.alias
+                copy.write_row(values_of(row))
+                row._state.adding = False
+                row._state.db = alias
     return rows
 
 

@@ -11,6 +11,9 @@ from django.utils import timezone
 
 from backoffice.actors import Actor
 from backoffice.models import TimelineEntry
+from backoffice.sets import Stencil, insert_many
+
+ENTRIES = Stencil(TimelineEntry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,9 @@ class Happened:
 def record(entries: Iterable[Happened]) -> None:
     """Write entries in one insert, inside the caller's transaction."""
     now = timezone.now()
-    TimelineEntry.objects.bulk_create(
+    insert_many(
         [
-            TimelineEntry(
+            ENTRIES.row(
                 subject=entry.subject,
                 subject_id=entry.subject_id,
                 at=entry.at or now,
@@ -45,8 +48,7 @@ def record(entries: Iterable[Happened]) -> None:
                 link_id=entry.link[1] if entry.link else None,
             )
             for entry in entries
-        ],
-        batch_size=1000,
+        ]
     )
 
 

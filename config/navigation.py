@@ -24,16 +24,17 @@ class Screen:
     go: str = ""
 
 
+_FAILURES = ("automations.view_failure",)
 RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
     (
         "Work",
         (
             Screen("Home", "home", "home", go="h"),
-            Screen("Failures", "alert-triangle", "failure_list", ("automations.view_case",), "f"),
-            Screen("Bulk jobs", "stack-2", "job_list", ("backoffice.view_bulkjob",)),
             Screen(
-                "Approvals", "list-check", "approval_list", ("automations.view_ruleversion",), "a"
+                "Failures", "alert-triangle", "failure_list", ("automations.view_failure",), "f"
             ),
+            Screen("Bulk jobs", "stack-2", "job_list", ("backoffice.view_bulkjob",)),
+            Screen("Approvals", "list-check", "approval_list", ("automations.view_approval",), "a"),
             Screen("Tickets", "headset", "ticket_list", ("support.view_ticket",), "t"),
         ),
     ),

@@ -17,3 +17,17 @@ class OrdersConfig(AppConfig):
                 "orders.view_returnorder",
             )
         )
+        register(
+            Subject(
+                "orders.customer",
+                "customer",
+                "number",
+                "customer_detail",
+                "orders.view_customer",
+            )
+        )
+        from orders.views.bulk import register_bulk_actions
+        from orders.views.home import register_everywhere
+
+        register_bulk_actions()
+        register_everywhere()

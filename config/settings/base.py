@@ -32,9 +32,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "axes",
     "csp",
-    "django_filters",
     "django_htmx",
-    "django_tables2",
     "simple_history",
 ]
 
@@ -176,7 +174,6 @@ STORAGES = {
 WHITENOISE_MAX_AGE = 60
 
 SIMPLE_HISTORY_REVERT_DISABLED = True
-DJANGO_TABLES2_TEMPLATE = "components/table.html"
 
 # A message is a wake-up: nothing durable lives in Redis, so nothing waits for it either.
 CELERY_BROKER_URL = REDIS_URL
@@ -185,6 +182,7 @@ CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_DEFAULT_QUEUE = "internal"
 CELERY_TASK_ROUTES = {
+    "automations.tasks.sweep": {"queue": "sweep"},
     "backoffice.tasks.run_bulk_job": {"queue": "bulk"},
     "backoffice.tasks.sweep_bulk_jobs": {"queue": "sweep"},
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from backoffice import timeline
 from backoffice.actors import Acting
@@ -42,7 +42,6 @@ class Recorded:
     new_ids: frozenset[int]
 
 
-@transaction.atomic
 def record_payments(
     payments: Sequence[NewPayment], *, actor: Acting, history: bool = False
 ) -> Recorded:
@@ -52,6 +51,16 @@ def record_payments(
     (a known reference with another order or amount), FinanceError. `actor.of()` is asked with the
     order's id. Announces payments_received.
     """
+    try:
+        with transaction.atomic():
+            return _record(payments, actor, history=history)
+    except IntegrityError:
+        # Another transaction recorded a reference for another order a moment ago: now it is seen.
+        with transaction.atomic():
+            return _record(payments, actor, history=history)
+
+
+def _record(payments: Sequence[NewPayment], actor: Acting, *, history: bool) -> Recorded:
     orders = _lock({new.order_id for new in payments})
     known = _known(payments)
     fresh: dict[tuple[str, str], NewPayment] = {}

@@ -12,13 +12,14 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Prefetch
+from django.utils import timezone
 
 from backoffice.actors import Acting
 from backoffice.money import Money
 from finance.models.ledger import JournalEntry
 from finance.services.balances import Change, add_to_balances
 from finance.services.documents import Category, Document, DocumentLine, post_documents
-from finance.services.journal import reverse_entry
+from finance.services.journal import BusinessDays, reverse_entry
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnLine, ReturnOrder
 from orders.models.shipments import Shipment, ShipmentLine
@@ -123,16 +124,20 @@ def post_credits(
 
 
 @transaction.atomic
-def cancel_sales(orders: Iterable[Order], *, actor: Acting) -> list[JournalEntry]:
+def cancel_sales(orders: Sequence[Order], *, actor: Acting) -> list[JournalEntry]:
     """Reverse the sale of orders that were booked as a whole and are cancelled after all."""
-    entries = JournalEntry.objects.filter(
+    sold = JournalEntry.objects.filter(
         source=ORDER, source_id__in=[order.pk for order in orders], purpose="sale"
-    ).exclude(reversals__isnull=False)
-    totals = {order.pk: order.total for order in orders}
+    )
+    entries = list(sold.exclude(reversals__isnull=False).order_by("pk"))
+    by_id = {order.pk: order for order in orders}
+    days = BusinessDays({entry.entity_id for entry in entries})
     reversals = []
-    for entry in entries.order_by("pk"):
-        reversals.append(reverse_entry(entry, actor=actor.of(entry.source_id)))
-        add_to_balances({entry.source_id: Change(credited=totals[entry.source_id])})
+    for entry in entries:
+        order = by_id[entry.source_id]
+        on = days.of(entry.entity_id, order.cancelled_at or timezone.now())
+        reversals.append(reverse_entry(entry, actor=actor.of(order.pk), posted_on=on))
+        add_to_balances({order.pk: Change(credited=order.total)})
     return reversals
 
 

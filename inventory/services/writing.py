@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from backoffice import timeline
 from backoffice.actors import Acting, Actor, Actors
-from backoffice.sets import insert_many
+from backoffice.sets import Stencil, insert_many
 from inventory import signals
 from inventory.models import Location, Sku, StockLevel, StockMove
 from inventory.queries.places import Places, places
@@ -22,6 +22,7 @@ from inventory.services.levels import Pair, lock_levels, refuse_short
 from inventory.services.low_stock import notice_low_stock
 
 Reason = StockMove.Reason
+MOVES = Stencil(StockMove)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,13 @@ def write_moves(
 
 def _unwritten(movings: Sequence[Moving]) -> list[Moving]:
     """The movings whose key is new, each key once; raises InventoryError for a bad quantity."""
-    keys = [moving.key for moving in movings]
-    known = set(StockMove.objects.filter(key__in=keys).values_list("key", flat=True))
+    with connection.cursor() as cursor:
+        # One array, where `key__in` would send a parameter each.
+        cursor.execute(
+            "SELECT key FROM inventory_stockmove WHERE key = ANY(%s)",
+            [[moving.key for moving in movings]],
+        )
+        known = {key for (key,) in cursor.fetchall()}
     fresh = {moving.key: moving for moving in movings if moving.key not in known}
     if any(moving.quantity <= 0 for moving in fresh.values()):
         raise InventoryError("A quantity to move is a whole number above zero.")
@@ -110,7 +116,7 @@ def _rows(
         ours, other = moving.location_id, ends[moving.location_id]
         by = moving.actor or actor.of(moving.sku_id)
         rows.append(
-            StockMove(
+            MOVES.row(
                 sku_id=moving.sku_id,
                 from_location_id=other if course.inwards else ours,
                 to_location_id=ours if course.inwards else other,

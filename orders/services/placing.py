@@ -159,7 +159,8 @@ def _write(
     insert_many(orders)
     for order, lines in zip(orders, rows, strict=True):
         for line in lines:
-            line.order = order
+            line.order_id = order.pk
+            line._state.fields_cache["order"] = order
     insert_many([line for lines in rows for line in lines])
     return orders, {order.pk: lines for order, lines in zip(orders, rows, strict=True)}
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 from babel.numbers import get_currency_precision
 
+from backoffice.sets import Stencil
 from inventory.models import Sku
 from orders.models.axes import fulfilment_axis, payment_axis
 from orders.models.orders import Order, OrderLine
 from orders.services.drafts import ZERO, NewLine, NewOrder
 from orders.services.errors import OrderError, WrongAmount
 from orders.services.tags import clean_tags
+
+LINES = Stencil(OrderLine)
 
 
 def step_of(currency: str) -> Decimal:
@@ -34,7 +38,6 @@ def order_row(new: NewOrder, lines: list[OrderLine], number: str, now: datetime)
             f"The total of order {number} would be {total} {new.channel.currency}. It must be zero "
             "or more, in whole minor units."
         )
-    ship, bill = new.ship_to, new.bill_to or new.ship_to
     units = sum(line.quantity for line in lines if line.kind == OrderLine.Kind.STOCK)
     placed_at = new.placed_at or now
     payment = payment_axis(total, ZERO, ZERO)
@@ -56,19 +59,21 @@ def order_row(new: NewOrder, lines: list[OrderLine], number: str, now: datetime)
         total=total,
         units=units,
         line_count=len(lines),
-        ship_name=ship.name,
-        ship_lines=ship.lines,
-        ship_city=ship.city,
-        ship_postcode=ship.postcode,
-        ship_country=ship.country,
-        bill_name=bill.name,
-        bill_lines=bill.lines,
-        bill_city=bill.city,
-        bill_postcode=bill.postcode,
-        bill_country=bill.country,
+        **_addresses(new),
         placed_at=placed_at,
         tags=list(clean_tags(new.tags)),
     )
+
+
+def _addresses(new: NewOrder) -> dict[str, Any]:
+    """The order's own copy of both addresses; without a billing address, the shipping one twice."""
+    ship, bill = new.ship_to, new.bill_to or new.ship_to
+    parts = ("name", "lines", "city", "postcode", "country")
+    return {
+        f"{kind}_{part}": getattr(address, part)
+        for kind, address in (("ship", ship), ("bill", bill))
+        for part in parts
+    }
 
 
 def line_rows(new: NewOrder, skus: Mapping[str, Sku]) -> list[OrderLine]:
@@ -91,10 +96,10 @@ def _line_row(
     is_product = line.kind == OrderLine.Kind.STOCK
     fragile = sku.is_fragile if sku and line.is_fragile is None else bool(line.is_fragile)
     source = line.source
-    return OrderLine(
+    row = LINES.row(
         position=position,
         kind=line.kind,
-        sku=sku,
+        sku_id=sku.pk if sku else None,
         description=line.description[:200],
         is_fragile=fragile,
         is_stocked=bool(sku and sku.is_stocked and is_product),
@@ -107,3 +112,5 @@ def _line_row(
         source_document=source.document if source else "",
         source_row=source.row if source else None,
     )
+    row._state.fields_cache["sku"] = sku
+    return row

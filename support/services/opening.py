@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from backoffice import timeline
@@ -54,38 +54,53 @@ class Opened:
     is_new: bool
 
 
-@transaction.atomic
 def open_tickets(tickets: Sequence[NewTicket], *, history: bool = False) -> list[Opened]:
     """Open tickets, answering in their order; those whose key is known are returned as they are.
 
-    Raises QueueClosed when a queue is closed or unknown: nothing is opened then.
+    Raises QueueClosed when a queue is closed or unknown: nothing is opened then. Announces
+    tickets_opened.
     """
+    try:
+        with transaction.atomic():
+            return _open(tickets, history=history)
+    except IntegrityError:
+        # Another transaction opened one of them a moment ago: now it is seen.
+        with transaction.atomic():
+            return _open(tickets, history=history)
+
+
+def _open(tickets: Sequence[NewTicket], *, history: bool) -> list[Opened]:
     queues = open_queues({new.queue for new in tickets})
     for new in tickets:
         if new.queue not in queues:
             raise QueueClosed(refusal(new.queue))
-    known = _by_key(new.key for new in tickets)
+    keyed = _by_key(new.key for new in tickets)
+    fresh = _fresh(tickets, keyed)
     now = timezone.now()
-    fresh: list[NewTicket] = []
+    made = Ticket.objects.bulk_create(
+        [_ticket(new, queues[new.queue], new.opened_at or now) for new in fresh.values()]
+    )
+    news = list(fresh.values())
+    _write_first_messages(made, news)
+    _tell(made, news, queues)
+    _announce_opened(made, news, history=history)
+    opened = dict(zip(fresh, made, strict=True))
+    keyed |= {ticket.key: ticket for ticket in made if ticket.key}
+    return [
+        Opened(opened.get(place) or keyed[new.key], is_new=place in opened)
+        for place, new in enumerate(tickets)
+    ]
+
+
+def _fresh(tickets: Sequence[NewTicket], known: dict[str, Ticket]) -> dict[int, NewTicket]:
+    """The tickets to open by their place in the set: of those with one key, the first."""
+    fresh: dict[int, NewTicket] = {}
     seen = set(known)
-    for new in tickets:
+    for place, new in enumerate(tickets):
         if not new.key or new.key not in seen:
             seen.add(new.key)
-            fresh.append(new)
-    made = Ticket.objects.bulk_create(
-        [_ticket(new, queues[new.queue], new.opened_at or now) for new in fresh]
-    )
-    _write_first_messages(made, fresh)
-    _tell(made, fresh, queues)
-    made_of = dict(zip(map(id, fresh), made, strict=True))
-    keyed = known | {ticket.key: ticket for ticket in made if ticket.key}
-    _announce_opened(made, fresh, history=history)
-    return [
-        Opened(made_of[id(new)], is_new=True)
-        if id(new) in made_of
-        else Opened(keyed[new.key], is_new=False)
-        for new in tickets
-    ]
+            fresh[place] = new
+    return fresh
 
 
 def _by_key(keys: Iterable[str]) -> dict[str, Ticket]:

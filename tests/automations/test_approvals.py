@@ -133,8 +133,8 @@ def test_an_older_version_can_only_come_back_as_a_draft() -> None:
 def _forge_approval(document: Document, user: User) -> None:
     sql(
         "INSERT INTO automations_approval (document_id, sha256, approver_id, role, verdict,"
-        " comment, evidence, at, expires_at) VALUES (%s, %s, %s, 'finance', 'approve', '', '{}', now(),"
-        " now() + interval '1 day')",
+        " comment, evidence, at, expires_at) VALUES (%s, %s, %s, 'finance', 'approve', '', '{}',"
+        " now(), now() + interval '1 day')",
         document.pk,
         document.sha256,
         user.pk,

@@ -30,6 +30,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 PREFIX = "countersign_test"
 ADVISORY_KEY = 7_340_219
+LEFT_OUT = ("pool", "options")
 STALE_SECONDS = 6 * 3600
 Result = TypeVar("Result")
 
@@ -51,7 +52,8 @@ class Database:
 
 def sign_in_as(role: dict[str, Any], name: str = "postgres") -> psycopg.Connection:
     """A plain connection of a role (`settings.OWNER_DATABASE` or Django's own) to a database."""
-    options = {key: value for key, value in role["OPTIONS"].items() if key != "pool"}
+    # Without the product's timeouts: a session waits for another that is making the template.
+    options = {key: role["OPTIONS"][key] for key in role["OPTIONS"] if key not in LEFT_OUT}
     return psycopg.connect(
         **options,
         **({"host": role["HOST"]} if role["HOST"] else {}),
@@ -167,8 +169,9 @@ def drop(name: str) -> None:
                 [name],
             )
     with sign_in_as(owner_role()) as server:
-        # Without FORCE: that fails on an autovacuum worker, whom the plain form sends away itself.
-        server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+        server.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
+        )
 
 
 def at_once(works: Sequence[Callable[[], Result]]) -> list[Result | Exception]:

@@ -1,0 +1,172 @@
+"""What rules can do to orders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from automations.actions import Call, Done, Outcome, Rejected, Risk, SetAction, actions
+from backoffice.actors import Actors
+from orders.forms import CancelForm, HoldForm, ReleaseForm, TagForm
+from orders.models.holds import Hold
+from orders.models.orders import Order
+from orders.services.cancelling import cancel_orders
+from orders.services.holds import hold_orders, release_orders
+from orders.services.outcomes import Outcomes
+from orders.services.tags import add_tags, remove_tags
+
+
+def _sets(calls: Sequence[Call]) -> list[list[int]]:
+    """Positions of calls that can go together: the same parameters, each order once."""
+    sets: dict[tuple[tuple[tuple[str, Any], ...], int], list[int]] = {}
+    seen: dict[tuple[tuple[tuple[str, Any], ...], int], int] = {}
+    for position, call in enumerate(calls):
+        params = tuple(sorted(call.params.items()))
+        turn = seen.get((params, call.subject_id), 0)
+        seen[params, call.subject_id] = turn + 1
+        sets.setdefault((params, turn), []).append(position)
+    return list(sets.values())
+
+
+class _OrderAction(SetAction):
+    """One set service on orders; subclasses say which and in which words."""
+
+    subject = "orders.order"
+
+    def write(self, order_ids: list[int], params: Mapping[str, Any], actor: Actors) -> Outcomes:
+        raise NotImplementedError
+
+    def told(self, params: Mapping[str, Any], *, already: bool) -> str:
+        raise NotImplementedError
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        answers: dict[int, Done | Outcome] = {}
+        for positions in _sets(calls):
+            part = {calls[position].subject_id: position for position in positions}
+            params = calls[positions[0]].params
+            actor = Actors({pk: calls[position].actor for pk, position in part.items()})
+            done = self.write(list(part), params, actor)
+            for order in done.changed:
+                answers[part[order.pk]] = Done(self.told(params, already=False))
+            for order in done.unchanged:
+                answers[part[order.pk]] = Done(self.told(params, already=True), already=True)
+            for pk, error in done.refused.items():
+                answers[part[pk]] = Rejected(str(error))
+        return [answers[position] for position in range(len(calls))]
+
+
+def _shown(value: Any) -> str:
+    """A parameter as the document stores it: a literal, or where it comes from."""
+    match value:
+        case {"field": str(name)} | {"param": str(name)}:
+            return name
+        case {"text": str(text)}:
+            return text
+    return str(value)
+
+
+def _label(value: Any, choices: Sequence[tuple[str, Any]]) -> str:
+    """The words of a choice, in the middle of a sentence."""
+    words = dict(choices).get(value) if isinstance(value, str) else None
+    return str(words).lower() if words else _shown(value)
+
+
+@actions.register
+class AddTag(_OrderAction):
+    key = "orders.add_tag"
+    label = "Tag the order"
+    form = TagForm
+    permission = "orders.tag_order"
+    writes = ("order.tags",)
+
+    def write(self, order_ids: list[int], params: Mapping[str, Any], actor: Actors) -> Outcomes:
+        return add_tags(order_ids, [params["tag"]], actor=actor)
+
+    def told(self, params: Mapping[str, Any], *, already: bool) -> str:
+        return f"Had the tag {params['tag']} already" if already else f"Tagged {params['tag']}"
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return f"Tag the order “{_shown(params['tag'])}”"
+
+
+@actions.register
+class RemoveTag(_OrderAction):
+    key = "orders.remove_tag"
+    label = "Take a tag off the order"
+    form = TagForm
+    permission = "orders.tag_order"
+    writes = ("order.tags",)
+
+    def write(self, order_ids: list[int], params: Mapping[str, Any], actor: Actors) -> Outcomes:
+        return remove_tags(order_ids, [params["tag"]], actor=actor)
+
+    def told(self, params: Mapping[str, Any], *, already: bool) -> str:
+        tag = params["tag"]
+        return f"Had no tag {tag}" if already else f"Tag {tag} removed"
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return f"Take the tag “{_shown(params['tag'])}” off the order"
+
+
+@actions.register
+class HoldOrder(_OrderAction):
+    key = "orders.hold_order"
+    label = "Put the order on hold"
+    form = HoldForm
+    permission = "orders.hold_order"
+    writes = ("order.is_held",)
+
+    def write(self, order_ids: list[int], params: Mapping[str, Any], actor: Actors) -> Outcomes:
+        reason = Hold.Reason(params["reason"])
+        return hold_orders(order_ids, reason=reason, note=params.get("note", ""), actor=actor)
+
+    def told(self, params: Mapping[str, Any], *, already: bool) -> str:
+        reason = _label(params["reason"], Hold.Reason.choices)
+        return f"Was on hold already: {reason}" if already else f"Put on hold: {reason}"
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return f"Put the order on hold: {_label(params['reason'], Hold.Reason.choices)}"
+
+
+@actions.register
+class ReleaseOrder(_OrderAction):
+    key = "orders.release_order"
+    label = "Release the order from hold"
+    form = ReleaseForm
+    permission = "orders.release_order"
+    writes = ("order.is_held",)
+
+    def write(self, order_ids: list[int], params: Mapping[str, Any], actor: Actors) -> Outcomes:
+        reason = Hold.Reason(params["reason"]) if params.get("reason") else None
+        return release_orders(order_ids, reason=reason, actor=actor)
+
+    def told(self, params: Mapping[str, Any], *, already: bool) -> str:
+        return "Was on no such hold" if already else f"Released from hold{_which(params)}"
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return f"Release the order from hold{_which(params)}"
+
+
+def _which(params: Mapping[str, Any]) -> str:
+    reason = params.get("reason")
+    return f": {_label(reason, Hold.Reason.choices)}" if reason else ""
+
+
+@actions.register
+class CancelOrder(_OrderAction):
+    key = "orders.cancel_order"
+    label = "Cancel the order"
+    form = CancelForm
+    permission = "orders.cancel_order"
+    risk = Risk.CUSTOMER
+    writes = ("order.fulfilment", "order.is_held")
+
+    def write(self, order_ids: list[int], params: Mapping[str, Any], actor: Actors) -> Outcomes:
+        return cancel_orders(order_ids, reason=Order.CancelReason(params["reason"]), actor=actor)
+
+    def told(self, params: Mapping[str, Any], *, already: bool) -> str:
+        reason = _label(params["reason"], Order.CancelReason.choices)
+        return "Was cancelled already" if already else f"Cancelled: {reason}"
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return f"Cancel the order: {_label(params['reason'], Order.CancelReason.choices)}"

@@ -1,0 +1,61 @@
+"""What orders brings before people: through the same queue as failed runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from automations.cases import CaseKind, NewCase, cases
+from backoffice.money import Money
+from orders import signals
+from orders.models.orders import Order
+from orders.models.returns import ReturnOrder
+
+
+@cases.register
+class ReturnWithoutOrder(CaseKind):
+    key = "orders.return_without_order"
+    label = "Return without an order"
+    subject = "orders.returnorder"
+    signal = signals.returns_unmatched
+
+    def cases(self, *, returns: Sequence[ReturnOrder], **sent: Any) -> list[NewCase]:
+        return [
+            NewCase(
+                key=f"orders.returnorder:{row.pk}",
+                cause=f"Return without an order: {row.unmatched_cause.replace('_', ' ')}",
+                says=f"No order was found for return {row} of {row.units} units.",
+                subject_id=row.pk,
+                at_stake=Money(row.amount, row.currency),
+                fallback="Look for the order by customer, product and date. Without one, the "
+                "goods stay in quarantine and nothing is refunded.",
+                detail={"return": row.number, "units": str(row.units)},
+            )
+            for row in returns
+        ]
+
+
+@cases.register
+class StockShort(CaseKind):
+    key = "orders.stock_short"
+    label = "Order short of stock"
+    subject = "orders.order"
+    signal = signals.orders_short
+
+    def cases(
+        self, *, orders: Sequence[Order], missing: Mapping[int, Mapping[str, int]], **sent: Any
+    ) -> list[NewCase]:
+        return [self._case(order, missing[order.pk]) for order in orders]
+
+    def _case(self, order: Order, units: Mapping[str, int]) -> NewCase:
+        listed = ", ".join(f"{count} × {code}" for code, count in sorted(units.items()))
+        return NewCase(
+            key=f"orders.order:{order.pk}",
+            cause=f"Short of {', '.join(sorted(units))}"[:300],
+            says=f"Order {order} lacks {listed}. It waits on hold.",
+            subject_id=order.pk,
+            at_stake=order.total_money,
+            fallback="Receive the goods and allocate the order again, or offer the customer "
+            "another product, a later date or a cancellation.",
+            detail={code: str(count) for code, count in sorted(units.items())},
+        )

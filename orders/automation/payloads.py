@@ -1,0 +1,236 @@
+"""The facts that conditions see. No names, addresses or mail: ids, amounts, codes, countries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from automations.triggers import Country, Tags, labelled
+from backoffice.money import Money
+from orders.models.customers import Customer
+from orders.models.holds import Hold
+from orders.models.orders import Order, OrderLine
+from orders.models.returns import ReturnOrder
+from orders.queries.figures import LineFigures
+
+
+@dataclass(frozen=True, slots=True)
+class SkuFacts:
+    code: str = labelled("SKU", about="Upper and lower case differ.")
+    fragile: bool = labelled("Fragile")
+
+
+@dataclass(frozen=True, slots=True)
+class LineFacts:
+    kind: str = labelled("Kind of line", choices=OrderLine.Kind.choices)
+    sku: SkuFacts | None = labelled("Product")
+    quantity: int = labelled("Quantity")
+    price: Money = labelled("Unit price")
+    line_total: Money = labelled("Line total")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    number: str = labelled("Order number")
+    channel: str = labelled("Channel", about="The channel's key, such as web-shop.")
+    total: Money = labelled("Order total")
+    subtotal: Money = labelled("Subtotal", about="All lines, before postage, discount and tax.")
+    shipping: Money = labelled("Postage")
+    discount: Money = labelled("Discount")
+    paid: Money = labelled("Paid so far")
+    refunded: Money = labelled("Refunded so far")
+    currency: str = labelled("Currency")
+    units: int = labelled("Units", about="Units of products, without postage and other lines.")
+    line_count: int = labelled("Lines")
+    country: Country = labelled("Ships to")
+    billing_country: Country = labelled("Billed to")
+    customer_kind: str | None = labelled("Kind of customer", choices=Customer.Kind.choices)
+    payment: str = labelled("Payment", choices=Order.Payment.choices)
+    fulfilment: str = labelled("Fulfilment", choices=Order.Fulfilment.choices)
+    returns: str = labelled("Returns", choices=Order.Return.choices)
+    is_held: bool = labelled("On hold")
+    tags: Tags = labelled("Order tags")
+    placed_at: datetime = labelled("Placed")
+    paid_at: datetime | None = labelled("Paid in full")
+    lines: tuple[LineFacts, ...] = labelled("Lines")
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFacts:
+    number: str = labelled("Customer number")
+    kind: str = labelled("Kind", choices=Customer.Kind.choices)
+    country: Country = labelled("Customer's country")
+    orders_before: int = labelled(
+        "Orders before this one", about="How many orders the customer had placed before."
+    )
+    lifetime_spend: Money | None = labelled(
+        "Lifetime spend", about="Paid less refunded, in the currency of the first order."
+    )
+    tags: Tags = labelled("Customer tags")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPayload:
+    order: OrderFacts = labelled("Order")
+    customer: CustomerFacts | None = labelled("Customer")
+
+
+@dataclass(frozen=True, slots=True)
+class HoldFacts:
+    reason: str = labelled("Reason", choices=Hold.Reason.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderHoldPayload:
+    order: OrderFacts = labelled("Order")
+    customer: CustomerFacts | None = labelled("Customer")
+    hold: HoldFacts | None = labelled("Hold")
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationFacts:
+    reason: str = labelled("Reason", choices=Order.CancelReason.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelledPayload:
+    order: OrderFacts = labelled("Order")
+    customer: CustomerFacts | None = labelled("Customer")
+    cancellation: CancellationFacts = labelled("Cancellation")
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedFacts:
+    tags: Tags = labelled("Tags added")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTaggedPayload:
+    order: OrderFacts = labelled("Order")
+    customer: CustomerFacts | None = labelled("Customer")
+    tagged: TaggedFacts = labelled("Tagging")
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnFacts:
+    number: str = labelled("Return number")
+    state: str = labelled("State", choices=ReturnOrder.State.choices)
+    reason: str = labelled("Reason", choices=ReturnOrder.Reason.choices)
+    channel: str = labelled("Channel")
+    amount: Money = labelled("Value", about="What the returned lines cost at the sale.")
+    units: int = labelled("Units")
+    has_order: bool = labelled("Order found")
+    requested_at: datetime = labelled("Asked for")
+    received_at: datetime | None = labelled("Received")
+    lines: tuple[LineFacts, ...] = labelled("Returned lines")
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedOrderFacts:
+    number: str = labelled("Order number")
+    total: Money = labelled("Order total")
+    country: Country = labelled("Ships to")
+    payment: str = labelled("Payment", choices=Order.Payment.choices)
+    tags: Tags = labelled("Order tags")
+    placed_at: datetime = labelled("Placed")
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnPayload:
+    returned: ReturnFacts = labelled("Return")
+    order: ReturnedOrderFacts | None = labelled("Order")
+    customer: CustomerFacts | None = labelled("Customer")
+
+
+def line_facts(lines: Sequence[LineFigures], currency: str) -> tuple[LineFacts, ...]:
+    return tuple(
+        LineFacts(
+            kind=line.kind,
+            sku=SkuFacts(line.sku, line.is_fragile) if line.sku is not None else None,
+            quantity=line.quantity,
+            price=Money(line.unit_price, currency),
+            line_total=Money(line.line_total, currency),
+        )
+        for line in lines
+    )
+
+
+def order_facts(order: Order, lines: Sequence[LineFigures]) -> OrderFacts:
+    return OrderFacts(
+        number=order.number,
+        channel=order.channel.key,
+        total=order.total_money,
+        subtotal=order.subtotal_money,
+        shipping=order.money(order.shipping),
+        discount=order.money(order.discount),
+        paid=order.money(order.amount_paid),
+        refunded=order.money(order.amount_refunded),
+        currency=order.currency,
+        units=order.units,
+        line_count=order.line_count,
+        country=Country(order.ship_country),
+        billing_country=Country(order.bill_country),
+        customer_kind=order.customer.kind if order.customer else None,
+        payment=order.payment,
+        fulfilment=order.fulfilment,
+        returns=order.returns,
+        is_held=order.is_held,
+        tags=Tags(tuple(order.tags)),
+        placed_at=order.placed_at,
+        paid_at=order.paid_at,
+        lines=line_facts(lines, order.currency),
+    )
+
+
+def customer_facts(customer: Customer | None, orders_before: int) -> CustomerFacts | None:
+    """None for a guest nobody recorded."""
+    if customer is None:
+        return None
+    return CustomerFacts(
+        number=customer.number,
+        kind=customer.kind,
+        country=Country(customer.country),
+        orders_before=orders_before,
+        lifetime_spend=customer.spend,
+        tags=Tags(tuple(customer.tags)),
+    )
+
+
+def order_payload(order: Order, lines: Mapping[int, Sequence[LineFigures]]) -> OrderPayload:
+    return OrderPayload(
+        order_facts(order, lines.get(order.pk, ())),
+        customer_facts(order.customer, order.orders_before),
+    )
+
+
+def return_payload(row: ReturnOrder, lines: Mapping[int, Sequence[LineFigures]]) -> ReturnPayload:
+    facts = ReturnFacts(
+        number=row.number,
+        state=row.state,
+        reason=row.reason,
+        channel=row.channel.key,
+        amount=Money(row.amount, row.currency),
+        units=row.units,
+        has_order=row.order is not None,
+        requested_at=row.requested_at,
+        received_at=row.received_at,
+        lines=line_facts(lines.get(row.pk, ()), row.currency),
+    )
+    before = row.order.orders_before if row.order else 0
+    return ReturnPayload(
+        facts,
+        _returned_order(row.order) if row.order else None,
+        customer_facts(row.customer, before),
+    )
+
+
+def _returned_order(order: Order) -> ReturnedOrderFacts:
+    return ReturnedOrderFacts(
+        number=order.number,
+        total=order.total_money,
+        country=Country(order.ship_country),
+        payment=order.payment,
+        tags=Tags(tuple(order.tags)),
+        placed_at=order.placed_at,
+    )

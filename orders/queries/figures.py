@@ -1,0 +1,101 @@
+"""What rules look at on orders, read for many orders in a handful of queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from django.db.models import prefetch_related_objects
+
+from orders.models.orders import Order, OrderLine
+from orders.models.returns import ReturnLine, ReturnOrder
+
+
+class LineFigures(NamedTuple):
+    """One line's figures, in its order's currency; `sku` None on lines that are no product."""
+
+    kind: str
+    sku: str | None
+    is_fragile: bool
+    quantity: int
+    unit_price: Decimal
+    line_total: Decimal
+
+
+def orders_by_id(ids: Iterable[int]) -> dict[int, Order]:
+    """Orders with their channel and customer."""
+    rows = Order.objects.filter(pk__in=set(ids)).select_related("channel", "customer")
+    return {order.pk: order for order in rows}
+
+
+def with_parties(orders: Sequence[Order]) -> Sequence[Order]:
+    """See to it that these orders have their channel and customer at hand."""
+    prefetch_related_objects(orders, "channel", "customer")
+    return orders
+
+
+def lines_by_order(
+    order_ids: Iterable[int], known: Mapping[int, Sequence[OrderLine]] | None = None
+) -> dict[int, list[LineFigures]]:
+    """The figures of each order's lines, in their order; `known` saves reading them."""
+    if known is not None:
+        return {pk: [_figures(line) for line in known.get(pk, ())] for pk in order_ids}
+    rows = (
+        OrderLine.objects.filter(order_id__in=set(order_ids))
+        .order_by("order_id", "position")
+        .values_list(
+            "order_id",
+            "kind",
+            "sku__code",
+            "is_fragile",
+            "quantity",
+            "unit_price",
+            "line_total",
+        )
+    )
+    found: dict[int, list[LineFigures]] = defaultdict(list)
+    for order_id, kind, sku, is_fragile, quantity, price, total in rows:
+        found[order_id].append(LineFigures(kind, sku, is_fragile, quantity, price, total))
+    return found
+
+
+def _figures(line: OrderLine) -> LineFigures:
+    return LineFigures(
+        line.kind,
+        line.sku.code if line.sku else None,
+        line.is_fragile,
+        line.quantity,
+        line.unit_price,
+        line.line_total,
+    )
+
+
+def returns_by_id(ids: Iterable[int]) -> dict[int, ReturnOrder]:
+    """Returns with their order, channel and customer."""
+    rows = ReturnOrder.objects.filter(pk__in=set(ids)).select_related(
+        "order__channel", "order__customer", "customer", "channel"
+    )
+    return {row.pk: row for row in rows}
+
+
+def return_lines(return_ids: Iterable[int]) -> dict[int, list[LineFigures]]:
+    """The figures of each return's lines."""
+    rows = (
+        ReturnLine.objects.filter(return_order_id__in=set(return_ids))
+        .order_by("return_order_id", "pk")
+        .values_list(
+            "return_order_id",
+            "kind",
+            "sku__code",
+            "order_line__is_fragile",
+            "quantity",
+            "unit_price",
+            "line_total",
+        )
+    )
+    found: dict[int, list[LineFigures]] = defaultdict(list)
+    for return_id, kind, sku, is_fragile, quantity, price, total in rows:
+        found[return_id].append(LineFigures(kind, sku, bool(is_fragile), quantity, price, total))
+    return found

@@ -1,0 +1,121 @@
+"""What the pages of orders and customers show, in few queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Sum
+
+from backoffice.money import Money
+from inventory.models import StockLevel
+from orders.models.customers import Customer
+from orders.models.holds import Hold
+from orders.models.orders import Order, OrderLine
+from orders.models.returns import ReturnLine, ReturnOrder
+from orders.models.shipments import Shipment
+from orders.queries.countries import country_name
+
+LAST_ORDERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PageLine:
+    """A line with what is on hand and free where this order ships from; None if not stocked."""
+
+    line: OrderLine
+    price: Money
+    total: Money
+    on_hand: int | None
+    free: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """An order as its page shows it. `due` is what is still to be paid, negative if overpaid."""
+
+    lines: list[PageLine]
+    holds: list[Hold]
+    shipments: list[Shipment]
+    returns: list[ReturnOrder]
+    subtotal: Money
+    shipping: Money
+    tax: Money
+    discount: Money
+    total: Money
+    paid: Money
+    refunded: Money
+    due: Money
+    country: str
+    last_orders: list[Order]
+
+    @property
+    def shipped_units(self) -> int:
+        return sum(row.line.quantity_shipped for row in self.lines if row.line.is_stocked)
+
+
+def order_page(order: Order) -> OrderPage:
+    """Everything an order's page shows beside its timeline and the parts of other apps."""
+    lines = list(order.lines.select_related("sku").order_by("position"))
+    stock = _stock([line.sku_id for line in lines if line.sku_id], order.channel.location_id)
+    others = Order.objects.filter(customer=order.customer).exclude(pk=order.pk)
+    return OrderPage(
+        lines=[
+            PageLine(
+                line,
+                order.money(line.unit_price),
+                order.money(line.line_total),
+                *stock.get(line.sku_id or 0, (None, None)),
+            )
+            for line in lines
+        ],
+        holds=list(order.holds.filter(released_at=None).order_by("placed_at")),
+        shipments=list(order.shipments.order_by("shipped_at")),
+        returns=list(order.return_orders.order_by("requested_at")),
+        subtotal=order.money(order.subtotal),
+        shipping=order.money(order.shipping),
+        tax=order.money(order.tax),
+        discount=order.money(order.discount),
+        total=order.total_money,
+        paid=order.money(order.amount_paid),
+        refunded=order.money(order.amount_refunded),
+        due=order.money(order.total - order.amount_paid),
+        country=country_name(order.ship_country),
+        last_orders=list(others.order_by("-placed_at")[:LAST_ORDERS]) if order.customer else [],
+    )
+
+
+def _stock(sku_ids: list[int], location_id: int) -> dict[int, tuple[int, int]]:
+    """On hand and free by SKU at one location."""
+    levels = StockLevel.objects.filter(sku__in=sku_ids, location=location_id)
+    return {
+        level.sku_id: (level.on_hand, level.on_hand - level.allocated - level.reserved)
+        for level in levels
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerPage:
+    """A customer as the page shows them."""
+
+    orders: list[Order]
+    returns: list[ReturnOrder]
+    open_total: int
+    units_returned: int
+    country: str
+
+
+def customer_page(customer: Customer) -> CustomerPage:
+    """A customer's latest orders and returns."""
+    mine = Order.objects.filter(customer=customer)
+    back = ReturnLine.objects.filter(return_order__customer=customer)
+    return CustomerPage(
+        orders=list(mine.order_by("-placed_at")[:20]),
+        returns=list(
+            ReturnOrder.objects.filter(customer=customer)
+            .select_related("order")
+            .order_by("-requested_at")[:10]
+        ),
+        open_total=mine.filter(fulfilment__in=["unshipped", "part_shipped"]).count(),
+        units_returned=back.aggregate(units=Sum("quantity"))["units"] or 0,
+        country=country_name(customer.country),
+    )

@@ -1,0 +1,270 @@
+"""The lists of orders, customers and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from backoffice import ui
+from backoffice.money import Money
+from backoffice.workbench.bench import Empty, View, Workbench
+from backoffice.workbench.columns import Column
+from backoffice.workbench.filters import Amount, Choice, Day, Number, Text, yes_no
+from orders.models.channels import Channel
+from orders.models.customers import Customer
+from orders.models.orders import Order
+from orders.models.returns import ReturnOrder
+from orders.queries.countries import country_name, country_options
+
+PAYMENT = {
+    Order.Payment.UNPAID: ("warn", "clock"),
+    Order.Payment.PART_PAID: ("warn", "clock"),
+    Order.Payment.PAID: ("ok", "circle-check"),
+    Order.Payment.OVERPAID: ("warn", "alert-triangle"),
+    Order.Payment.PART_REFUNDED: ("info", "receipt-refund"),
+    Order.Payment.REFUNDED: ("info", "receipt-refund"),
+}
+FULFILMENT = {
+    Order.Fulfilment.NOTHING_TO_SHIP: ("wait", "minus"),
+    Order.Fulfilment.UNSHIPPED: ("warn", "package"),
+    Order.Fulfilment.PART_SHIPPED: ("warn", "truck"),
+    Order.Fulfilment.SHIPPED: ("ok", "truck"),
+    Order.Fulfilment.CANCELLED: ("wait", "ban"),
+}
+RETURN = {
+    Order.Return.NONE: ("wait", "minus"),
+    Order.Return.REQUESTED: ("info", "truck-return"),
+    Order.Return.PART_RETURNED: ("info", "truck-return"),
+    Order.Return.RETURNED: ("info", "truck-return"),
+}
+RETURN_STATE = {
+    ReturnOrder.State.REQUESTED: ("warn", "clock"),
+    ReturnOrder.State.RECEIVED: ("info", "package"),
+    ReturnOrder.State.INSPECTED: ("ok", "circle-check"),
+    ReturnOrder.State.REFUSED: ("wait", "ban"),
+}
+
+
+def payment_state(order: Order) -> SafeString:
+    token, sign = PAYMENT[Order.Payment(order.payment)]
+    return ui.status(token, order.get_payment_display(), sign)
+
+
+def fulfilment_state(order: Order) -> SafeString:
+    if order.is_held:
+        return ui.status("bad", "On hold", "hand-stop")
+    token, sign = FULFILMENT[Order.Fulfilment(order.fulfilment)]
+    return ui.status(token, order.get_fulfilment_display(), sign)
+
+
+def return_state(order: Order) -> SafeString:
+    token, sign = RETURN[Order.Return(order.returns)]
+    return ui.status(token, order.get_returns_display(), sign)
+
+
+def tags(order: Order) -> SafeString | str:
+    if not order.tags:
+        return ui.NONE
+    return format_html('<span class="nowrap">{}</span>', ", ".join(order.tags))
+
+
+def state_of_return(row: ReturnOrder) -> SafeString:
+    token, sign = RETURN_STATE[ReturnOrder.State(row.state)]
+    return ui.status(token, row.get_state_display(), sign)
+
+
+class Tagged(Text):
+    """Has this tag."""
+
+    def condition(self, values: Sequence[str]) -> Q:
+        return Q(tags__overlap=list(values))
+
+
+def channel_options() -> list[tuple[str, str]]:
+    return [
+        (key, name) for key, name in Channel.objects.order_by("name").values_list("key", "name")
+    ]
+
+
+ORDERS = Workbench[Order](
+    key="orders.orders",
+    title="Orders",
+    noun="order",
+    url_name="order_list",
+    permission="orders.view_order",
+    queryset=lambda user: Order.objects.all(),
+    decorate=lambda rows: rows.select_related("customer", "channel"),
+    row_label=lambda order: order.number,
+    row_url=lambda order: reverse("order_detail", args=[order.number]),
+    columns=(
+        Column("number", "Order", "number", sort="number", main=True),
+        Column("customer", "Customer", lambda o: o.ship_name or ui.NONE, wide=True),
+        Column(
+            "country",
+            "Ships to",
+            lambda o: country_name(o.ship_country),
+            sort="ship_country",
+            export=lambda o: o.ship_country,
+        ),
+        Column("payment", "Payment", payment_state, sort="payment", export=lambda o: o.payment),
+        Column(
+            "fulfilment",
+            "Fulfilment",
+            fulfilment_state,
+            sort="fulfilment",
+            export=lambda o: "held" if o.is_held else o.fulfilment,
+        ),
+        Column("returns", "Return", return_state, default=False, export=lambda o: o.returns),
+        Column("tags", "Tags", tags, export=lambda o: " ".join(o.tags)),
+        Column("units", "Units", "units", sort="units", kind="number"),
+        Column("total", "Total", lambda o: o.total_money, sort="total", kind="money"),
+        Column("placed", "Placed", "placed_at", sort="placed_at", kind="time"),
+        Column("channel", "Channel", "channel.name", default=False),
+        Column("external", "Shop's number", "external_id", default=False),
+    ),
+    filters=(
+        Choice(
+            key="payment",
+            label="Payment",
+            options=Order.Payment.choices,
+            field="payment",
+            pinned=True,
+        ),
+        Choice(
+            key="fulfilment",
+            label="Fulfilment",
+            options=Order.Fulfilment.choices,
+            field="fulfilment",
+            pinned=True,
+        ),
+        yes_no("held", "On hold", Q(is_held=True)),
+        Choice(key="returns", label="Return", options=Order.Return.choices, field="returns"),
+        Amount(key="total", label="Total", field="total", pinned=True),
+        Day(key="placed", label="Placed", field="placed_at", pinned=True),
+        Choice(key="country", label="Ships to", options=country_options, field="ship_country"),
+        yes_no("abroad", "Ships outside the United Kingdom", ~Q(ship_country__in=["GB", ""])),
+        Choice(key="channel", label="Channel", options=channel_options, field="channel__key"),
+        Tagged(key="tag", label="Tag"),
+        Text(key="customer", label="Customer number", field="customer__number", lookup="exact"),
+        yes_no("history", "Imported history", Q(is_history=True)),
+    ),
+    search=lambda words: (
+        Q(number__istartswith=words) | Q(external_id=words) | Q(ship_name__istartswith=words)
+    ),
+    search_hint="Number or name",
+    sort=("-placed_at",),
+    views=(
+        View("all", "All"),
+        View(
+            "to-ship",
+            "To ship",
+            "fulfilment=unshipped&fulfilment=part_shipped&held=no&sort=placed",
+            empty="Everything that may leave has left.",
+        ),
+        View("held", "On hold", "held=yes&sort=placed", empty="Nothing is on hold."),
+        View(
+            "unpaid",
+            "Unpaid",
+            "payment=unpaid&payment=part_paid&sort=placed",
+            empty="Every order is paid.",
+        ),
+        View("abroad", "Abroad", "abroad=yes"),
+        View("returned", "Returns", "returns=requested&returns=part_returned&returns=returned"),
+    ),
+    bulk=("orders.tag", "orders.untag", "orders.hold", "orders.release"),
+    empty=Empty("No orders yet.", "They arrive from your channels, or by an import of history."),
+)
+
+CUSTOMERS = Workbench[Customer](
+    key="orders.customers",
+    title="Customers",
+    noun="customer",
+    url_name="customer_list",
+    permission="orders.view_customer",
+    queryset=lambda user: Customer.objects.all(),
+    row_label=lambda customer: customer.number,
+    row_url=lambda customer: reverse("customer_detail", args=[customer.number]),
+    columns=(
+        Column("number", "Customer", "number", sort="number", main=True),
+        Column("name", "Name", "name", sort="name", wide=True),
+        Column("email", "Mail", "email", default=False),
+        Column("country", "Country", lambda c: country_name(c.country), sort="country"),
+        Column("tags", "Tags", lambda c: ", ".join(c.tags) or ui.NONE),
+        Column("orders", "Orders", "orders_count", sort="orders_count", kind="number"),
+        Column("spend", "Spent, net", lambda c: c.spend, sort="lifetime_spend", kind="money"),
+        Column("last", "Last order", "last_order_at", sort="last_order_at", kind="time"),
+    ),
+    filters=(
+        Choice(
+            key="country",
+            label="Country",
+            options=country_options,
+            field="country",
+            pinned=True,
+        ),
+        Number(key="orders", label="Orders", field="orders_count"),
+        Amount(
+            key="spend",
+            label="Spent, net",
+            field="lifetime_spend",
+            currency_field="spend_currency",
+        ),
+        Day(key="last", label="Last order", field="last_order_at"),
+    ),
+    search=("number__istartswith", "name__istartswith", "email__istartswith"),
+    search_hint="Number, name or mail",
+    sort=("-last_order_at",),
+    views=(
+        View("all", "All"),
+        View("top", "Top spenders", "spend=gte:1000&sort=-spend"),
+        View("lapsed", "Lapsed", "orders=gte:2&sort=last"),
+    ),
+    empty=Empty("No customers yet.", "They come with their first order."),
+)
+
+RETURNS = Workbench[ReturnOrder](
+    key="orders.returns",
+    title="Returns",
+    noun="return",
+    url_name="return_list",
+    permission="orders.view_returnorder",
+    queryset=lambda user: ReturnOrder.objects.all(),
+    decorate=lambda rows: rows.select_related("order"),
+    row_label=lambda row: row.number,
+    row_url=lambda row: reverse("return_detail", args=[row.number]),
+    columns=(
+        Column("number", "Return", "number", sort="number", main=True),
+        Column("order", "Order", lambda r: r.order.number if r.order else ui.NONE),
+        Column("state", "State", state_of_return, sort="state", export=lambda r: r.state),
+        Column("reason", "Reason", lambda r: r.get_reason_display(), wide=True),
+        Column("units", "Units", "units", sort="units", kind="number"),
+        Column(
+            "amount", "Worth", lambda r: Money(r.amount, r.currency), sort="amount", kind="money"
+        ),
+        Column("requested", "Requested", "requested_at", sort="requested_at", kind="time"),
+    ),
+    filters=(
+        Choice(
+            key="state",
+            label="State",
+            options=ReturnOrder.State.choices,
+            field="state",
+            pinned=True,
+        ),
+        Choice(key="reason", label="Reason", options=ReturnOrder.Reason.choices, field="reason"),
+        yes_no("matched", "Order found", Q(order__isnull=False)),
+        Day(key="requested", label="Requested", field="requested_at", pinned=True),
+    ),
+    search=("number__istartswith", "order__number__istartswith"),
+    sort=("-requested_at",),
+    views=(
+        View("all", "All"),
+        View("open", "Open", "state=requested&state=received&sort=requested"),
+        View("unmatched", "No order found", "matched=no"),
+    ),
+    empty=Empty("No returns yet.", "Ask for one on an order's page."),
+)

@@ -1,0 +1,47 @@
+"""Where orders, customers and returns live."""
+
+from django.urls import path
+
+from backoffice.workbench.pages import urls
+from orders.tables import CUSTOMERS, ORDERS, RETURNS
+from orders.views.customers import customer_detail
+from orders.views.home import order_home_held, order_home_to_ship
+from orders.views.orders import (
+    order_address,
+    order_cancel,
+    order_detail,
+    order_hold,
+    order_release,
+    order_ship,
+    order_tag,
+    order_untag,
+)
+from orders.views.returns import (
+    return_detail,
+    return_inspect,
+    return_receive,
+    return_refuse,
+    return_request,
+)
+
+urlpatterns = [
+    *urls(ORDERS, "orders/"),
+    path("orders/<str:number>/", order_detail, name="order_detail"),
+    path("orders/<str:number>/_/hold/", order_hold, name="order_hold"),
+    path("orders/<str:number>/_/release/", order_release, name="order_release"),
+    path("orders/<str:number>/_/tag/", order_tag, name="order_tag"),
+    path("orders/<str:number>/_/untag/<slug:tag>/", order_untag, name="order_untag"),
+    path("orders/<str:number>/_/cancel/", order_cancel, name="order_cancel"),
+    path("orders/<str:number>/_/ship/", order_ship, name="order_ship"),
+    path("orders/<str:number>/_/address/", order_address, name="order_address"),
+    path("orders/<str:number>/_/return/", return_request, name="return_request"),
+    path("orders/_/home/held/", order_home_held, name="order_home_held"),
+    path("orders/_/home/to-ship/", order_home_to_ship, name="order_home_to_ship"),
+    *urls(CUSTOMERS, "customers/"),
+    path("customers/<str:number>/", customer_detail, name="customer_detail"),
+    *urls(RETURNS, "returns/"),
+    path("returns/<str:number>/", return_detail, name="return_detail"),
+    path("returns/<str:number>/_/receive/", return_receive, name="return_receive"),
+    path("returns/<str:number>/_/inspect/", return_inspect, name="return_inspect"),
+    path("returns/<str:number>/_/refuse/", return_refuse, name="return_refuse"),
+]

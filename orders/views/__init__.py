@@ -1,0 +1,1 @@
+"""Screens of orders, customers and returns."""
