@@ -200,6 +200,14 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_ACCEPT_CONTENT = ["json"]
+# The clock of everything durable: it finds lost wake-ups, due runs and workers that died.
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "automations.tasks.sweep",
+        "schedule": 5.0,
+        "options": {"queue": "sweep", "expires": 5},
+    },
+}
 # Celery closes the Django connection around each task otherwise, and each task pays a new sign-in.
 CELERY_DB_REUSE_MAX = 1_000_000
 CELERY_BROKER_TRANSPORT_OPTIONS = {

@@ -132,9 +132,9 @@ def test_an_older_version_can_only_come_back_as_a_draft() -> None:
 
 def _forge_approval(document: Document, user: User) -> None:
     sql(
-        "INSERT INTO automations_approval (document_id, sha256, approver_id, role, verdict, comment,"
-        " evidence, at, expires_at) VALUES (%s, %s, %s, 'finance', 'approve', '', '{}', now(),"
-        " now() + interval '1 day')",
+        "INSERT INTO automations_approval (document_id, sha256, approver_id, role, verdict,"
+        " comment, evidence, at, expires_at) VALUES (%s, %s, %s, 'finance', 'approve', '', '{}',"
+        " now(), now() + interval '1 day')",
         document.pk,
         document.sha256,
         user.pk,
@@ -198,7 +198,8 @@ def _activate_by_function(document: Document, user: User) -> None:
 
 def _submit_other_text(document: Document, user: User) -> None:
     sql(
-        "SELECT automations_submit_document('rule', 'x', %s, '{}', '{}', %s, 'none', '', %s, %s, 1)",
+        "SELECT automations_submit_document('rule', 'x', %s, '{}', '{}', %s, 'none', '', %s, %s,"
+        " 1)",
         document.rule_id,
         document.sha256,
         user.pk,
@@ -334,8 +335,8 @@ def test_an_expired_approval_puts_nothing_in_force(committed_db: Database) -> No
     with psycopg.connect(committed_db.owner_url, autocommit=True) as owner:
         owner.execute(
             "INSERT INTO automations_approval (document_id, sha256, approver_id, role, verdict,"
-            " comment, evidence, at, expires_at) VALUES (%s, %s, %s, 'finance', 'approve', '', '{}',"
-            " now() - interval '31 days', now() - interval '1 day')",
+            " comment, evidence, at, expires_at) VALUES (%s, %s, %s, 'finance', 'approve', '',"
+            " '{}', now() - interval '31 days', now() - interval '1 day')",
             [document.pk, document.sha256, make.staff("finance").pk],
         )
         owner.execute("UPDATE automations_document SET state = 'approved'")

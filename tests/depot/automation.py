@@ -230,6 +230,20 @@ class Deadly(_Tagging):
 
 
 @action_registry.register
+class Slow(AddTag):
+    """Takes its time after the effect and before the commit, where a kill hurts most."""
+
+    key = "depot.slow_tag"
+    label = "Slow tag"
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        answers = super().execute_many(calls)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(0.1)")
+        return answers
+
+
+@action_registry.register
 class Pay(Action):
     key = "depot.pay_duty"
     label = "Pay duty"
