@@ -69,7 +69,7 @@ SELECT coalesce(min(balance), 0) FROM (
 def rows(sql: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def everything() -> dict[str, list[tuple[Any, ...]]]:
