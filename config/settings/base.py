@@ -228,3 +228,6 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
 }
+
+# How many orders a minute arrive at the demonstration company; 0 for none.
+DEMO_ORDERS_PER_MINUTE: float = env.float("DEMO_ORDERS_PER_MINUTE", default=4.0)

@@ -148,6 +148,7 @@ def test_a_later_order_explains_no_earlier_credit(tmp_path: Path) -> None:
     [
         (sale("C500002", "10001", -5, "01-02 10:00"), "the next day"),
         (sale("C500002", "10001", -4, "01-01 11:00"), "only a part"),
+        (sale("C500002", "10001", -5, "01-01 11:00", price="0.9"), "another price"),
     ],
 )
 def test_what_may_have_been_shipped_is_returned_not_cancelled(

@@ -237,15 +237,15 @@ class Loader:
         )
 
 
-def order_line(row: Row) -> NewLine:
-    """A row of a sale as a line of an order."""
+def order_line(row: Row, *, imported: bool = True) -> NewLine:
+    """A row of a sale as a line of an order; an imported one remembers where it stood."""
     return NewLine(
         quantity=row.quantity,
         unit_price=row.price,
         sku=row.code if stockable(row) else None,
         kind=vocabulary.LINE_KINDS[code_of(row.code)],
         description=row.description.strip(),
-        source=LineSource(FORMAT, row.invoice, row.row),
+        source=LineSource(FORMAT, row.invoice, row.row) if imported else None,
     )
 
 

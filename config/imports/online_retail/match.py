@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from config.imports.online_retail.classify import Code, Document, Kind, code_of
@@ -81,6 +82,7 @@ class _Bought:
 
     at: datetime
     units: int
+    value: Decimal
     only_goods: bool
     untouched: bool = True
 
@@ -110,7 +112,13 @@ def _remember(document: Document, sold: Open) -> _Bought:
             Sold(row.invoice, row.row, row.quantity, document.at)
         )
     only_goods = len(goods) == len(document.rows)
-    return _Bought(document.at, sum(row.quantity for row in goods), only_goods)
+    return _Bought(
+        document.at, sum(row.quantity for row in goods), _value(document.rows), only_goods
+    )
+
+
+def _value(rows: Iterable[Row]) -> Decimal:
+    return sum((row.quantity * row.price for row in rows), Decimal(0))
 
 
 def _match(document: Document, sold: Open) -> Credit:
@@ -158,6 +166,8 @@ def _undoes(credit: Credit, wholes: list[_Bought], orders: set[str]) -> bool:
         and whole.untouched
         and all(stockable(row) for row in credit.document.rows)
         and sum(back.units for back in credit.back) == whole.units
+        # At another price it is a return with a price of its own, not an order undone.
+        and _value(credit.document.rows) == -whole.value
         and _london_day(whole.at) == _london_day(credit.document.at)
     )
 

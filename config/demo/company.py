@@ -1,0 +1,184 @@
+"""Makes the demonstration company: three weeks of history that end now, and a day's open work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TextIO
+
+from django.utils import timezone
+
+from backoffice.actors import outside, person
+from backoffice.models import User
+from backoffice.roles import SUPPORT
+from config.demo.slice import HISTORY_ENDS, Slice, chance, delivery
+from config.demo.tickets import write_letters
+from config.imports.online_retail.classify import Document
+from config.imports.online_retail.load import order_line
+from config.imports.online_retail.run import find_job, load, open_company
+from config.models import ImportJob
+from finance.models.payments import Payment
+from finance.models.refunds import Refund
+from finance.services.payments import NewPayment, record_payments
+from finance.services.refunds import NewRefund, request_refunds
+from inventory.queries.skus import skus_by_code
+from inventory.services.moves import receive_stock
+from inventory.services.writing import Moving
+from orders.models.channels import Channel
+from orders.models.orders import Order
+from orders.models.returns import ReturnOrder
+from orders.services.customers import add_customers
+from orders.services.drafts import NewOrder, OnShort
+from orders.services.errors import OrderError
+from orders.services.placing import place_orders
+from orders.services.returns import inspect_returns
+from orders.services.shipping import ship_order
+
+COMPANY = "Larkfield & Wren Ltd"
+SHOP = outside("Web shop")
+WAREHOUSE = outside("Warehouse")
+PROVIDER = "demo-pay"
+# One order in so many is never paid.
+_UNPAID = 12
+_LETTERS = 24
+_REFUNDS = 3
+
+
+def make_company(part: Slice, out: TextIO) -> Channel:
+    """Make the company, or finish making it; what is there stays as it is."""
+    channel = open_company(COMPANY)
+    known = find_job(part.understood.source)
+    shift = timedelta(0) if known else part.shift(timezone.now())
+    job = load(part.understood, channel, out, shift=shift, until=HISTORY_ENDS, dress=part.dress).job
+    _inspect_old_returns()
+    deliver(channel, "day", part.open_orders)
+    deliver(channel, "0", part.coming_orders)
+    placed = place_live(channel, 0, part.open_orders, part, job=job)
+    pay_due(placed)
+    ship_due(placed[: len(placed) // 3])
+    recent = list(
+        Order.objects.filter(customer__isnull=False).order_by("-placed_at")[: _LETTERS * 6]
+    )
+    write_letters(recent[::6])
+    _ask_for_refunds()
+    return channel
+
+
+def place_live(
+    channel: Channel,
+    cycle: int,
+    documents: Sequence[Document],
+    part: Slice,
+    *,
+    job: ImportJob | None = None,
+) -> list[Order]:
+    """Place orders as a shop sends them: now, or moved in time with a job's history.
+
+    `cycle` counts how often the slice has begun anew. An order that was placed is returned as it
+    stands; one that is short of stock waits on hold.
+    """
+    customers = add_customers(
+        [part.dress.customer(each.customer, each.country) for each in documents if each.customer]
+    )
+    shift = timedelta(seconds=job.shift_seconds) if job else None
+    new = [
+        NewOrder(
+            channel=channel,
+            lines=tuple(order_line(row, imported=False) for row in each.rows),
+            external_id=f"live-{cycle}-{each.number}",
+            number="" if cycle else each.number,
+            customer_id=customers[each.customer].pk if each.customer else None,
+            placed_at=None if shift is None else each.at + shift,
+            ship_to=part.dress.address(each.customer, each.country),
+        )
+        for each in documents
+    ]
+    return place_orders(new, on_short=OnShort.HOLD, actor=SHOP).orders
+
+
+def deliver(channel: Channel, key: str, orders: Sequence[Document]) -> None:
+    """Take in the goods that these orders will need, once per key."""
+    units = delivery(orders)
+    skus = skus_by_code(units)
+    receive_stock(
+        [
+            Moving(
+                key=f"demo:delivery:{key}:{skus[code].pk}",
+                sku_id=skus[code].pk,
+                location_id=channel.location_id,
+                quantity=count,
+                note="delivery",
+            )
+            for code, count in sorted(units.items())
+        ],
+        actor=WAREHOUSE,
+    )
+
+
+def will_be_paid(order: Order) -> bool:
+    return chance(order.number, _UNPAID) != 0
+
+
+def pay_due(orders: Sequence[Order]) -> None:
+    """Pay what is due on these orders; some customers never do."""
+    due = [order for order in orders if order.total > order.amount_paid and will_be_paid(order)]
+    now = timezone.now()
+    record_payments(
+        [
+            NewPayment(
+                order_id=order.pk,
+                provider=PROVIDER,
+                external_id=f"{PROVIDER}-{order.number}",
+                amount=order.total_money,
+                received_at=min(now, order.placed_at + timedelta(seconds=40)),
+                method=Payment.Method.CARD,
+            )
+            for order in due
+        ],
+        actor=outside(PROVIDER),
+    )
+
+
+def ship_due(orders: Sequence[Order]) -> int:
+    """Ship these orders where nothing stands against it; returns how many left."""
+    left = 0
+    for order in orders:
+        try:
+            ship_order(
+                order.pk, carrier="Royal Mail", key=f"demo:shipment:{order.pk}", actor=WAREHOUSE
+            )
+        except OrderError:
+            continue  # on hold, unpaid or short: it waits for people, as it should
+        left += 1
+    return left
+
+
+def _inspect_old_returns() -> None:
+    """Everything that came back over a week ago has been looked at; the rest waits."""
+    before = timezone.now() - timedelta(days=7)
+    waiting = ReturnOrder.objects.filter(
+        is_history=True, state=ReturnOrder.State.RECEIVED, received_at__lt=before
+    )
+    inspect_returns(waiting.values_list("pk", flat=True), history=True, actor=WAREHOUSE)
+
+
+def _ask_for_refunds() -> None:
+    """A few requests that wait for somebody of finance."""
+    clerk = User.objects.filter(groups__name=SUPPORT, is_active=True).order_by("pk").first()
+    if clerk is None:
+        return
+    returned = ReturnOrder.objects.filter(
+        is_history=True, order__isnull=False, order__amount_paid__gt=0, amount__gt=5
+    ).select_related("order")
+    asked = [
+        NewRefund(
+            order_id=back.order.pk,
+            amount=back.order.money(min(back.amount, back.order.amount_paid)),
+            reason=Refund.Reason.RETURNED,
+            actor=person(clerk),
+            key=f"demo:refund:{back.number}",
+        )
+        for back in returned.order_by("-received_at", "pk")[:_REFUNDS]
+        if back.order is not None
+    ]
+    request_refunds(asked)
