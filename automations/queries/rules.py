@@ -29,11 +29,12 @@ def rule_list() -> QuerySet[Rule]:
 
     `live_document_id`, `live_version` and `live_since` (None: not in force), `is_stopped`,
     `candidate_state` and `candidate_id` of a version that waits (None: none), `last_fired_at`
-    (None: never), `runs_7d` and `open_cases`.
+    (None: never), `runs_24h`, `runs_7d` and `open_cases`.
     """
     runs = Run.objects.filter(rule_id=OuterRef("pk"))
     week = timezone.now() - timedelta(days=7)
     recent = runs.filter(created_at__gte=week).order_by().values("rule_id")
+    today = recent.filter(created_at__gte=timezone.now() - timedelta(days=1))
     cases = Failure.objects.filter(rule=OuterRef("pk")).exclude(state=Failure.State.RESOLVED)
     candidate = Document.objects.filter(
         rule=OuterRef("pk"),
@@ -51,6 +52,9 @@ def rule_list() -> QuerySet[Rule]:
             candidate_state=Subquery(candidate.values("state")[:1]),
             candidate_id=Subquery(candidate.values("pk")[:1]),
             last_fired_at=Subquery(runs.order_by("-id").values("created_at")[:1]),
+            runs_24h=Coalesce(
+                Subquery(today.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0
+            ),
             runs_7d=Coalesce(
                 Subquery(recent.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0
             ),

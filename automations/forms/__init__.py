@@ -1,0 +1,1 @@
+"""What people fill in: rules and verdicts, and the builder's own inputs."""

@@ -1,0 +1,36 @@
+"""Addresses of rules and approvals."""
+
+from django.urls import path
+
+from automations.tables import APPROVALS, RULES
+from automations.views import approvals, builder, home, preview, rules
+from backoffice.workbench.pages import urls
+
+urlpatterns = [
+    *urls(RULES, "rules/"),
+    path("rules/_/new/", rules.rule_new, name="rule_new"),
+    path("rules/_/home/", home.rules_home, name="rule_home"),
+    path("rules/_/stop/", rules.rule_stop, name="rules_stop"),
+    path("rules/_/start/", rules.rule_start, name="rules_start"),
+    path("rules/<slug:slug>/", rules.rule_detail, name="rule_detail"),
+    path("rules/<slug:slug>/edit/", builder.rule_edit, name="rule_edit"),
+    path("rules/<slug:slug>/edit/_/save/", builder.rule_save, name="rule_save"),
+    path("rules/<slug:slug>/edit/_/take/", builder.rule_take, name="rule_take"),
+    path("rules/<slug:slug>/edit/_/care/", builder.rule_care, name="rule_care"),
+    path("rules/<slug:slug>/edit/_/actions/", builder.rule_actions, name="rule_actions"),
+    path("rules/<slug:slug>/edit/_/preview/", preview.rule_preview, name="rule_preview"),
+    path("rules/<slug:slug>/edit/_/words/", preview.rule_words, name="rule_words"),
+    path("rules/<slug:slug>/edit/_/try/", preview.rule_try, name="rule_try"),
+    path("rules/<slug:slug>/submit/", builder.rule_submit, name="rule_submit"),
+    path("rules/<slug:slug>/diff/<int:one>..<int:two>/", rules.rule_diff, name="rule_diff"),
+    path("rules/<slug:slug>/restore/<int:version>/", rules.rule_restore, name="rule_restore"),
+    path("rules/<slug:slug>/stop/", rules.rule_stop, name="rule_stop"),
+    path("rules/<slug:slug>/start/", rules.rule_start, name="rule_start"),
+    *urls(APPROVALS, "approvals/"),
+    path("approvals/_/home/", home.approvals_home, name="approval_home"),
+    path("approvals/<int:pk>/", approvals.approval_detail, name="approval_detail"),
+    path("approvals/<int:pk>/_/evidence/", approvals.approval_evidence, name="approval_evidence"),
+    path(
+        "approvals/<int:pk>/<slug:verdict>/", approvals.approval_verdict, name="approval_verdict"
+    ),
+]

@@ -1,0 +1,141 @@
+"""What the builder and its parts know of a draft: read once for a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest, QueryDict
+from django.shortcuts import get_object_or_404
+
+from automations.actions import Action, actions
+from automations.catalogue import catalogue_for
+from automations.conditions.fields import Catalogue
+from automations.conditions.problems import Problem
+from automations.forms.conditions import read_conditions
+from automations.forms.steps import new_step, read_steps
+from automations.models.documents import Document
+from automations.models.events import Event
+from automations.models.rules import Draft, Rule
+from automations.queries import rules as queries
+from automations.rules.editing import Json, NoSuchPart, edit, normal
+from automations.services.rules import problems_of
+from automations.simulation import stored
+from automations.triggers import Trigger, triggers
+from backoffice.models import User
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The person of this request, who is signed in on every page but the sign-in."""
+    assert isinstance(request.user, User)  # noqa: S101 (LoginRequiredMiddleware)
+    return request.user
+
+
+def rule_or_404(slug: str) -> Rule:
+    return get_object_or_404(Rule.objects.select_related("owner", "created_by"), slug=slug)
+
+
+def trigger_of(body: Any) -> Trigger | None:
+    start = body.get("trigger") if isinstance(body, dict) else None
+    key = start.get("on") if isinstance(start, dict) else None
+    return triggers.get(key) if isinstance(key, str) else None
+
+
+def catalogue_of_body(body: Any) -> Catalogue:
+    trigger = trigger_of(body)
+    return catalogue_for(trigger) if trigger else Catalogue({})
+
+
+def actions_for(trigger: Trigger | None) -> list[Action]:
+    """The actions that fit the records this trigger is about."""
+    return [each for each in actions if trigger and each.subject == trigger.subject]
+
+
+@dataclass
+class Drafting:
+    """One rule with its draft, in the form that is edited."""
+
+    rule: Rule
+    draft: Draft
+
+    @classmethod
+    def of(cls, slug: str) -> Drafting:
+        rule = rule_or_404(slug)
+        return cls(rule, queries.draft_of(rule))
+
+    @cached_property
+    def body(self) -> Json:
+        return normal(self.draft.body)
+
+    @cached_property
+    def trigger(self) -> Trigger | None:
+        return trigger_of(self.body)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return catalogue_of_body(self.body)
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        return list(problems_of(self.rule, self.body))
+
+    @property
+    def blocking(self) -> list[Problem]:
+        return [each for each in self.problems if each.blocks]
+
+    @cached_property
+    def live(self) -> Document | None:
+        return queries.live_document(self.rule)
+
+    @cached_property
+    def recent(self) -> stored.Stored | None:
+        """The newest event of the trigger, for samples."""
+        if self.trigger is None:
+            return None
+        found = Event.objects.filter(trigger=self.trigger.key).order_by("-occurred_at").first()
+        return stored.of_event(found) if found else None
+
+
+def edited(body: Any, data: QueryDict) -> tuple[Json, str]:
+    """A body after the builder's form was posted, and the id of what the focus goes to.
+
+    Raises NoSuchPart when the operation's part is gone.
+    """
+    made, operation = normal(body), data.get("do", "")
+    catalogue = catalogue_of_body(made)
+    read_conditions(made, catalogue, data)
+    read_steps(made, catalogue, data)
+    if data.get("missing_data") in ("skip", "hold"):
+        made["missing_data"] = data["missing_data"]
+    if data.get("trigger") in triggers:
+        made["trigger"] = {"on": data["trigger"]}
+    if operation.startswith("add_step:"):
+        return made, _add_step(made, operation.removeprefix("add_step:"))
+    if not operation:
+        return made, ""
+    uid = edit(made, operation, catalogue)
+    return made, _focus(operation, uid)
+
+
+def _add_step(body: Json, key: str) -> str:
+    action = actions.get(key)
+    if action is None:
+        raise NoSuchPart("There is no such step.")
+    step = new_step(action)
+    body["steps"].append(step)
+    first = next(iter(action.form.base_fields), "")
+    return f"id_s-{step['uid']}-{first}"
+
+
+def _focus(operation: str, uid: str) -> str:
+    name = operation.partition(":")[0]
+    if name.startswith("step_"):
+        return f"s-{uid}-grip" if uid else "add-step"
+    if name in ("add_clause", "add_group"):
+        return f"c-{uid}-field"
+    if name == "add_list":
+        return f"c-{uid}-list"
+    return f"c-{uid}-add" if name == "drop" else f"c-{uid}-grip"
+
+

@@ -1,0 +1,168 @@
+"""The inputs of one operand, typed by its field: what the builder's templates print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from babel import Locale
+from django.utils import timezone
+
+from automations.conditions.display import country, span
+from automations.conditions.fields import Catalogue, Field, Kind
+from automations.conditions.operators import TAKES, Takes, comparable
+from automations.conditions.tree import field_of
+from automations.conditions.values import parse_duration
+from automations.forms.conditions import UNITS
+
+Option = tuple[str, str]
+Groups = list[tuple[str, list[Option]]]
+
+CURRENCIES = ("GBP", "EUR", "USD", "AUD", "CAD", "CHF", "DKK", "JPY", "NOK", "PLN", "SEK")
+# Territories of CLDR that no parcel goes to.
+_NO_COUNTRIES = frozenset({"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO", "AC", "CP", "CQ", "DG", "EA"})
+
+
+@lru_cache(maxsize=1)
+def countries() -> list[Option]:
+    """Codes and names, by name."""
+    known = Locale("en", "GB").territories.items()
+    found = [
+        (code, name)
+        for code, name in known
+        if re.fullmatch(r"[A-Z]{2}", code) and code not in _NO_COUNTRIES
+    ]
+    return sorted(found, key=lambda each: each[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input. `shape` names its widget; money, durations and chips carry more than a text."""
+
+    shape: str
+    name: str
+    label: str
+    value: str = ""
+    unit: str = ""
+    options: Sequence[Option] = ()
+    groups: Groups | None = None
+    chips: Sequence[str] = ()
+
+
+def field_groups(fields: Iterable[Field]) -> Groups:
+    """Fields as the groups of a select, by the part of the event they belong to."""
+    found: dict[str, list[Option]] = {}
+    for field in fields:
+        heading = field.labels[0] if len(field.labels) > 1 else "This"
+        words = " › ".join(field.labels[1:] or field.labels)
+        found.setdefault(heading, []).append((field.path, words[:1].upper() + words[1:]))
+    return list(found.items())
+
+
+def duration_parts(raw: Any) -> tuple[str, str]:
+    """A duration as a number and its largest whole unit; what is none stays as typed, in hours."""
+    try:
+        seconds = int(parse_duration(raw).total_seconds())
+    except ValueError:
+        return str(raw or ""), "H"
+    sizes = (("W", 604_800), ("D", 86_400), ("H", 3_600), ("M", 60))
+    if match := re.fullmatch(r"P(?:T)?(\d+)([MHDW])", str(raw)):
+        return match[1], match[2]
+    unit, size = next(((u, s) for u, s in sizes if seconds and seconds % s == 0), ("M", 60))
+    return str(seconds // size), unit
+
+
+def _local(raw: Any) -> str:
+    try:
+        value = datetime.fromisoformat(str(raw))
+    except ValueError:
+        return str(raw)
+    local = timezone.localtime(value) if timezone.is_aware(value) else value
+    return local.strftime("%Y-%m-%dT%H:%M")
+
+
+_PLAIN = {
+    Kind.WHOLE: "number",
+    Kind.DECIMAL: "decimal",
+    Kind.DATE: "date",
+    Kind.TIME: "time",
+    Kind.TAGS: "tag",
+}
+
+
+def input_of(field: Field, kind: Kind, raw: Any, name: str, label: str) -> Input:
+    """The input of one literal."""
+    if kind is Kind.MONEY:
+        money = raw if isinstance(raw, dict) else {}
+        unit = str(money.get("currency", "GBP"))
+        options = [(code, code) for code in dict.fromkeys([unit, *CURRENCIES])]
+        return Input("money", name, label, str(money.get("amount", "")), unit, options)
+    if kind is Kind.DURATION:
+        number, unit = duration_parts(raw)
+        return Input("duration", name, label, number, unit, list(UNITS.items()))
+    text = "" if raw is None else str(raw)
+    if kind is Kind.BOOL:
+        return Input(
+            "select", name, label, "true" if raw is True else "false", "", YES_NO
+        )
+    if kind is Kind.COUNTRY:
+        return Input("choice", name, label, text, "", countries())
+    if kind is Kind.CHOICE:
+        return Input("choice", name, label, text, "", _choices(field))
+    if kind is Kind.DATETIME:
+        return Input("datetime", name, label, _local(text))
+    return Input(_PLAIN.get(kind, "text"), name, label, text)
+
+
+YES_NO = [("true", "yes"), ("false", "no")]
+
+
+def _choices(field: Field) -> list[Option]:
+    return [(str(stored), str(words)) for stored, words in field.choices]
+
+
+def _chip(field: Field, raw: Any) -> str:
+    if field.kind is Kind.COUNTRY:
+        return country(str(raw))
+    if field.kind is Kind.CHOICE:
+        return str(dict(field.choices).get(raw, raw))
+    return str(raw)
+
+
+def inputs_of(field: Field, op: str, value: Any, name: str, catalogue: Catalogue) -> list[Input]:
+    """All inputs of a clause's right side."""
+    takes = TAKES[op]
+    if takes is Takes.NOTHING:
+        return []
+    if (beside := field_of(value)) is not None:
+        others = [o for o in catalogue if comparable(field.kind, o.kind)]
+        shown = Input("field", f"{name}-value-beside", "The other field", beside)
+        return [_with_groups(shown, field_groups(others))]
+    kind = Kind.DURATION if takes is Takes.SPAN else field.kind
+    if takes is Takes.MANY:
+        values = value if isinstance(value, list) else []
+        add = input_of(field, kind, "", f"{name}-add", "Add a value")
+        chips = [_chip(field, each) for each in values]
+        return [Input(f"many-{add.shape}", add.name, add.label, "", "", add.options, None, chips)]
+    if takes is Takes.TWO:
+        both = [*value, "", ""][:2] if isinstance(value, list) else ["", ""]
+        return [
+            input_of(field, kind, both[0], f"{name}-value", "From"),
+            input_of(field, kind, both[1], f"{name}-value2", "To"),
+        ]
+    return [input_of(field, kind, value, f"{name}-value", "Value")]
+
+
+def _with_groups(shown: Input, groups: Groups) -> Input:
+    return Input(
+        shown.shape, shown.name, shown.label, shown.value, shown.unit, shown.options, groups
+    )
+
+
+def span_words(raw: str) -> str:
+    """A duration of a document in words."""
+    return span(int(parse_duration(raw).total_seconds()))

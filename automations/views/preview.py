@@ -1,0 +1,216 @@
+"""The builder's right column: the draft on stored events, in words, and on one event."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from automations.conditions.operands import ConditionInvalid
+from automations.conditions.problems import Problem
+from automations.models.events import Event
+from automations.rules.editing import Json, inner, is_group, is_list, parts_of, uid_of
+from automations.rules.parsing import DocumentInvalid
+from automations.simulation.preview import Example, Preview, preview
+from automations.simulation.trial import try_on
+from automations.views.builder import may_edit
+from automations.views.drafting import Drafting
+from automations.views.money import sums
+from automations.views.phrases import differences, read, told
+from automations.views.rows import Rows, paths_by_uid
+from backoffice import subjects
+from backoffice.charts import Bar
+
+PERIODS = (7, 30, 90)
+
+
+def _broken(path: str, problems: Sequence[Problem]) -> bool:
+    return any(each.path == path or each.path.startswith(f"{path}.") for each in problems)
+
+
+def _kept(node: Json, path: str, problems: Sequence[Problem]) -> int:
+    """Take unfinished clauses out of a group, in place; answers how many."""
+    held = f"{path}.not" if "not" in node else path
+    shape = "all" if "all" in inner(node) else "any"
+    kept, out = [], 0
+    for index, part in enumerate(parts_of(node)):
+        at = f"{held}.{shape}.{index}"
+        if is_group(part):
+            out += _kept(part, at, problems)
+        elif is_list(part):
+            broken = [each for each in problems if not each.path.startswith(f"{at}.where")]
+            if _broken(at, broken):
+                out += 1
+                continue
+            out += _kept(part["where"], f"{at}.where", problems)
+        elif _broken(at, problems):
+            out += 1
+            continue
+        kept.append(part)
+    inner(node)[shape] = kept
+    return out
+
+
+def finished(drafting: Drafting) -> tuple[Json, int]:
+    """The draft without unfinished conditions and steps, and how many conditions are left out."""
+    body = copy.deepcopy(drafting.body)
+    broken = [each for each in drafting.blocking if each.path.startswith("when")]
+    out = _kept(body["when"], "when", broken)
+    return body, out
+
+
+def examples(found: Sequence[Example]) -> list[dict[str, Any]]:
+    """Events with their number and address, for links."""
+    by_label: dict[str, set[int]] = {}
+    for each in found:
+        by_label.setdefault(each.subject, set()).add(each.subject_id)
+    numbers: dict[tuple[str, int], tuple[str, str]] = {}
+    for label, ids in by_label.items():
+        try:
+            subject = subjects.get(label)
+        except KeyError:
+            continue
+        for pk, number in subject.numbers(ids).items():
+            numbers[label, pk] = (number, subject.url(number))
+    return [
+        {
+            "example": each,
+            "number": numbers.get((each.subject, each.subject_id), (str(each.subject_id), ""))[0],
+            "url": numbers.get((each.subject, each.subject_id), ("", ""))[1],
+            "seen": _seen(each),
+        }
+        for each in found
+    ]
+
+
+def _seen(example: Example) -> str:
+    leaves, waiting = [], [example.explanation]
+    while waiting:
+        part = waiting.pop(0)
+        if part.seen:
+            leaves.append(part.seen)
+        elif part.parts:
+            waiting = [*part.parts, *waiting]
+    return " · ".join(leaves[:3])
+
+
+def day_bars(found: Preview) -> list[Bar]:
+    return [Bar(day, count) for day, count in found.by_day.items()]
+
+
+@may_edit
+@require_GET
+def rule_preview(request: HttpRequest, slug: str) -> HttpResponse:
+    """What the draft would have matched over the last days."""
+    drafting = Drafting.of(slug)
+    asked = request.GET.get("days", "30")
+    days = int(asked) if asked in map(str, PERIODS) else 30
+    body, left_out = finished(drafting)
+    context: dict[str, Any] = {
+        "rule": drafting.rule,
+        "days": days,
+        "periods": PERIODS,
+        "left_out": left_out,
+        "live": drafting.live,
+    }
+    start = perf_counter()
+    try:
+        live = json.loads(drafting.live.text) if drafting.live else None
+        found = preview(body, days=days, live=live)
+    except (DocumentInvalid, ConditionInvalid, KeyError):
+        return render(request, "automations/builder/_preview.html", context)
+    context |= {
+        "found": found,
+        "seconds": perf_counter() - start,
+        "sums": sums(found.at_stake),
+        "bars": day_bars(found),
+        "examples": examples(found.examples),
+        "gained": examples(found.gained_examples) if drafting.live else [],
+        "lost": examples(found.lost_examples),
+        "counts": _counts(drafting, body, found),
+        "root_uid": uid_of(body["when"]),
+    }
+    return render(request, "automations/builder/_preview.html", context)
+
+
+def _counts(drafting: Drafting, body: Json, found: Preview) -> list[dict[str, Any]]:
+    """For every clause of the builder how many events pass it, by its uid."""
+    uids = paths_by_uid(Rows(drafting.catalogue, []).root(body))
+    return [
+        {
+            "uid": uids[clause.path],
+            "passed": clause.passed,
+            "unknown": clause.unknown,
+            "percent": round(100 * clause.passed / found.events) if found.events else 0,
+        }
+        for clause in found.clauses
+        if clause.path in uids
+    ]
+
+
+@may_edit
+@require_GET
+def rule_words(request: HttpRequest, slug: str) -> HttpResponse:
+    """The draft in words, and its difference from what is live."""
+    drafting = Drafting.of(slug)
+    body, left_out = finished(drafting)
+    document = read(body)
+    live = read(json.loads(drafting.live.text)) if drafting.live else None
+    context = {
+        "rule": drafting.rule,
+        "told": told(document) if document else None,
+        "changes": differences(live, document) if document and live else None,
+        "live": drafting.live,
+        "left_out": left_out,
+        "problems": drafting.blocking,
+    }
+    return render(request, "automations/builder/_words.html", context)
+
+
+@may_edit
+@require_http_methods(["GET"])
+def rule_try(request: HttpRequest, slug: str) -> HttpResponse:
+    """The draft on one record's newest event: explained, every effect listed, none taken."""
+    drafting = Drafting.of(slug)
+    number = request.GET.get("number", "").strip()[:60]
+    context: dict[str, Any] = {"rule": drafting.rule, "number": number}
+    if drafting.trigger is None:
+        return render(request, "automations/builder/_try.html", context)
+    subject = subjects.get(drafting.trigger.subject)
+    context["noun"] = subject.noun
+    event = _event_of(drafting, number)
+    if event is not None:
+        body, _ = finished(drafting)
+        try:
+            context |= {"trial": try_on(body, event), "event": event}
+            context["number"] = subject.numbers([event.subject_id]).get(event.subject_id, number)
+        except (DocumentInvalid, ConditionInvalid, KeyError):
+            context["unreadable"] = True
+    elif number:
+        context["missing"] = True
+    return render(request, "automations/builder/_try.html", context)
+
+
+def _event_of(drafting: Drafting, number: str) -> Event | None:
+    """The newest event of the trigger about the record with this number."""
+    assert drafting.trigger is not None  # noqa: S101 (the caller has looked)
+    found = Event.objects.filter(trigger=drafting.trigger.key)
+    if not number:
+        return None
+    subject = subjects.get(drafting.trigger.subject)
+    wanted = re.sub(r"^#", "", number)
+    pk = (
+        subject.model._default_manager.filter(**{f"{subject.number}__iexact": wanted})
+        .values_list("pk", flat=True)
+        .first()
+    )
+    if pk is None:
+        return None
+    return found.filter(subject=subject.label, subject_id=pk).order_by("-id").first()

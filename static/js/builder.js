@@ -1,0 +1,107 @@
+/* The rule builder's own keys, focus and pickers. The server draws everything; this only presses
+   its buttons. Delegated from the document like ui.js. */
+(() => {
+  "use strict";
+
+  const on = (name, act, options) => document.addEventListener(name, act, options);
+  const find = (selector, from = document) => from.querySelector(selector);
+  const TYPING = 'input:not([type="checkbox"], [type="radio"], [type="button"], [type="submit"]), textarea, select';
+
+  // What someone is typing into is never overwritten; counts stay until newer ones arrive.
+  const morph = window.Idiomorph;
+  if (morph) {
+    morph.defaults.ignoreActiveValue = true;
+    morph.defaults.callbacks.beforeNodeMorphed = (from) => !(from.nodeType === 1 && from.hasAttribute("data-keep"));
+  }
+
+  on("builder:focus", (event) => {
+    const id = event.detail.id;
+    const target = document.getElementById(id)
+      || find(`[id^="${CSS.escape(id.replace(/-[^-]*$/, ""))}"]:is(select, input, textarea, button:not([disabled]))`);
+    if (target && !target.disabled) target.focus();
+  });
+
+  /* ---- keys on the part one stands on ---- */
+
+  const node = (element) => element.closest?.("[data-node]");
+  function pressOn(row, key) {
+    const button = row.querySelector(`[data-node-key="${CSS.escape(key)}"]`);
+    if (!button || button.disabled) return false;
+    button.click();
+    return true;
+  }
+
+  on("keydown", (event) => {
+    if (event.defaultPrevented || event.altKey) return;
+    const mod = event.ctrlKey || event.metaKey;
+    if (mod && !event.shiftKey && event.key.toLowerCase() === "z" && !event.target.matches(TYPING)) {
+      find("[data-builder-undo]:not([disabled])")?.click();
+      event.preventDefault();
+      return;
+    }
+    if (mod || find("dialog[open]") || document.documentElement.classList.contains("no-single-keys")) return;
+    const row = node(event.target);
+    if (!row || event.target.matches(TYPING)) return;
+    const key = event.key === "Backspace" ? "Delete" : event.key;
+    if (pressOn(row, key)) event.preventDefault();
+  }, true);
+
+  on("click", (event) => {
+    const press = event.target.closest("[data-insert], [data-variable], .menu button");
+    if (!press) return;
+    if (press.dataset.insert) openVariables(press);
+    else if (press.dataset.variable) insert(press.dataset.variable);
+    else press.closest("[popover]")?.hidePopover();
+  });
+
+  /* ---- fields inside texts ---- */
+
+  let into = null;
+  function openVariables(button) {
+    into = document.getElementById(button.dataset.insert);
+    const menu = find("#variables");
+    const at = button.getBoundingClientRect();
+    menu.showPopover();
+    const size = menu.getBoundingClientRect();
+    menu.style.left = `${Math.max(8, Math.min(at.left, innerWidth - size.width - 8))}px`;
+    menu.style.top = `${Math.max(8, Math.min(at.bottom + 4, innerHeight - size.height - 8))}px`;
+    find("#variable-find").focus();
+  }
+
+  function insert(path) {
+    find("#variables").hidePopover();
+    if (!into) return;
+    into.setRangeText(`{{ ${path} }}`, into.selectionStart ?? into.value.length, into.selectionEnd ?? into.value.length, "end");
+    into.focus();
+    into.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
+  /* ---- finding in a list of buttons ---- */
+
+  const choices = (list) => [...list.querySelectorAll("[data-words]")];
+  const shown = (list) => choices(list).filter((button) => !button.hidden);
+
+  on("input", (event) => {
+    const list = event.target.dataset.filter && document.getElementById(event.target.dataset.filter);
+    if (!list) return;
+    const words = event.target.value.trim().toLowerCase().split(/\s+/);
+    for (const button of choices(list)) button.hidden = !words.every((word) => button.dataset.words.includes(word));
+    const none = find("[data-none]", list);
+    if (none) none.hidden = shown(list).length > 0;
+  });
+  on("change", (event) => { if ("unsaved" in event.target.dataset) event.stopPropagation(); }, true);
+
+  on("keydown", (event) => {
+    const box = event.target.closest?.("dialog, [popover]");
+    const field = box && find("[data-filter]", box);
+    if (!field) return;
+    const list = document.getElementById(field.dataset.filter);
+    const every = shown(list);
+    const at = every.indexOf(event.target);
+    if (event.key === "ArrowDown") every[Math.min(every.length - 1, at + 1)]?.focus();
+    else if (event.key === "ArrowUp") (at > 0 ? every[at - 1] : field).focus();
+    else if (event.key === "Enter" && event.target === field) every[0]?.click();
+    else return;
+    event.preventDefault();
+  }, true);
+})();
