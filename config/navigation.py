@@ -45,6 +45,7 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             Screen("Returns", "truck-return", "return_list", ("orders.view_returnorder",)),
             Screen("Customers", "address-book", "customer_list", ("orders.view_customer",)),
             Screen("Inventory", "package", "sku_list", ("inventory.view_sku",), "i"),
+            Screen("Stock moves", "arrows-exchange", "move_list", ("inventory.view_stockmove",)),
             Screen("Ledger", "scale", "ledger", ("finance.view_journalentry",), "m"),
             Screen("Payments", "credit-card", "payment_list", ("finance.view_payment",)),
             Screen("Refunds", "receipt-refund", "refund_list", ("finance.view_refund",)),

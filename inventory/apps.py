@@ -11,3 +11,6 @@ class InventoryConfig(AppConfig):
         subjects.register(
             subjects.Subject("inventory.sku", "SKU", "code", "sku_detail", "inventory.view_sku")
         )
+        from inventory.views.home import register_everywhere
+
+        register_everywhere()

@@ -66,6 +66,13 @@ def return_state(order: Order) -> SafeString:
     return ui.status(token, order.get_returns_display(), sign)
 
 
+def buyer(order: Order) -> str:
+    """Who it goes to; the customer's number where no name is known."""
+    if order.ship_name or order.customer is None:
+        return order.ship_name or ui.NONE
+    return order.customer.name or order.customer.number
+
+
 def tags(order: Order) -> SafeString | str:
     if not order.tags:
         return ui.NONE
@@ -102,7 +109,7 @@ ORDERS = Workbench[Order](
     row_url=lambda order: reverse("order_detail", args=[order.number]),
     columns=(
         Column("number", "Order", "number", sort="number", main=True),
-        Column("customer", "Customer", lambda o: o.ship_name or ui.NONE, wide=True),
+        Column("customer", "Customer", buyer, wide=True),
         Column(
             "country",
             "Ships to",

@@ -12,19 +12,22 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from backoffice import actors
+from backoffice.dialogs import ask
 from backoffice.views.me import signed_in
+from inventory.services.errors import InventoryError
 from orders.forms import AddressForm, CancelForm, HoldForm, ShipForm, TagForm
 from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.queries.pages import order_page
 from orders.services.cancelling import cancel_orders
 from orders.services.drafts import Address
+from orders.services.errors import OrderError
 from orders.services.holds import hold_orders, release_orders
 from orders.services.shipping import edit_order_address, ship_order
 from orders.services.tags import add_tags, remove_tags
 from orders.tables import FULFILMENT, PAYMENT, RETURN
-from orders.views.dialogs import ask
 
+REFUSALS = (OrderError, InventoryError)
 both = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -78,7 +81,15 @@ def order_hold(request: HttpRequest, number: str) -> HttpResponse:
         return f"Order {order} is on hold"
 
     form = HoldForm(request.POST or None)
-    return ask(request, form, back=_page(order), title=f"Hold order {order}", word="Hold", act=act)
+    return ask(
+        request,
+        form,
+        back=_page(order),
+        title=f"Hold order {order}",
+        word="Hold",
+        refusals=REFUSALS,
+        act=act,
+    )
 
 
 class ReleaseForm(forms.Form):
@@ -113,7 +124,13 @@ def order_release(request: HttpRequest, number: str) -> HttpResponse:
 
     form = ReleaseForm(request.POST or None, holds=holds)
     return ask(
-        request, form, back=_page(order), title=f"Release order {order}", word="Release", act=act
+        request,
+        form,
+        back=_page(order),
+        title=f"Release order {order}",
+        word="Release",
+        refusals=REFUSALS,
+        act=act,
     )
 
 
@@ -133,6 +150,7 @@ def order_tag(request: HttpRequest, number: str) -> HttpResponse:
         back=_page(order),
         title="Add a tag",
         word="Add",
+        refusals=REFUSALS,
         act=act,
     )
 
@@ -153,6 +171,7 @@ def order_untag(request: HttpRequest, number: str, tag: str) -> HttpResponse:
         back=_page(order),
         title=f"Take {tag} off order {order}?",
         word="Take off",
+        refusals=REFUSALS,
         act=act,
     )
 
@@ -180,6 +199,7 @@ def order_cancel(request: HttpRequest, number: str) -> HttpResponse:
         "refund is approved.",
         word="Cancel the order",
         danger=True,
+        refusals=REFUSALS,
         act=act,
     )
 
@@ -207,6 +227,7 @@ def order_ship(request: HttpRequest, number: str) -> HttpResponse:
         title=f"Ship order {order}",
         text="Everything that is still open leaves now.",
         word="Ship",
+        refusals=REFUSALS,
         act=act,
     )
 
@@ -234,5 +255,11 @@ def order_address(request: HttpRequest, number: str) -> HttpResponse:
     }
     form = AddressForm(request.POST or None, initial=now)
     return ask(
-        request, form, back=_page(order), title=f"Address of order {order}", word="Save", act=act
+        request,
+        form,
+        back=_page(order),
+        title=f"Address of order {order}",
+        word="Save",
+        refusals=REFUSALS,
+        act=act,
     )

@@ -12,10 +12,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from backoffice import actors
+from backoffice.dialogs import ask
 from backoffice.money import Money
 from backoffice.views.me import signed_in
+from inventory.services.errors import InventoryError
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnLine, ReturnOrder
+from orders.services.errors import OrderError
 from orders.services.returns import (
     NewReturn,
     NewReturnLine,
@@ -25,8 +28,8 @@ from orders.services.returns import (
     request_returns,
 )
 from orders.tables import RETURN_STATE
-from orders.views.dialogs import ask
 
+REFUSALS = (OrderError, InventoryError)
 both = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -109,6 +112,7 @@ def return_request(request: HttpRequest, number: str) -> HttpResponse:
         back=reverse("order_detail", args=[number]),
         title=f"Return of order {order}",
         word="Request",
+        refusals=REFUSALS,
         act=act,
     )
 
@@ -136,6 +140,7 @@ def return_receive(request: HttpRequest, number: str) -> HttpResponse:
         title=f"Receive return {row}",
         text=text,
         word="Receive",
+        refusals=REFUSALS,
         act=act,
     )
 
@@ -174,6 +179,7 @@ def return_inspect(request: HttpRequest, number: str) -> HttpResponse:
         title=f"Inspect return {row}",
         text=text,
         word="Done",
+        refusals=REFUSALS,
         act=act,
     )
 
@@ -196,5 +202,6 @@ def return_refuse(request: HttpRequest, number: str) -> HttpResponse:
         title=f"Refuse return {row}?",
         word="Refuse",
         danger=True,
+        refusals=REFUSALS,
         act=act,
     )

@@ -169,9 +169,7 @@ def drop(name: str) -> None:
                 [name],
             )
     with sign_in_as(owner_role()) as server:
-        server.execute(
-            sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
-        )
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
 
 
 def at_once(works: Sequence[Callable[[], Result]]) -> list[Result | Exception]:

@@ -11,8 +11,6 @@ from django.shortcuts import render
 
 from backoffice.versions import StaleVersion
 from backoffice.workbench import respond
-from inventory.services.errors import InventoryError
-from orders.services.errors import OrderError
 
 
 def ask(
@@ -24,12 +22,14 @@ def ask(
     back: str,
     text: str = "",
     danger: bool = False,
+    refusals: tuple[type[Exception], ...],
     act: Callable[[dict[str, Any]], str],
 ) -> HttpResponse:
     """Show a form, or do what it asks: `act` takes its values and answers with what
     the page at `back` then says.
 
-    A refusal stands above the form (422), a stale page is told so (409); nothing typed is lost.
+    `refusals` are the service's own errors: a refusal stands above the form (422), a
+    stale page is told so (409); nothing typed is lost.
     """
     status = 200
     if request.method == "POST":
@@ -37,7 +37,7 @@ def ask(
         if form.is_valid():
             try:
                 said = act(form.cleaned_data)
-            except (OrderError, InventoryError) as error:
+            except refusals as error:
                 form.add_error(None, str(error))
             except StaleVersion as error:
                 form.add_error(None, str(error))

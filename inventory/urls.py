@@ -1,0 +1,25 @@
+"""Where stock lives."""
+
+from django.urls import path
+
+from backoffice.workbench.pages import urls
+from inventory.tables import MOVES, SKUS
+from inventory.views.home import sku_home_low
+from inventory.views.skus import (
+    sku_adjust,
+    sku_detail,
+    sku_receive,
+    sku_reorder_point,
+    sku_write_off,
+)
+
+urlpatterns = [
+    *urls(MOVES, "inventory/moves/"),
+    *urls(SKUS, "inventory/"),
+    path("inventory/_/home/low/", sku_home_low, name="sku_home_low"),
+    path("inventory/<str:code>/", sku_detail, name="sku_detail"),
+    path("inventory/<str:code>/_/receive/", sku_receive, name="sku_receive"),
+    path("inventory/<str:code>/_/write-off/", sku_write_off, name="sku_write_off"),
+    path("inventory/<str:code>/_/adjust/", sku_adjust, name="sku_adjust"),
+    path("inventory/<str:code>/_/reorder-point/", sku_reorder_point, name="sku_reorder_point"),
+]
