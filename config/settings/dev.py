@@ -4,3 +4,11 @@ from config.settings.base import *  # noqa: F403
 from config.settings.base import env
 
 SECRET_KEY = env("SECRET_KEY", default="development-only-key-never-used-in-production")
+# Hashed names as in production, but not compressed: nothing is saved on loopback, and brotli takes
+# most of a first start.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
+    },
+}

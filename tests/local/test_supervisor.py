@@ -26,7 +26,7 @@ from config.local.services import free_port
 from config.local.state import ROOT
 
 REAL_VAR = ROOT / "var"
-PATIENCE = 120.0
+PATIENCE = 300.0
 NAMED_SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
 LOCAL = (sys.executable, "-m", "config.local")
 MAKE_RUN = ("make", "run", f"PYTHON={sys.executable}")
@@ -204,15 +204,13 @@ def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
     os.kill(supervisor, signal.SIGKILL)
     first.wait_until_ended()
 
-    started = time.monotonic()
     second = type_in(*MAKE_RUN)
     second.wait_for("Press Ctrl-C")
-    seconds = time.monotonic() - started
     assert not [each for each in made if each.alive()]
     assert login_page(machine) == 200
     assert logins.read_text() == passwords
     assert passwords.strip() not in second.said.replace("\r", "")
-    assert seconds < 20, f"the start after a kill took {seconds:.1f} s"
+    assert "Preparing the database" not in second.said  # what makes a later start quick
 
     made = descendants(second.pid)
     assert len(made) > 8
