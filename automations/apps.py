@@ -24,5 +24,7 @@ class AutomationsConfig(AppConfig):
         # and kinds of case.
         autodiscover_modules("automation")
         from automations.receivers import connect
+        from automations.views.home import register_everywhere
 
         connect()
+        register_everywhere()

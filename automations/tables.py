@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import (
     BooleanField,
     Case,
@@ -128,19 +130,42 @@ RULES = Workbench[Rule](
     row_label=lambda rule: rule.name,
     row_url=lambda rule: reverse("rule_detail", args=[rule.slug]),
     columns=(
-        Column("name", "Rule and what it is for", name_cell, sort="name", main=True, wide=True,
-               export=lambda rule: rule.name),
+        Column(
+            "name",
+            "Rule and what it is for",
+            name_cell,
+            sort="name",
+            main=True,
+            wide=True,
+            export=lambda rule: rule.name,
+        ),
         Column("domain", "Domain", domain_cell, sort="domain", export=lambda r: r.domain),
         Column("state", "State", state_cell, export=lambda rule: state_of(rule)[1]),
-        Column("owner", "Owner", lambda rule: ui.avatar(rule.owner), sort="owner__first_name",
-               export=lambda rule: str(rule.owner or "")),
+        Column(
+            "owner",
+            "Owner",
+            lambda rule: ui.avatar(rule.owner),
+            sort="owner__first_name",
+            export=lambda rule: str(rule.owner or ""),
+        ),
         Column("fired", "Last fired", "last_fired_at", kind="time"),
         Column("runs", "24 h", "runs_24h", kind="number"),
         Column("week", "7 days", "runs_7d", kind="number", default=False),
-        Column("cases", "Failures", cases_cell, kind="number",
-               export=lambda rule: getattr(rule, "open_cases", 0)),
-        Column("review", "Review due", review_cell, sort="review_on", kind="time",
-               export=lambda rule: rule.review_on),
+        Column(
+            "cases",
+            "Failures",
+            cases_cell,
+            kind="number",
+            export=lambda rule: getattr(rule, "open_cases", 0),
+        ),
+        Column(
+            "review",
+            "Review due",
+            review_cell,
+            sort="review_on",
+            kind="time",
+            export=lambda rule: rule.review_on,
+        ),
     ),
     filters=(
         Choice(key="domain", label="Domain", options=Rule.Domain.choices, pinned=True),
@@ -188,6 +213,27 @@ def documents_for(user: User) -> QuerySet[Document]:
     )
 
 
+def waiting_for(user: User) -> QuerySet[Document]:
+    """What waits for this person's verdict, riskiest and oldest first."""
+    rows: Any = documents_for(user)
+    found: QuerySet[Document] = rows.filter(for_me=True, state=Document.State.SUBMITTED).order_by(
+        "rank", "submitted_at", "pk"
+    )
+    return found
+
+
+def needing_someone(user: User) -> QuerySet[Rule]:
+    """Rules that are stopped, due for review, or nobody's."""
+    rows: Any = rules_for(user)
+    wanted = Q(review_on__lte=timezone.localdate()) | Q(owner=None) | Q(is_stopped=True)
+    found: QuerySet[Rule] = (
+        rows.filter(wanted, retired_at=None)
+        .select_related("owner")
+        .order_by("-is_stopped", "review_on", "name")
+    )
+    return found
+
+
 def document_name(document: Document) -> SafeString:
     rule = document.rule
     title = f"{rule.name if rule else document.key} v{document.version}"
@@ -233,14 +279,27 @@ APPROVALS = Workbench[Document](
     row_label=str,
     row_url=lambda document: reverse("approval_detail", args=[document.pk]),
     columns=(
-        Column("rule", "Rule and why", document_name, sort="rule__name", main=True, wide=True,
-               export=str),
-        Column("risk", "Reaches", lambda d: risk_pill(d.risk), sort="rank",
-               export=lambda d: d.risk),
+        Column(
+            "rule",
+            "Rule and why",
+            document_name,
+            sort="rule__name",
+            main=True,
+            wide=True,
+            export=str,
+        ),
+        Column(
+            "risk", "Reaches", lambda d: risk_pill(d.risk), sort="rank", export=lambda d: d.risk
+        ),
         Column("replaces", "Version", replaces),
         Column("state", "State", document_state, export=lambda d: d.state),
-        Column("by", "Submitted by", lambda d: ui.person(d.submitted_by),
-               sort="submitted_by__first_name", export=lambda d: str(d.submitted_by)),
+        Column(
+            "by",
+            "Submitted by",
+            lambda d: ui.person(d.submitted_by),
+            sort="submitted_by__first_name",
+            export=lambda d: str(d.submitted_by),
+        ),
         Column("age", "Submitted", "submitted_at", sort="submitted_at", kind="time"),
         Column("decided", "Decided", "decided_at", sort="decided_at", kind="time", default=False),
     ),

@@ -30,7 +30,5 @@ urlpatterns = [
     path("approvals/_/home/", home.approvals_home, name="approval_home"),
     path("approvals/<int:pk>/", approvals.approval_detail, name="approval_detail"),
     path("approvals/<int:pk>/_/evidence/", approvals.approval_evidence, name="approval_evidence"),
-    path(
-        "approvals/<int:pk>/<slug:verdict>/", approvals.approval_verdict, name="approval_verdict"
-    ),
+    path("approvals/<int:pk>/<slug:verdict>/", approvals.approval_verdict, name="approval_verdict"),
 ]

@@ -14,6 +14,7 @@ urlpatterns = [
     path("search/_/palette/", palette, name="palette"),
     path("", include("backoffice.urls")),
     path("", include("inventory.urls")),
+    path("", include("automations.urls")),
     path("", include("orders.urls")),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

@@ -97,12 +97,11 @@ def read_values(field: Field, op: str, value: Any, data: QueryDict, name: str) -
 
 def figure_of(node: Json, catalogue: Catalogue) -> Field | None:
     """What a count or sum is compared as; None while the list or the field is not chosen."""
-    shape, scope = list_shape(node), Scope(catalogue)
-    made: Count | Sum
-    if shape == "count":
-        made = Count.model_construct(path=list_path(node), op="gte", value=1)
-    else:
-        made = Sum.model_construct(path=list_path(node), of=node.get("of", ""), op="gte", value=1)
+    path, of = list_path(node), str(node.get("of", ""))
+    made: Count | Sum = Sum.model_construct(path=path, of=of, op="gte", value=1)
+    if list_shape(node) == "count":
+        made = Count.model_construct(path=path, op="gte", value=1)
+    scope = Scope(catalogue)
     try:
         return figure_field(made, scope)
     except (ConditionInvalid, KeyError):
@@ -128,7 +127,7 @@ def _read_clause(place: Place, data: QueryDict) -> None:
     if f"{name}-field" not in data:
         return
     fields = place.catalogue.fields
-    path = data[f"{name}-field"]
+    path = str(data[f"{name}-field"])
     old, new = fields.get(node.get("field", "")), fields.get(path)
     node["field"] = path
     op = data.get(f"{name}-op", "")

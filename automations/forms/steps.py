@@ -47,20 +47,21 @@ def new_step(action: Action) -> Json:
 
 def as_document(value: Any) -> Any:
     """A cleaned value as documents write it."""
+    written: Any = str(value)
     match value:
         case Money():
-            return value.as_json()
+            written = value.as_json()
         case bool() | int() | str():
-            return value
+            written = value
         case Decimal():
-            return format(value, "f")
+            written = format(value, "f")
         case datetime() | date() | time():
-            return value.isoformat()
+            written = value.isoformat()
         case timedelta():
-            return f"PT{int(value.total_seconds())}S"
+            written = f"PT{int(value.total_seconds())}S"
         case list() | tuple() | set():
-            return [as_document(part) for part in value]
-    return str(value)
+            written = [as_document(part) for part in value]
+    return written
 
 
 def _as_typed(field: forms.Field, raw: Any) -> Any:
@@ -110,9 +111,7 @@ def read_steps(body: Json, catalogue: Catalogue, data: QueryDict) -> None:
             continue
         before = step.get("with") or {}
         found = {
-            name: _parameter(
-                f"{prefix_of(step)}-{name}", field, before.get(name), catalogue, data
-            )
+            name: _parameter(f"{prefix_of(step)}-{name}", field, before.get(name), catalogue, data)
             for name, field in action.form.base_fields.items()
         }
         step["with"] = {name: value for name, value in found.items() if value not in ("", None, [])}

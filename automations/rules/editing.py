@@ -63,7 +63,7 @@ def is_group(node: Json) -> bool:
 
 def inner(group: Json) -> Json:
     """The `all` or `any` of a group, inside its `not` if it has one."""
-    found: Json = group["not"] if "not" in group else group
+    found: Json = group.get("not", group)
     return found
 
 
@@ -315,7 +315,9 @@ def _move(place: Place, argument: str) -> str:
     target = place.index + step
     if 0 <= target < len(row):
         row[place.index], row[target] = row[target], row[place.index]
-    elif place.above is not None and place.above.siblings is not None and is_group(place.above.node):
+    elif (
+        place.above is not None and place.above.siblings is not None and is_group(place.above.node)
+    ):
         del row[place.index]
         place.above.siblings.insert(place.above.index + (1 if step > 0 else 0), place.node)
     return uid_of(place.node)

@@ -71,7 +71,7 @@ STARTERS: tuple[Starter, ...] = (
         trigger="orders.order_placed",
         when={
             "some": "order.lines",
-            "where": {"all": [{"field": "fragile", "op": "is", "value": True}]},
+            "where": {"all": [{"field": "sku.fragile", "op": "is", "value": True}]},
         },
         steps=({"uid": "tag", "do": "orders.add_tag", "with": {"tag": "fragile"}},),
     ),

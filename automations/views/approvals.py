@@ -24,7 +24,7 @@ from automations.services import approvals
 from automations.services.approvals import SUITABLE, why_not
 from automations.services.errors import AutomationError
 from automations.simulation.preview import Preview, preview
-from automations.tables import APPROVALS, RISK_PILLS, STATE_PILLS
+from automations.tables import RISK_PILLS, STATE_PILLS, waiting_for
 from automations.views.drafting import signed_in
 from automations.views.money import sums
 from automations.views.phrases import differences, read, told
@@ -57,9 +57,8 @@ def _before(document: Document) -> Document | None:
 
 
 def _neighbours(document: Document, user: User) -> tuple[str, str, str]:
-    """Addresses of the previous and next one that wait for this person, and the place among them."""
-    rows = APPROVALS.queryset(user).filter(state=Document.State.SUBMITTED, for_me=True)
-    ids = list(rows.order_by("rank", "submitted_at", "pk").values_list("pk", flat=True)[:500])
+    """Addresses of the previous and next one for this person, and the place among them."""
+    ids = list(waiting_for(user).values_list("pk", flat=True)[:500])
 
     def url(at: int) -> str:
         return reverse("approval_detail", args=[ids[at]]) if 0 <= at < len(ids) else ""
@@ -73,7 +72,7 @@ def _neighbours(document: Document, user: User) -> tuple[str, str, str]:
 def _refusal(document: Document, user: User) -> str | None:
     """Why this person can't decide, said to them; None when they can."""
     if not user.has_perm("automations.approve_document"):
-        deciders = " or ".join(SUITABLE[document.risk])  # type: ignore[index]
+        deciders = " or ".join(SUITABLE[document.risk])
         return f"You can read this. Someone of {deciders} decides."
     return why_not(document, user)
 
@@ -93,10 +92,11 @@ def approval_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "state": STATE_PILLS[document.state],
         "risk": RISK_PILLS[document.risk],
         "before": before,
+        "version_words": _version_words(document, before),
         "changes": differences(was, now) if now else [],
         "told": told(now) if now else None,
         "why_not": _refusal(document, user),
-        "deciders": " or ".join(SUITABLE[document.risk]),  # type: ignore[index]
+        "deciders": " or ".join(SUITABLE[document.risk]),
         "editors": [each.user for each in document.editors.all()],
         "verdicts": list(document.approvals.all()),
         "in_force": [each for each in document.activations.all() if each.until_at is None],
@@ -107,6 +107,12 @@ def approval_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "waits": document.state == Document.State.SUBMITTED,
     }
     return render(request, "automations/approval_detail.html", context)
+
+
+def _version_words(document: Document, before: Document | None) -> str:
+    if before is None:
+        return f"v{document.version}, the first"
+    return f"v{document.version} beside v{before.version}"
 
 
 def _preview(document: Document, days: int) -> Preview | None:
@@ -219,7 +225,7 @@ def _decide(
         "changes": approvals.request_changes,
         "reject": approvals.reject,
     }[verdict]
-    act(  # type: ignore[operator]
+    act(
         document.pk,
         sha256=given["sha256"],
         actor=person(user),

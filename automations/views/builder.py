@@ -58,9 +58,7 @@ def _can_undo(draft: Draft) -> bool:
 
 
 def _can_redo(draft: Draft) -> bool:
-    later = DraftRevision.objects.filter(
-        rule_id=draft.rule_id, parent=draft.current, repeats=None
-    )
+    later = DraftRevision.objects.filter(rule_id=draft.rule_id, parent=draft.current, repeats=None)
     return later.exists()
 
 

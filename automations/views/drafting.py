@@ -137,5 +137,3 @@ def _focus(operation: str, uid: str) -> str:
     if name == "add_list":
         return f"c-{uid}-list"
     return f"c-{uid}-add" if name == "drop" else f"c-{uid}-grip"
-
-

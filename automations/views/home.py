@@ -9,28 +9,23 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from automations.models.documents import Document
 from automations.models.rules import Rule
 from automations.queries import rules as queries
-from automations.tables import APPROVALS, RISK_PILLS, RULES, with_live
+from automations.tables import RISK_PILLS, needing_someone, waiting_for, with_live
 from automations.views.drafting import signed_in
+from backoffice import counts, search
+from backoffice import home as home_page
 from backoffice.counts import Count
+from backoffice.home import HomePanel
 from backoffice.models import User
 from backoffice.search import Hit
 
 
-def waiting_for(user: User) -> int:
-    """How many versions wait for this person's verdict."""
-    rows = APPROVALS.queryset(user).filter(for_me=True, state=Document.State.SUBMITTED)
-    return rows.count()
-
-
 def approvals_count(user: User) -> Count | None:
     """The figure beside Approvals in the rail."""
-    number = waiting_for(user)
+    number = waiting_for(user).count()
     return Count(number) if number else None
 
 
@@ -44,11 +39,8 @@ def rules_count(user: User) -> Count | None:
 @require_GET
 def approvals_home(request: HttpRequest) -> HttpResponse:
     """Versions that wait for this person, riskiest first."""
-    user = signed_in(request)
-    rows = APPROVALS.queryset(user).filter(for_me=True, state=Document.State.SUBMITTED)
-    shown = list(with_live(rows.order_by("rank", "submitted_at"))[:6])
-    for document in shown:
-        document.risk_pill = RISK_PILLS[document.risk]  # type: ignore[attr-defined]
+    rows = waiting_for(signed_in(request))
+    shown = [(document, RISK_PILLS[document.risk]) for document in with_live(rows)[:6]]
     context = {"rows": shown, "count": rows.count(), "url": reverse("approval_list")}
     return render(request, "automations/_home_approvals.html", context)
 
@@ -57,13 +49,11 @@ def approvals_home(request: HttpRequest) -> HttpResponse:
 @require_GET
 def rules_home(request: HttpRequest) -> HttpResponse:
     """Rules that are stopped, due for review, or nobody's."""
-    wanted = Q(review_on__lte=timezone.localdate()) | Q(owner=None) | Q(is_stopped=True)
-    rows = RULES.queryset(signed_in(request)).filter(wanted, retired_at=None)
+    rows = needing_someone(signed_in(request))
     context = {
-        "rows": rows.select_related("owner").order_by("-is_stopped", "review_on", "name")[:6],
+        "rows": rows[:6],
         "count": rows.count(),
         "everything": queries.open_stop(None),
-        "today": timezone.localdate(),
     }
     return render(request, "automations/_home_rules.html", context)
 
@@ -74,3 +64,21 @@ def find_rules(words: str, user: User, limit: int) -> Iterable[Hit]:
     for rule in found.order_by("name")[:limit]:
         url = reverse("rule_detail", args=[rule.slug])
         yield Hit("rule", rule.name, url, rule.purpose[:80], "bolt")
+
+
+def register_everywhere() -> None:
+    """Tell home, rail and search of rules and approvals; once, when the app is ready."""
+    home_page.register(
+        HomePanel("Approvals", "approval_home", "automations.approve_document", order=10)
+    )
+    home_page.register(
+        HomePanel(
+            "Rules that need someone",
+            "rule_home",
+            "automations.change_rule",
+            order=40,
+        )
+    )
+    counts.register("approval_list", approvals_count)
+    counts.register("rule_list", rules_count)
+    search.register("Rules", "automations.view_rule", find_rules)

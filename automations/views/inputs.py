@@ -12,7 +12,7 @@ from typing import Any
 from babel import Locale
 from django.utils import timezone
 
-from automations.conditions.display import country, span
+from automations.conditions.display import country
 from automations.conditions.fields import Catalogue, Field, Kind
 from automations.conditions.operators import TAKES, Takes, comparable
 from automations.conditions.tree import field_of
@@ -91,6 +91,7 @@ _PLAIN = {
     Kind.DATE: "date",
     Kind.TIME: "time",
     Kind.TAGS: "tag",
+    Kind.DATETIME: "datetime",
 }
 
 
@@ -106,15 +107,12 @@ def input_of(field: Field, kind: Kind, raw: Any, name: str, label: str) -> Input
         return Input("duration", name, label, number, unit, list(UNITS.items()))
     text = "" if raw is None else str(raw)
     if kind is Kind.BOOL:
-        return Input(
-            "select", name, label, "true" if raw is True else "false", "", YES_NO
-        )
-    if kind is Kind.COUNTRY:
-        return Input("choice", name, label, text, "", countries())
-    if kind is Kind.CHOICE:
-        return Input("choice", name, label, text, "", _choices(field))
+        return Input("select", name, label, "true" if raw is True else "false", "", YES_NO)
+    if kind in (Kind.COUNTRY, Kind.CHOICE):
+        options = countries() if kind is Kind.COUNTRY else _choices(field)
+        return Input("choice", name, label, text, "", options)
     if kind is Kind.DATETIME:
-        return Input("datetime", name, label, _local(text))
+        text = _local(text)
     return Input(_PLAIN.get(kind, "text"), name, label, text)
 
 
@@ -161,8 +159,3 @@ def _with_groups(shown: Input, groups: Groups) -> Input:
     return Input(
         shown.shape, shown.name, shown.label, shown.value, shown.unit, shown.options, groups
     )
-
-
-def span_words(raw: str) -> str:
-    """A duration of a document in words."""
-    return span(int(parse_duration(raw).total_seconds()))

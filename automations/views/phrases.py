@@ -68,9 +68,9 @@ def _scope(document: RuleDocument) -> Scope:
 def _step(step: Any) -> str:
     action = actions.get(step.do) if isinstance(step, Do) else None
     if action is None:
-        return getattr(step, "do", step.shape)
+        return str(getattr(step, "do", step.shape))
     try:
-        return action.in_words(step.params)
+        return str(action.in_words(step.params))
     except (KeyError, TypeError, ValueError, AttributeError):
         return action.label
 

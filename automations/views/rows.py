@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-
 from automations.conditions.fields import Catalogue, Field, Kind
 from automations.conditions.operators import FIGURE_OPERATORS, MOMENT, OPERATORS, TAKES, Takes
 from automations.conditions.problems import Problem, joined
@@ -240,5 +239,3 @@ def paths_by_uid(root: Row) -> dict[str, str]:
 
 def problem_count(root: Row) -> int:
     return len(root.problems) + sum(problem_count(part) for part in root.parts)
-
-
