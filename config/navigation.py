@@ -62,6 +62,7 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
         "System",
         (
             Screen("Connectors", "plug", "connector_list", ("automations.view_connector",), "c"),
+            Screen("Queues", "inbox", "queue_list", ("support.view_queue",)),
             Screen("Staff", "users", "user_list", ("backoffice.view_user",)),
             Screen("Audit log", "shield-check", "audit_list", ("backoffice.view_auditentry",)),
         ),

@@ -11,3 +11,6 @@ class SupportConfig(AppConfig):
         register(
             Subject("support.ticket", "ticket", "number", "ticket_detail", "support.view_ticket")
         )
+        from support.views.parts import register_everywhere
+
+        register_everywhere()
