@@ -111,7 +111,7 @@ class StockMove(models.Model):
     source = models.CharField(max_length=60, blank=True)
     source_id = models.BigIntegerField(null=True)
     # One per intent, so that a repeat moves nothing twice.
-    key = models.CharField(max_length=120, unique=True)
+    key = models.CharField(max_length=120)
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField(db_default=Now())
     actor_kind = models.CharField(max_length=10, choices=ACTOR_KINDS)
@@ -123,6 +123,8 @@ class StockMove(models.Model):
 
     class Meta:
         constraints = [
+            # Not `unique=True`: that would keep a second index, for LIKE, on the largest table.
+            models.UniqueConstraint(fields=["key"], name="move_key"),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="move_quantity_positive"),
             models.CheckConstraint(
                 condition=~Q(from_location=F("to_location")), name="move_between_two_places"
@@ -213,7 +215,7 @@ class Reservation(models.Model):
     # For whom: `orders.orderline`, 4711.
     holder = models.CharField(max_length=60)
     holder_id = models.BigIntegerField(null=True)
-    key = models.CharField(max_length=120, unique=True)
+    key = models.CharField(max_length=120)
     # None: it does not expire.
     expires_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -221,6 +223,7 @@ class Reservation(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["key"], name="reservation_key"),
             models.CheckConstraint(
                 condition=Q(quantity__gt=0), name="reservation_quantity_positive"
             ),

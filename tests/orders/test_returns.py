@@ -11,6 +11,7 @@ from orders.models.orders import Order
 from orders.models.returns import ReturnLine, ReturnOrder
 from orders.queries.checks import orders_that_differ
 from orders.services.errors import OrderError, TooMany, WrongState
+from orders.services.matching import match_return
 from orders.services.returns import (
     NewReturn,
     NewReturnLine,
@@ -172,3 +173,36 @@ def test_history_returns_keep_their_own_time() -> None:
     assert back.received_at == back.inspected_at == PAST
     assert level(make_sku()).on_hand == 9
     assert orders_that_differ([order.pk]) == []
+
+
+def test_a_return_is_given_its_order_after_all() -> None:
+    order = shipped_order(3)
+    sku = make_sku()
+    new = NewReturn(
+        channel=order.channel, unmatched_cause="guest", lines=(NewReturnLine(2, sku=sku.code),)
+    )
+    (back,) = request_returns([new], actor=HOUSE)
+    receive_returns([back.pk], actor=HOUSE)
+    lines = {back.lines.get().pk: order.lines.get().pk}
+    matched = match_return(back.pk, order.pk, lines, actor=HOUSE)
+    assert (matched.order, matched.unmatched_cause) == (order, "")
+    assert (fresh(order).returns, order.lines.get().quantity_returned) == (Return.PART_RETURNED, 2)
+    assert orders_that_differ([order.pk]) == []
+    with pytest.raises(WrongState):
+        match_return(back.pk, order.pk, lines, actor=HOUSE)
+
+
+def test_a_return_of_more_than_the_order_had_is_not_matched() -> None:
+    order = shipped_order(1)
+    new = NewReturn(
+        channel=order.channel,
+        unmatched_cause="guest",
+        lines=(NewReturnLine(2, sku=make_sku().code),),
+    )
+    (back,) = request_returns([new], actor=HOUSE)
+    with pytest.raises(TooMany):
+        match_return(back.pk, order.pk, {back.lines.get().pk: order.lines.get().pk}, actor=HOUSE)
+    with pytest.raises(OrderError):
+        match_return(back.pk, order.pk, {}, actor=HOUSE)
+    back.refresh_from_db()
+    assert (back.order, back.version) == (None, 1)

@@ -1,0 +1,68 @@
+"""Finding the order of a return after all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db import transaction
+
+from backoffice.actors import Acting
+from backoffice.sets import save_many
+from backoffice.versions import refuse_stale
+from orders.models.orders import OrderLine
+from orders.models.returns import ReturnLine, ReturnOrder
+from orders.services.errors import OrderError, WrongState
+from orders.services.outcomes import lock_orders, unknown
+from orders.services.returnable import count_returned, refuse_too_many, settle_axes
+from orders.services.returns import tell_returns
+
+
+@transaction.atomic
+def match_return(
+    return_id: int,
+    order_id: int,
+    lines: Mapping[int, int],
+    *,
+    version: int | None = None,
+    actor: Acting,
+) -> ReturnOrder:
+    """Give a return its order; `lines` maps its product lines to lines of the order.
+
+    Goods and money stay where they are. Raises UnknownOrder, WrongState when it has an order
+    already, TooMany, OrderError, StaleVersion. `actor` is asked by return id.
+    """
+    orders = lock_orders([order_id])
+    for error in unknown([order_id], orders).values():
+        raise error
+    row = ReturnOrder.objects.select_for_update(no_key=True).get(pk=return_id)
+    refuse_stale([row], None if version is None else {return_id: version})
+    if row.order_id is not None:
+        raise WrongState(f"Return {row} has its order already.")
+    back = list(row.lines.select_related("sku").order_by("pk"))
+    sold = OrderLine.objects.filter(order_id=order_id).in_bulk(lines.values())
+    _link(back, lines, sold)
+    refuse_too_many(back, sold)
+    row.order = orders[0]
+    row.customer_id = orders[0].customer_id
+    row.unmatched_cause = ""
+    row.version += 1
+    row.save(update_fields=["order", "customer", "unmatched_cause", "version"])
+    save_many(back, ["order_line"])
+    if row.received_at is not None:
+        count_returned(back)
+    settle_axes(orders)
+    tell_returns([row], f"Return {{number}} belongs to order {orders[0]}", actor, at=None)
+    return row
+
+
+def _link(
+    back: Sequence[ReturnLine], lines: Mapping[int, int], sold: Mapping[int, OrderLine]
+) -> None:
+    """Point each product line at the line it came from; raises OrderError where that is wrong."""
+    for line in back:
+        if line.kind != OrderLine.Kind.STOCK:
+            continue
+        order_line = sold.get(lines.get(line.pk, 0))
+        if order_line is None or order_line.sku_id != line.sku_id:
+            raise OrderError(f"The order has no such line for {line.sku} of the return.")
+        line.order_line = order_line
