@@ -91,14 +91,15 @@ def _members(payload_class: Any) -> Iterator[_Member]:
         )
 
 
-def _own(label: str, labels: tuple[str, ...]) -> str:
-    """A label without what the labels before it have said: `Order number` under `Order`."""
+def _under(labels: tuple[str, ...], label: str) -> tuple[str, ...]:
+    """Labels and one more, without repeating: `Order number` under `Order` adds `number`."""
     words = label.split()
     before = labels[-1].lower().split() if labels else []
-    for size in range(min(len(before), len(words) - 1), 0, -1):
+    for size in range(min(len(before), len(words)), 0, -1):
         if before[-size:] == [word.lower() for word in words[:size]]:
-            return " ".join(words[size:])
-    return label
+            rest = " ".join(words[size:])
+            return (*labels, rest) if rest else labels
+    return (*labels, label)
 
 
 class _Reader:
@@ -114,7 +115,7 @@ class _Reader:
         members = list(_members(owner))
         names = {member.name for member in members}
         for member in members:
-            path, words = prefix + member.name, (*labels, _own(member.label, labels))
+            path, words = prefix + member.name, _under(labels, member.label)
             maybe = optional or member.optional
             if (kind := member.kind) is not None:
                 before = PREVIOUS + member.name

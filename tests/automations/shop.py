@@ -166,9 +166,12 @@ def order(**changes: Any) -> Order:
     return Order(**{**given, **changes})
 
 
-def paid(customer: Customer | None = Customer(0, None), **changes: Any) -> Any:
+def paid(
+    customer: Customer | None = Customer(0, None), **changes: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Facts and lists of a paid order: £640.00 to France, one fragile line of two."""
-    return flatten(OrderPaid(order(**changes), customer))
+    facts, lists = flatten(OrderPaid(order(**changes), customer))
+    return facts, dict(lists)
 
 
 def document(**changes: Any) -> dict[str, Any]:
