@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TextIO
 
@@ -11,18 +11,18 @@ from django.utils import timezone
 from backoffice.actors import outside, person
 from backoffice.models import User
 from backoffice.roles import SUPPORT
-from config.demo.slice import HISTORY_ENDS, Slice, chance, delivery
+from config.demo.slice import HISTORY_ENDS, Slice, address, chance, customer, next_delivery
 from config.demo.tickets import write_letters
 from config.imports.online_retail.classify import Document
-from config.imports.online_retail.load import order_line
-from config.imports.online_retail.run import find_job, load, open_company
-from config.models import ImportJob
+from config.imports.online_retail.load import order_line, product_names
+from config.imports.online_retail.run import find_job, load, moved_by, open_company
 from finance.models.payments import Payment
 from finance.models.refunds import Refund
 from finance.services.payments import NewPayment, record_payments
 from finance.services.refunds import NewRefund, request_refunds
 from inventory.queries.skus import skus_by_code
 from inventory.services.moves import receive_stock
+from inventory.services.skus import add_skus
 from inventory.services.writing import Moving
 from orders.models.channels import Channel
 from orders.models.orders import Order
@@ -50,10 +50,11 @@ def make_company(part: Slice, out: TextIO) -> Channel:
     known = find_job(part.understood.source)
     shift = timedelta(0) if known else part.shift(timezone.now())
     job = load(part.understood, channel, out, shift=shift, until=HISTORY_ENDS, dress=part.dress).job
+    _add_products(part)
     _inspect_old_returns()
-    deliver(channel, "day", part.open_orders)
-    deliver(channel, "0", part.coming_orders)
-    placed = place_live(channel, 0, part.open_orders, part, job=job)
+    deliver(channel, "opening", part.opening_delivery())
+    deliver(channel, "0", next_delivery(part.coming_orders))
+    placed = place_live(channel, 0, part.open_orders, moved_by(job))
     pay_due(placed)
     ship_due(placed[: len(placed) // 3])
     recent = list(
@@ -65,22 +66,16 @@ def make_company(part: Slice, out: TextIO) -> Channel:
 
 
 def place_live(
-    channel: Channel,
-    cycle: int,
-    documents: Sequence[Document],
-    part: Slice,
-    *,
-    job: ImportJob | None = None,
+    channel: Channel, cycle: int, documents: Sequence[Document], shift: timedelta | None = None
 ) -> list[Order]:
-    """Place orders as a shop sends them: now, or moved in time with a job's history.
+    """Place orders as a shop sends them: now, or moved in time by `shift`.
 
     `cycle` counts how often the slice has begun anew. An order that was placed is returned as it
     stands; one that is short of stock waits on hold.
     """
     customers = add_customers(
-        [part.dress.customer(each.customer, each.country) for each in documents if each.customer]
+        [customer(each.customer, each.country) for each in documents if each.customer]
     )
-    shift = timedelta(seconds=job.shift_seconds) if job else None
     new = [
         NewOrder(
             channel=channel,
@@ -89,16 +84,15 @@ def place_live(
             number="" if cycle else each.number,
             customer_id=customers[each.customer].pk if each.customer else None,
             placed_at=None if shift is None else each.at + shift,
-            ship_to=part.dress.address(each.customer, each.country),
+            ship_to=address(each.customer, each.country),
         )
         for each in documents
     ]
     return place_orders(new, on_short=OnShort.HOLD, actor=SHOP).orders
 
 
-def deliver(channel: Channel, key: str, orders: Sequence[Document]) -> None:
-    """Take in the goods that these orders will need, once per key."""
-    units = delivery(orders)
+def deliver(channel: Channel, key: str, units: Mapping[str, int]) -> None:
+    """Take in goods by product code, once per key."""
     skus = skus_by_code(units)
     receive_stock(
         [
@@ -151,6 +145,12 @@ def ship_due(orders: Sequence[Order]) -> int:
             continue  # on hold, unpaid or short: it waits for people, as it should
         left += 1
     return left
+
+
+def _add_products(part: Slice) -> None:
+    """Products that nobody bought before the last day."""
+    names = product_names(part.understood.documents)
+    add_skus([part.dress.sku(code, name) for code, name in names.items()], actor=WAREHOUSE)
 
 
 def _inspect_old_returns() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import count
 from threading import Event
 
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from config.demo.company import deliver, pay_due, place_live, ship_due, will_be_paid
-from config.demo.slice import Slice
+from config.demo.slice import next_delivery
 from config.imports.online_retail.classify import Document
 from orders.models.channels import Channel
 from orders.models.orders import Order
@@ -21,20 +24,31 @@ SHIPPED_AFTER = timedelta(minutes=25)
 # What nobody paid or shipped by then is left to people.
 LOOKED_AT_FOR = timedelta(hours=3)
 AT_ONCE = 20
-TICK_SECONDS = 2.0
+TICK_SECONDS = 1.0
+# After the database went away.
+REST_SECONDS = 10.0
+logger = logging.getLogger(__name__)
 
 
-def run(channel: Channel, part: Slice, per_minute: float, stop: Event) -> None:
-    """Let orders arrive until `stop` is set; what is kept in memory does not grow."""
-    coming = upcoming(channel, part)
-    wait = 0.0
-    while not stop.wait(min(TICK_SECONDS, wait) if wait > 0 else 0):
-        wait -= TICK_SECONDS
-        if wait <= 0:
-            cycle, document = next(coming)
-            place_live(channel, cycle, [document], part)
-            wait = 60 / per_minute * random.uniform(0.5, 1.5)  # noqa: S311 - the pace of a show
-        settle(channel)
+def run(channel: Channel, orders: Sequence[Document], per_minute: float, stop: Event) -> None:
+    """Let these orders arrive again and again until `stop` is set; memory does not grow."""
+    coming: Iterator[tuple[int, Document]] | None = None
+    due = time.monotonic()
+    while not stop.is_set():
+        rest = TICK_SECONDS
+        try:
+            coming = coming or upcoming(channel, orders)
+            if time.monotonic() >= due:
+                cycle, document = next(coming)
+                place_live(channel, cycle, [document])
+                pause = random.uniform(0.5, 1.5)  # noqa: S311 - the pace of a show, no secret
+                due = time.monotonic() + 60 / per_minute * pause
+            settle(channel)
+        except OperationalError as error:
+            logger.warning("The database does not answer, trying again soon: %s", error)
+            connection.close()
+            coming, rest = None, REST_SECONDS
+        stop.wait(rest)
 
 
 def settle(channel: Channel) -> None:
@@ -60,22 +74,22 @@ def settle(channel: Channel) -> None:
     ship_due(list(ready[:AT_ONCE]))
 
 
-def upcoming(channel: Channel, part: Slice) -> Iterator[tuple[int, Document]]:
-    """What comes next, for ever: after the last order of the slice its first, in a new cycle.
+def upcoming(channel: Channel, orders: Sequence[Document]) -> Iterator[tuple[int, Document]]:
+    """What comes next, for ever: after the last order the first again, in a new cycle.
 
     Each cycle begins with a delivery of what it will need.
     """
-    cycle, place = position(channel, part)
+    cycle, place = position(channel, orders)
     for number in count(cycle):
-        deliver(channel, str(number), part.coming_orders)
-        for document in part.coming_orders[place:]:
+        deliver(channel, str(number), next_delivery(orders))
+        for document in orders[place:]:
             yield number, document
         place = 0
 
 
-def position(channel: Channel, part: Slice) -> tuple[int, int]:
+def position(channel: Channel, orders: Sequence[Document]) -> tuple[int, int]:
     """The cycle and the place in it of the next order, told by the last one that arrived."""
-    places = {each.number: place for place, each in enumerate(part.coming_orders)}
+    places = {each.number: place for place, each in enumerate(orders)}
     arrived = Order.objects.filter(channel=channel, external_id__startswith="live-")
     for name in arrived.order_by("-pk").values_list("external_id", flat=True)[:1]:
         _, cycle, number = name.split("-")

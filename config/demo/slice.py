@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -68,6 +68,18 @@ class Slice:
         """What to add to the file's times so that its last open order came just now."""
         return timedelta(seconds=round((now - self.last_before(NOW)).total_seconds()))
 
+    @cached_property
+    def reorder_points(self) -> dict[str, int]:
+        """Two days' sales of each product, by code."""
+        return {code: max(sold * 2 // 7, 2) for code, sold in self.weekly_sales.items()}
+
+    def opening_delivery(self) -> dict[str, int]:
+        """What fills the shelves on the first day: enough to stand well above the reorder point."""
+        coming = units_by_code(self.open_orders)
+        return {
+            code: 3 * point + coming.get(code, 0) for code, point in self.reorder_points.items()
+        }
+
     @property
     def dress(self) -> Dress:
         return Dress(address=address, customer=customer, sku=self.sku)
@@ -78,7 +90,7 @@ class Slice:
             code=code,
             name=name,
             is_fragile=bool(_FRAGILE.search(name.upper())),
-            reorder_point=max(self.weekly_sales.get(code, 0) * 2 // 7, 2),
+            reorder_point=self.reorder_points.get(code, 2),
         )
 
 
@@ -96,11 +108,11 @@ def units_by_code(orders: Iterable[Document]) -> dict[str, int]:
     return units
 
 
-def delivery(orders: Sequence[Document]) -> dict[str, int]:
-    """What to deliver for these orders: a little too much of most, of some too little."""
+def next_delivery(coming: Iterable[Document]) -> dict[str, int]:
+    """What the coming orders need; of some products too little, so that stock runs short."""
     return {
-        code: max(units * (6 if is_thin(code) else 13) // 10, 1)
-        for code, units in units_by_code(orders).items()
+        code: max(units * (6 if is_thin(code) else 11) // 10, 1)
+        for code, units in units_by_code(coming).items()
     }
 
 

@@ -98,6 +98,11 @@ def find_job(source: Source) -> ImportJob | None:
     return ImportJob.objects.filter(format=FORMAT, sha256=source.sha256).first()
 
 
+def moved_by(job: ImportJob) -> timedelta:
+    """What is added to every time of the job's file."""
+    return timedelta(seconds=job.shift_seconds)
+
+
 def load(
     understood: Understood,
     channel: Channel,

@@ -30,4 +30,4 @@ class Command(BaseCommand):
             raise CommandError("There is no demonstration company yet. Run demo_company first.")
         if options["per_minute"] <= 0:
             return
-        run(channel, read_slice(sys.stderr), options["per_minute"], stop)
+        run(channel, read_slice(sys.stderr).coming_orders, options["per_minute"], stop)
