@@ -14,7 +14,7 @@ from backoffice import counts, home, panels, search
 from backoffice.models import User
 from finance.models.payments import Payment
 from finance.models.refunds import Refund
-from finance.services.balances import balance_of
+from finance.queries import balance_shown
 from finance.tables import refund_state
 from orders.models.orders import Order
 
@@ -26,7 +26,7 @@ SHOWN = 8
 def order_money(request: HttpRequest, pk: int) -> HttpResponse:
     """An order's payments and refunds, on the order's page."""
     order = get_object_or_404(Order, pk=pk)
-    balance = balance_of(order)
+    balance = balance_shown(order)
     context = {
         "order": order,
         "payments": list(order.payments.order_by("pk")),

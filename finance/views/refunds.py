@@ -17,8 +17,7 @@ from backoffice.dialogs import ask
 from backoffice.views.me import signed_in
 from finance.forms import ApproveRefundForm, RejectRefundForm, RequestRefundForm
 from finance.models.refunds import Refund
-from finance.queries import entries_of
-from finance.services.balances import balance_of
+from finance.queries import balance_shown, entries_of
 from finance.services.errors import FinanceError
 from finance.services.refunds import (
     approve_refund,
@@ -43,7 +42,7 @@ def _refund(number: str) -> Refund:
 def refund_detail(request: HttpRequest, number: str) -> HttpResponse:
     """The refund's page, with the verdict first."""
     refund = _refund(number)
-    balance = balance_of(refund.order)
+    balance = balance_shown(refund.order)
     context = {
         "subject": "finance.refund",
         "record": refund,
@@ -89,7 +88,7 @@ def refund_request(request: HttpRequest, number: str) -> HttpResponse:
         request,
         AskForm(request.POST or None, initial={"key": uuid4().hex}),
         title=f"Refund of order {order}",
-        text=f"{balance_of(order).refundable} can still be refunded. "
+        text=f"{balance_shown(order).refundable} can still be refunded. "
         "Somebody else of finance approves it.",
         word="Ask finance",
         back=reverse("order_detail", args=[number]),
