@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("inventory.urls")),
     path("", include("automations.urls")),
     path("", include("orders.urls")),
+    path("", include("finance.urls")),
     path("", include("support.urls")),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

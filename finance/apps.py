@@ -17,3 +17,6 @@ class FinanceConfig(AppConfig):
         register(
             Subject("finance.refund", "refund", "number", "refund_detail", "finance.view_refund")
         )
+        from finance.views.parts import register_everywhere
+
+        register_everywhere()

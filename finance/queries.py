@@ -9,7 +9,9 @@ from decimal import Decimal
 
 from django.db.models import QuerySet, Sum
 
+from finance.models.balances import OrderBalance
 from finance.models.ledger import Account, JournalEntry, JournalLine
+from orders.models.orders import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +118,11 @@ def entry_by_number(number: str) -> JournalEntry | None:
 def lines_of(entry: JournalEntry) -> QuerySet[JournalLine]:
     """An entry's lines with their accounts, in order."""
     return entry.lines.select_related("account").order_by("position")
+
+
+def balance_shown(order: Order) -> OrderBalance:
+    """An order's balance to look at, not locked; an empty one when nothing moved yet."""
+    found = OrderBalance.objects.filter(order=order).first()
+    return found or OrderBalance(
+        order=order, entity_id=order.channel.legal_entity_id, currency=order.currency
+    )

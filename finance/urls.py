@@ -1,0 +1,33 @@
+"""Where money lives."""
+
+from django.urls import path
+
+from backoffice.workbench.pages import urls
+from finance.tables import LEDGER, PAYMENTS, REFUNDS
+from finance.views.ledger import entry_detail, trial_balance_page
+from finance.views.parts import order_money, refund_home_waiting
+from finance.views.payments import payment_detail, payment_record
+from finance.views.refunds import (
+    refund_approve,
+    refund_detail,
+    refund_reject,
+    refund_request,
+    refund_withdraw,
+)
+
+urlpatterns = [
+    *urls(LEDGER, "finance/ledger/"),
+    path("finance/ledger/<str:number>/", entry_detail, name="entry_detail"),
+    path("finance/trial-balance/", trial_balance_page, name="trial_balance_page"),
+    *urls(PAYMENTS, "finance/payments/"),
+    path("finance/payments/<str:number>/", payment_detail, name="payment_detail"),
+    *urls(REFUNDS, "finance/refunds/"),
+    path("finance/refunds/_/home/", refund_home_waiting, name="refund_home_waiting"),
+    path("finance/refunds/<str:number>/", refund_detail, name="refund_detail"),
+    path("finance/refunds/<str:number>/_/approve/", refund_approve, name="refund_approve"),
+    path("finance/refunds/<str:number>/_/reject/", refund_reject, name="refund_reject"),
+    path("finance/refunds/<str:number>/_/withdraw/", refund_withdraw, name="refund_withdraw"),
+    path("finance/_/of-order/<int:pk>/", order_money, name="order_money"),
+    path("finance/_/pay/<str:number>/", payment_record, name="payment_record"),
+    path("finance/_/refund/<str:number>/", refund_request, name="refund_request"),
+]
