@@ -186,9 +186,6 @@ CELERY_TASK_ROUTES = {
     "backoffice.tasks.run_bulk_job": {"queue": "bulk"},
     "backoffice.tasks.sweep_bulk_jobs": {"queue": "sweep"},
 }
-CELERY_BEAT_SCHEDULE = {
-    "bulk-jobs": {"task": "backoffice.tasks.sweep_bulk_jobs", "schedule": 60.0},
-}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_SOFT_TIME_LIMIT = 45
 CELERY_TASK_TIME_LIMIT = 55  # below the 60 s lease
@@ -207,6 +204,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"queue": "sweep", "expires": 5},
     },
+    "bulk-jobs": {"task": "backoffice.tasks.sweep_bulk_jobs", "schedule": 60.0},
 }
 # Celery closes the Django connection around each task otherwise, and each task pays a new sign-in.
 CELERY_DB_REUSE_MAX = 1_000_000
