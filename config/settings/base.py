@@ -185,6 +185,7 @@ CELERY_TASK_ROUTES = {
     "automations.tasks.sweep": {"queue": "sweep"},
     "backoffice.tasks.run_bulk_job": {"queue": "bulk"},
     "backoffice.tasks.sweep_bulk_jobs": {"queue": "sweep"},
+    "inventory.tasks.expire_reservations": {"queue": "sweep"},
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_SOFT_TIME_LIMIT = 45
@@ -205,6 +206,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"queue": "sweep", "expires": 5},
     },
     "bulk-jobs": {"task": "backoffice.tasks.sweep_bulk_jobs", "schedule": 60.0},
+    "stock-holds": {"task": "inventory.tasks.expire_reservations", "schedule": 60.0},
 }
 # Celery closes the Django connection around each task otherwise, and each task pays a new sign-in.
 CELERY_DB_REUSE_MAX = 1_000_000
