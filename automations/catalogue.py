@@ -92,13 +92,14 @@ def _members(payload_class: Any) -> Iterator[_Member]:
 
 
 def _under(labels: tuple[str, ...], label: str) -> tuple[str, ...]:
-    """Labels and one more, without repeating: `Order number` under `Order` adds `number`."""
+    """Labels and one more, without repeating: `Order number` under `Order` adds `Number`."""
     words = label.split()
+    own = [word.lower().removesuffix("'s").removesuffix("’s") for word in words]
     before = labels[-1].lower().split() if labels else []
     for size in range(min(len(before), len(words)), 0, -1):
-        if before[-size:] == [word.lower() for word in words[:size]]:
+        if before[-size:] == own[:size]:
             rest = " ".join(words[size:])
-            return (*labels, rest) if rest else labels
+            return (*labels, rest[:1].upper() + rest[1:]) if rest else labels
     return (*labels, label)
 
 

@@ -7,6 +7,7 @@ or address is ever the product of a template. The action's form has the last wor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from automations.conditions.problems import Problem, joined
 from automations.conditions.tree import field_of, param_of
 from automations.conditions.values import read
 from automations.rules.document import Do, Param, text_of
-from automations.rules.texts import TextInvalid, namespace, render, unknown_paths
+from automations.rules.texts import TextInvalid, namespace, paths_in, render, unknown_paths
 from backoffice.money import Money
 
 _TEXTUAL = frozenset({Kind.TEXT, Kind.CHOICE, Kind.COUNTRY, Kind.WHOLE, Kind.DECIMAL})
@@ -159,6 +160,25 @@ def _check_literals(
 # --- from an event ------------------------------------------------------------------------------
 
 
+def _named(step: Do, catalogue: Catalogue) -> Catalogue:
+    """The part of a catalogue that a step's texts name."""
+    used: set[str] = set()
+    for value in step.params.values():
+        if (source := text_of(value)) is not None:
+            with suppress(TextInvalid):  # said when the text is filled in
+                used.update(paths_in(source))
+
+    def named(path: str) -> bool:
+        return any(
+            f"{path}.".startswith(f"{name}.") or name.startswith(f"{path}.") for name in used
+        )
+
+    return Catalogue(
+        {path: known for path, known in catalogue.fields.items() if named(path)},
+        {path: known for path, known in catalogue.lists.items() if named(path)},
+    )
+
+
 class StepParameters:
     """One step's parameters for a batch of events: equal values are cleaned once.
 
@@ -172,12 +192,12 @@ class StepParameters:
         self.catalogue = catalogue
         self.params = params
         self._cleaned: dict[str, dict[str, Any]] = {}
-        self._texts = any(text_of(value) is not None for value in step.params.values())
+        self._named = _named(step, catalogue)
 
     def values(self, facts: Facts, lists: Lists, item: Facts | None = None) -> dict[str, Any]:
         """The typed values before the form; raises ParametersInvalid."""
         seen = item_facts(facts, item) if item is not None else facts
-        names = namespace(self.catalogue, seen, lists) if self._texts else {}
+        names = namespace(self._named, seen, lists)
         found: dict[str, Any] = {}
         errors: dict[str, list[str]] = {}
         for name, value in self.step.params.items():

@@ -52,7 +52,7 @@ def test_a_label_does_not_repeat_the_one_before_it() -> None:
 
     Opened.__annotations__["ticket"] = Ticket
     fields = catalogue_of(Opened).fields
-    assert [known.label for known in fields.values()] == ["Ticket › number", "Ticket › Queue"]
+    assert [known.label for known in fields.values()] == ["Ticket › Number", "Ticket › Queue"]
 
 
 def test_a_payload_becomes_flat_scalars_and_lists_apart() -> None:
