@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypedDict
+
 from django.db.models import Exists, OuterRef, QuerySet
 
 from automations.models.documents import Approval, Document, DocumentEditor
 from backoffice.models import User
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
 
 def waiting() -> QuerySet[Document]:
@@ -17,8 +22,14 @@ def waiting() -> QuerySet[Document]:
     )
 
 
-def waiting_for(user: User) -> QuerySet[Document]:
-    """Everything submitted, with `is_own`: this person edited or submitted it."""
+class WaitingRow(TypedDict):
+    """`is_own`: the person edited or submitted it, and so can't decide."""
+
+    is_own: bool
+
+
+def waiting_for(user: User) -> QuerySet[WithAnnotations[Document, WaitingRow]]:
+    """Everything submitted, as WaitingRow describes it for this person."""
     own = DocumentEditor.objects.filter(document=OuterRef("pk"), user=user)
     return waiting().annotate(is_own=Exists(own))
 

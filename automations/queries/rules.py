@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypedDict
 
 from django.db.models import (
     Count,
@@ -23,14 +24,31 @@ from automations.models.failures import Failure
 from automations.models.rules import Draft, DraftRevision, Rule
 from automations.models.runs import Run
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
-def rule_list() -> QuerySet[Rule]:
-    """All rules, each with
 
-    `live_document_id`, `live_version` and `live_since` (None: not in force), `is_stopped`,
-    `candidate_state` and `candidate_id` of a version that waits (None: none), `last_fired_at`
-    (None: never), `runs_24h`, `runs_7d` and `open_cases`.
+class RuleRow(TypedDict):
+    """What a rule's row shows beside its own fields.
+
+    `live_…` None: not in force; `candidate_…` of a version that waits, None: none waits;
+    `last_fired_at` None: never.
     """
+
+    live_document_id: int | None
+    live_version: int | None
+    live_since: datetime | None
+    is_stopped: bool
+    candidate_state: str | None
+    candidate_id: int | None
+    last_fired_at: datetime | None
+    runs_24h: int
+    runs_7d: int
+    open_cases: int
+
+
+def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
+    """All rules as RuleRow describes them, by trigger and position."""
     runs = Run.objects.filter(rule_id=OuterRef("pk"))
     week = timezone.now() - timedelta(days=7)
     recent = runs.filter(created_at__gte=week).order_by().values("rule_id")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
 
 from django.db.models import CharField, IntegerField, OuterRef, QuerySet, Subquery
 
@@ -14,9 +15,20 @@ from automations.models.rules import Rule
 from automations.models.runs import Effect, Run, StepRun
 from backoffice import subjects
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
-def run_list() -> QuerySet[Run]:
-    """All runs, newest event first, each with `rule_name`, `rule_slug` and `rule_version`."""
+
+class RunRow(TypedDict):
+    """What a run's row shows beside its own fields."""
+
+    rule_name: str
+    rule_slug: str
+    rule_version: int
+
+
+def run_list() -> QuerySet[WithAnnotations[Run, RunRow]]:
+    """All runs as RunRow describes them, newest event first."""
     rule = Rule.objects.filter(pk=OuterRef("rule_id"))
     document = Document.objects.filter(pk=OuterRef("document_id"))
     return Run.objects.annotate(
@@ -26,7 +38,7 @@ def run_list() -> QuerySet[Run]:
     ).order_by("-id")
 
 
-def runs_of_subject(label: str, subject_id: int) -> QuerySet[Run]:
+def runs_of_subject(label: str, subject_id: int) -> QuerySet[WithAnnotations[Run, RunRow]]:
     """What rules did about one record, newest first."""
     return run_list().filter(subject=label, subject_id=subject_id)
 

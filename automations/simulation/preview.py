@@ -16,15 +16,17 @@ from automations.conditions.compiling import compile_condition, leaf_predicate
 from automations.conditions.explaining import Explained, explain
 from automations.conditions.leaves import Predicate, Verdict
 from automations.conditions.operands import Scope
-from automations.conditions.tree import Listed
+from automations.conditions.rechecking import is_on_the_clock, paths_read
+from automations.conditions.tree import Condition, Leaf, Listed
 from automations.conditions.words import leaf_words
 from automations.engine.in_force import business_zone
-from automations.engine.stake import stake_of
+from automations.engine.stake import stake_field, stake_of
+from automations.models.events import Event
 from automations.rules.document import RuleDocument, clauses
 from automations.rules.parsing import parse_document
 from automations.simulation import stored
-from automations.simulation.stored import Stored
 from automations.triggers import Trigger, triggers
+from backoffice.money import Money
 
 DAYS = 30
 MOST_EVENTS = 200_000
@@ -90,86 +92,138 @@ class Preview:
         }
 
 
-def _has_lists(*documents: RuleDocument | None) -> bool:
-    return any(
-        isinstance(leaf, Listed)
-        for document in documents
-        if document is not None
-        for _, leaf in clauses(document.when)
-    )
+class _Judge:
+    """A draft, beside the version in force if there is one, over what is stored."""
 
-
-class _Counting:
-    """Judges events one by one and keeps the sums."""
-
-    def __init__(
-        self, document: RuleDocument, live: RuleDocument | None, trigger: Trigger, days: int
-    ) -> None:
+    def __init__(self, document: RuleDocument, live: RuleDocument | None, trigger: Trigger) -> None:
         self.document, self.live, self.trigger = document, live, trigger
         self.catalogue = catalogue_for(trigger)
         self.zone = business_zone()
         self.predicate = self._compiled(document)
         self.before = self._compiled(live) if live is not None else None
         scope = Scope(self.catalogue, document.param_values)
-        leaves = list(clauses(document.when))
-        self.found = Preview(
-            days, clauses=[ClauseCount(path, leaf_words(leaf, scope)) for path, leaf in leaves]
-        )
-        self.leaves = [leaf_predicate(leaf, scope) for _, leaf in leaves]
-        self.days: Counter[str] = Counter()
+        self.leaves = list(clauses(document.when))
+        self.words = [leaf_words(leaf, scope) for _, leaf in self.leaves]
+        self.tests = [leaf_predicate(leaf, scope) for _, leaf in self.leaves]
+        trees = [known.when for known in (document, live) if known is not None]
+        self.with_lists = any(isinstance(leaf, Listed) for tree in trees for leaf in _leaves(tree))
+        self.on_the_clock = any(is_on_the_clock(leaf) for tree in trees for leaf in _leaves(tree))
+        self.keys = self._keys(trees)
 
     def _compiled(self, document: RuleDocument) -> Predicate:
         return compile_condition(document.when, self.catalogue, document.param_values)
 
-    def judge(self, events: Iterable[Stored]) -> None:
-        verdicts = [Counter[Verdict]() for _ in self.leaves]
-        counted = list(zip(self.leaves, verdicts, strict=True))
-        for event in events:
-            self.found.events += 1
-            facts, lists, at = event.facts, event.lists, event.occurred_at.astimezone(self.zone)
-            for leaf, count in counted:
-                count[leaf(facts, lists, at)] += 1
-            self._one(event, self.predicate(facts, lists, at), at)
-        for clause, count in zip(self.found.clauses, verdicts, strict=True):
-            clause.passed, clause.failed = count[True], count[False]
-            clause.unknown = count[None]
+    def _keys(self, trees: list[Condition]) -> list[str]:
+        """The facts that are read: by clauses, by what they look back at, and for the money."""
+        known = self.catalogue.fields
+        fields = [known[path] for tree in trees for path in paths_read(tree) if path in known]
+        before = [field.previous for field in fields if field.previous is not None]
+        fields += [known[path] for path in before if path in known]
+        if (stake := stake_field(self.catalogue)) is not None:
+            fields.append(stake)
+        return sorted({key for field in fields for key in field.keys})
 
-    def _one(self, event: Stored, verdict: Verdict, at: datetime) -> None:
-        if verdict is True:
-            self._matched(event, at)
-        elif verdict is None:
-            self.found.unknown += 1
-        if self.before is None:
-            return
-        before = self.before(event.facts, event.lists, at) is True
-        if verdict is True and not before:
-            self.found.gained += 1
-            self._keep(self.found.gained_examples, event, at)
-        elif before and verdict is not True:
-            self.found.lost += 1
-            self._keep(self.found.lost_examples, event, at)
+    def judge(self, row: stored.Row, at: datetime) -> _Alike:
+        facts, lists = stored.read(self.trigger, self.keys, row)
+        verdict = self.predicate(facts, lists, at)
+        before = self.before is not None and self.before(facts, lists, at) is True
+        tests = tuple(test(facts, lists, at) for test in self.tests)
+        return _Alike(verdict, before, tests, stake_of(self.catalogue, facts))
 
-    def _matched(self, event: Stored, at: datetime) -> None:
-        self.found.matched += 1
-        self.days[at.date().isoformat()] += 1
-        self._keep(self.found.examples, event, at)
-        money = stake_of(self.catalogue, event.facts)
-        if money is not None:
-            sums = self.found.at_stake
-            sums[money.currency] = sums.get(money.currency, Decimal(0)) + money.amount
+    def example(self, event: Event) -> Example:
+        known, at = stored.of_event(event), event.occurred_at.astimezone(self.zone)
+        params = self.document.param_values
+        told = explain(self.document.when, self.catalogue, known.facts, known.lists, at, params)
+        return Example(event.pk, event.subject, event.subject_id, event.occurred_at, told)
 
-    def _keep(self, examples: list[Example], event: Stored, at: datetime) -> None:
-        if len(examples) < EXAMPLES:
-            told = explain(
-                self.document.when,
-                self.catalogue,
-                event.facts,
-                event.lists,
-                at,
-                self.document.param_values,
-            )
-            subject = self.trigger.subject
-            examples.append(Example(event.id, subject, event.subject_id, event.occurred_at, told))
+
+@dataclass(slots=True)
+class _Alike:
+    """Events that stand alike to the rule: judged once, counted often."""
+
+    verdict: Verdict
+    before: bool
+    clauses: tuple[Verdict, ...]
+    money: Money | None
+    count: int = 0
+
+
+def _leaves(tree: Condition) -> list[Leaf]:
+    return [leaf for _, leaf in clauses(tree)]
+
+
+class _Counting:
+    """The sums over a period."""
+
+    def __init__(self, judge: _Judge, days: int) -> None:
+        self.judge = judge
+        self.found = Preview(days)
+        self.alike: dict[Any, _Alike] = {}
+        self.days: Counter[str] = Counter()
+        self.kept: dict[str, list[int]] = {"matched": [], "gained": [], "lost": []}
+
+    def read(self, rows: Iterable[stored.Row]) -> None:
+        for row in rows:
+            moment = row.occurred_at if self.judge.on_the_clock else ""
+            key = (row.values, row.facts, row.lists, moment)
+            known = self.alike.get(key)
+            if known is None:
+                known = self.alike[key] = self.judge.judge(row, self._at(row))
+            known.count += 1
+            if known.verdict is True or known.before:
+                self._notable(row, known)
+
+    def _at(self, row: stored.Row) -> datetime:
+        return datetime.fromisoformat(row.occurred_at).astimezone(self.judge.zone)
+
+    def _notable(self, row: stored.Row, known: _Alike) -> None:
+        if known.verdict is True:
+            self.days[self._at(row).date().isoformat()] += 1
+            self._keep("matched", row)
+        if self.judge.before is not None and (known.verdict is True) != known.before:
+            self._keep("lost" if known.before else "gained", row)
+
+    def _keep(self, which: str, row: stored.Row) -> None:
+        if len(self.kept[which]) < EXAMPLES:
+            self.kept[which].append(row.id)
+
+    def summed(self) -> Preview:
+        found = self.found
+        judge, groups = self.judge, self.alike.values()
+        found.events = sum(alike.count for alike in groups)
+        matched = [alike for alike in groups if alike.verdict is True]
+        found.matched = sum(alike.count for alike in matched)
+        found.unknown = sum(alike.count for alike in groups if alike.verdict is None)
+        if judge.before is not None:
+            found.gained = sum(alike.count for alike in matched if not alike.before)
+            lost = [alike for alike in groups if alike.before and alike.verdict is not True]
+            found.lost = sum(alike.count for alike in lost)
+        for alike in matched:
+            if alike.money is not None:
+                sums, currency = found.at_stake, alike.money.currency
+                sums[currency] = sums.get(currency, Decimal(0)) + alike.money.amount * alike.count
+        found.clauses = [self._clause(place) for place in range(len(judge.leaves))]
+        found.by_day = dict(sorted(self.days.items()))
+        self._examples()
+        return found
+
+    def _clause(self, place: int) -> ClauseCount:
+        counted: Counter[Verdict] = Counter()
+        for alike in self.alike.values():
+            counted[alike.clauses[place]] += alike.count
+        path, _ = self.judge.leaves[place]
+        words = self.judge.words[place]
+        return ClauseCount(path, words, counted[True], counted[False], counted[None])
+
+    def _examples(self) -> None:
+        wanted = {event_id for ids in self.kept.values() for event_id in ids}
+        events = Event.objects.in_bulk(wanted)
+
+        def told(which: str) -> list[Example]:
+            return [self.judge.example(events[key]) for key in self.kept[which]]
+
+        self.found.examples = told("matched")
+        self.found.gained_examples, self.found.lost_examples = told("gained"), told("lost")
 
 
 def preview(
@@ -190,17 +244,14 @@ def preview(
     before = parse_document(live) if live is not None else None
     if before is not None and before.trigger_key != document.trigger_key:
         before = None
-    counting = _Counting(document, before, trigger, days)
-    until = until or timezone.now()
-    events = stored.of_a_period(
-        trigger,
-        until - timedelta(days=days),
-        until,
-        with_lists=_has_lists(document, before),
-        most=most + 1,
+    judge, until = _Judge(document, before, trigger), until or timezone.now()
+    counting = _Counting(judge, days)
+    since = until - timedelta(days=days)
+    counting.read(
+        stored.of_a_period(
+            trigger, judge.keys, since, until, with_lists=judge.with_lists, most=most + 1
+        )
     )
-    counting.judge(events)
-    found = counting.found
+    found = counting.summed()
     found.truncated = found.events > most
-    found.by_day = dict(sorted(counting.days.items()))
     return found

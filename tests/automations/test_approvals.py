@@ -21,7 +21,7 @@ from tests.bed.databases import Database, at_once
 pytestmark = pytest.mark.usefixtures("any_db")
 
 
-def sql(query: str, *arguments: object) -> None:
+def sql(query: str, *arguments: str | int | None) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(query, arguments)
 
@@ -326,8 +326,8 @@ def test_a_retired_rule_matches_nothing_more() -> None:
     make.parcels_arrived()
     make.work_all()
     assert rule_queries.queued(rule) == {}
-    listed = rule_queries.rule_list().get()
-    assert (listed.live_document_id, listed.last_fired_at) == (None, None)
+    listed = rule_queries.rule_list().values("live_document_id", "last_fired_at").get()
+    assert listed == {"live_document_id": None, "last_fired_at": None}
 
 
 def test_an_expired_approval_puts_nothing_in_force(committed_db: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
@@ -48,7 +49,7 @@ def test_a_refused_step_is_a_case_with_all_a_person_needs() -> None:
     assert case.cause_words == "Parcel … does not take this tag."
     assert case.done == ["Tagged t1."]
     assert case.not_done == ["tag it no", "tag it t3"]
-    assert (case.at_stake, case.at_stake_currency) == (250, "GBP")
+    assert (case.at_stake, case.at_stake_currency) == (Decimal(250), "GBP")
     assert case.fallback == "Write the tag on the box."
     assert case.subject_version == parcel().version
     assert Run.objects.get().state == "failed"
@@ -183,7 +184,7 @@ def test_cases_of_one_cause_are_worked_on_as_a_frozen_set() -> None:
     make.parcels_arrived(3)
     make.work_all()
     (group,) = queries.causes()
-    assert (group.cases, group.at_stake) == (3, {"GBP": 750})
+    assert (group.cases, group.at_stake) == (3, {"GBP": Decimal(750)})
     frozen = queries.frozen_set(group.cause)
     failures.comment_case(frozen[0][0], text="Mine.", actor=by())
     failures.assign_case(
