@@ -139,8 +139,9 @@ def test_demo_live_ends_on_sigterm(committed_db: Database, part: Slice) -> None:
     company.make_company(part, StringIO())
     env = {**os.environ, "DATABASE_URL": committed_db.url,
            "DJANGO_SETTINGS_MODULE": "config.settings.test"}  # fmt: skip
+    data = str(part.understood.source.path)
     running = subprocess.Popen(
-        [sys.executable, "manage.py", "demo_live", "--per-minute", "600", "--data", str(part.understood.source.path)],
+        [sys.executable, "manage.py", "demo_live", "--per-minute", "600", "--data", data],
         cwd=settings.ROOT, env=env, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:

@@ -3,8 +3,8 @@
 import signal
 import sys
 from argparse import ArgumentParser
-from threading import Event
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from django.conf import settings
