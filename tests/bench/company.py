@@ -61,8 +61,7 @@ def make_orders(count: int) -> None:
         history=True,
     )
     customers = add_customers(
-        [NewCustomer(f"C{n:06}", name=f"Customer {n}") for n in range(max(1, count // 10))],
-        actor=BENCH,
+        [NewCustomer(f"C{n:06}", name=f"Customer {n}") for n in range(max(1, count // 10))]
     )
     chance = random.Random(7)  # noqa: S311 - figures must be the same on every run
     people = list(customers.values())
