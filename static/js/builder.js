@@ -7,11 +7,18 @@
   const find = (selector, from = document) => from.querySelector(selector);
   const TYPING = 'input:not([type="checkbox"], [type="radio"], [type="button"], [type="submit"]), textarea, select';
 
-  // What someone is typing into is never overwritten; counts stay until newer ones arrive.
+  // What was typed and is not yet on its way to the server is never overwritten by an answer to
+  // an earlier save; counts stay until newer ones arrive.
+  const unsent = new Set();
+  on("input", (event) => { if (event.target.form && !("unsaved" in event.target.dataset)) unsent.add(event.target); }, true);
+  on("htmx:configRequest", (event) => {
+    const form = event.detail.elt;
+    for (const field of unsent) if (field.form === form || !field.isConnected) unsent.delete(field);
+  });
   const morph = window.Idiomorph;
   if (morph) {
     morph.defaults.ignoreActiveValue = true;
-    morph.defaults.callbacks.beforeNodeMorphed = (from) => !(from.nodeType === 1 && from.hasAttribute("data-keep"));
+    morph.defaults.callbacks.beforeNodeMorphed = (from) => !(from.nodeType === 1 && (from.hasAttribute("data-keep") || unsent.has(from)));
   }
 
   on("builder:focus", (event) => {
@@ -73,7 +80,7 @@
     if (!into) return;
     into.setRangeText(`{{ ${path} }}`, into.selectionStart ?? into.value.length, into.selectionEnd ?? into.value.length, "end");
     into.focus();
-    into.dispatchEvent(new Event("change", { bubbles: true }));
+    for (const name of ["input", "change"]) into.dispatchEvent(new Event(name, { bubbles: true }));
   }
 
   /* ---- what an approver has looked at ---- */
