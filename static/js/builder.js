@@ -13,6 +13,12 @@
   on("input", (event) => { if (event.target.form && !("unsaved" in event.target.dataset)) unsent.add(event.target); }, true);
   on("htmx:configRequest", (event) => {
     const form = event.detail.elt;
+    if (form.id === "builder") {
+      // A request may have waited in a queue: the button is the one of its own event.
+      const button = event.detail.triggeringEvent?.submitter;
+      if (button?.name) event.detail.parameters[button.name] = button.value;
+      else delete event.detail.parameters.do;
+    }
     for (const field of unsent) if (field.form === form || !field.isConnected) unsent.delete(field);
   });
   const morph = window.Idiomorph;
@@ -27,6 +33,30 @@
       || find(`[id^="${CSS.escape(id.replace(/-[^-]*$/, ""))}"]:is(select, input, textarea, button:not([disabled]))`);
     if (target && !target.disabled) target.focus();
   });
+
+  /* ---- choosing in a select by typing: what is passed on the way is not meant ---- */
+
+  let typed = 0;
+  let held = null;
+  let timer = 0;
+  function settle() {
+    clearTimeout(timer);
+    const field = held;
+    held = null;
+    field?.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  on("keydown", (event) => {
+    if (!event.target.matches?.("#builder select")) return;
+    if (["Tab", "Enter", "Escape"].includes(event.key)) { if (held) settle(); typed = 0; } else typed = Date.now();
+  }, true);
+  on("change", (event) => {
+    if (!event.isTrusted || Date.now() - typed > 1000 || !event.target.matches("#builder select")) return;
+    event.stopPropagation();
+    held = event.target;
+    clearTimeout(timer);
+    timer = setTimeout(settle, 450);
+  }, true);
+  on("focusout", (event) => { if (held && event.target === held) settle(); }, true);
 
   /* ---- keys on the part one stands on ---- */
 
@@ -56,6 +86,8 @@
   on("click", (event) => {
     const press = event.target.closest("[data-insert], [data-variable], .menu button");
     if (!press) return;
+    // The form is sent first, then the dialog goes.
+    if (press.form?.id === "builder") setTimeout(() => press.closest("dialog")?.close(), 0);
     if (press.dataset.insert) openVariables(press);
     else if (press.dataset.variable) insert(press.dataset.variable);
     else press.closest("[popover]")?.hidePopover();
