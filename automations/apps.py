@@ -25,6 +25,8 @@ class AutomationsConfig(AppConfig):
         autodiscover_modules("automation")
         from automations.receivers import connect
         from automations.views.home import register_everywhere
+        from automations.views.registered import register_runs_and_cases
 
         connect()
         register_everywhere()
+        register_runs_and_cases()

@@ -77,11 +77,10 @@ def given_at(run: Run) -> dict[str, Any]:
 
 
 def edit(
-    run: Run, failure: Failure, values: dict[str, Any]
+    run: Run, failure: Failure, values: dict[str, Any], before: dict[str, Any]
 ) -> tuple[Run, dict[str, dict[str, Any]]]:
     """The same step with other input: the run, and what differs; raises ParametersInvalid."""
     step, action = step_of(run)
-    before = given_at(run) or dict(step.params)
     clean(action, values)
     changes = {
         name: {"from": before.get(name), "to": values.get(name)}

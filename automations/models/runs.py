@@ -19,6 +19,11 @@ def run_id(event_id: int, rule_id: int) -> int:
     return event_id * RULE_SPAN + rule_id
 
 
+def run_number(key: int) -> str:
+    """A run's id as people read it: `4711-3`."""
+    return f"{key // RULE_SPAN}-{key % RULE_SPAN}"
+
+
 class Run(models.Model):
     """One event under one rule, bound to the document in force. Its id makes it unique."""
 
@@ -99,7 +104,12 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"run {self.id}"
+        return f"run {self.number}"
+
+    @property
+    def number(self) -> str:
+        """What people call it: the event's number and the rule's, `4711-3`."""
+        return run_number(self.id)
 
 
 class StepRun(models.Model):

@@ -18,10 +18,13 @@ from automations.models.runs import Run
 from automations.rules.parameters import ParametersInvalid
 from automations.services import doors
 from automations.services.errors import AutomationError, NotPossible, Stale
+from automations.simulation.again import look_again
 from backoffice import timeline
 from backoffice.actors import Actor
 from backoffice.models import User
 
+# What timelines call a case (backoffice.links).
+CASE = "automations.failure"
 CHANGED = "Someone worked on this case meanwhile. Look at it again."
 
 
@@ -86,7 +89,15 @@ def _tell(failure: Failure, words: str, actor: Actor) -> None:
     """The subject's own story says what people did about its cases."""
     if failure.subject_id is not None:
         timeline.record(
-            [timeline.Happened(failure.subject, failure.subject_id, words[:500], actor)]
+            [
+                timeline.Happened(
+                    failure.subject,
+                    failure.subject_id,
+                    words[:500],
+                    actor,
+                    link=(CASE, failure.pk),
+                )
+            ]
         )
 
 
@@ -145,8 +156,10 @@ def edit_and_retry(
     Raises NotPossible with the form's messages when the action does not take the values.
     """
     failure = _locked(failure_id, version)
+    again = look_again(failure)
+    before = again.given if again else {}
     try:
-        run, changes = resume.edit(_stopped_run(failure), failure, dict(values))
+        run, changes = resume.edit(_stopped_run(failure), failure, dict(values), before)
     except ParametersInvalid as error:
         raise NotPossible(str(error)) from error
     if not changes:
@@ -234,6 +247,16 @@ def snooze_case(
         raise NotPossible("This case is being retried.")
     _log(failure, "snooze", actor, text, changes={"until": {"to": until.isoformat()}})
     return _save(failure, state=Failure.State.SNOOZED, snoozed_until=until)
+
+
+@transaction.atomic
+def wake_case(failure_id: int, *, version: int, actor: Actor) -> Failure:
+    """End a case's snooze before its time."""
+    failure = _locked(failure_id, version)
+    if failure.state != Failure.State.SNOOZED:
+        raise NotPossible("This case is not snoozed.")
+    _log(failure, "wake", actor)
+    return _save(failure, state=Failure.State.OPEN, snoozed_until=None)
 
 
 @transaction.atomic

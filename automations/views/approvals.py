@@ -103,7 +103,7 @@ def approval_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "previous": previous,
         "following": following,
         "place": place,
-        "text": text_of_version(document),
+        "signed_text": text_of_version(document),
         "waits": document.state == Document.State.SUBMITTED,
     }
     return render(request, "automations/approval_detail.html", context)
@@ -191,7 +191,9 @@ def approval_verdict(request: HttpRequest, pk: int, verdict: str) -> HttpRespons
     document = get_object_or_404(Document.objects.select_related("rule"), pk=pk)
     asked = request.POST.get("days") or request.GET.get("days", "90")
     days = int(asked) if asked in map(str, PERIODS) else 90
-    form = VerdictForm(request.POST or None, initial={"sha256": document.sha256})
+    form = VerdictForm(
+        request.POST if request.method == "POST" else None, initial={"sha256": document.sha256}
+    )
     evidence, refusal, status = evidence_of(document, days), "", 200
     if request.method == "POST" and form.is_valid():
         try:

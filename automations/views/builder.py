@@ -224,7 +224,7 @@ def rule_actions(request: HttpRequest, slug: str) -> HttpResponse:
 def rule_submit(request: HttpRequest, slug: str) -> HttpResponse:
     """Freeze the draft and ask for approval, with the reason."""
     drafting = Drafting.of(slug)
-    form = WhyForm(request.POST or None)
+    form = WhyForm(request.POST if request.method == "POST" else None)
     problems, refusal, status = drafting.blocking, "", 200
     if request.method == "POST":
         try:

@@ -168,7 +168,7 @@ def rule_diff(request: HttpRequest, slug: str, one: int, two: int) -> HttpRespon
 @require_http_methods(["GET", "POST"])
 def rule_new(request: HttpRequest) -> HttpResponse:
     """The dialog that makes a rule, empty or from a starter."""
-    form = NewRuleForm(request.POST or None)
+    form = NewRuleForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         rule = _create(request, form.cleaned_data)
         return respond.go(request, reverse("rule_edit", args=[rule.slug]))
@@ -230,7 +230,7 @@ def _back(rule: Rule | None) -> str:
 def rule_stop(request: HttpRequest, slug: str | None = None) -> HttpResponse:
     """Stop a rule, or all of them, before the next effect. One person, at once."""
     rule = _named(slug)
-    form = WhyForm(request.POST or None)
+    form = WhyForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         pk = rule.pk if rule else None
         stops.stop_rule(pk, reason=form.cleaned_data["why"], actor=person(signed_in(request)))
@@ -256,7 +256,7 @@ def rule_start(request: HttpRequest, slug: str | None = None) -> HttpResponse:
         return respond.go(request, _back(rule), "It is not stopped any more.")
     user = signed_in(request)
     agrees = stop.asked_by_id is not None and stop.asked_by_id != user.pk
-    form = StartForm(request.POST or None)
+    form = StartForm(request.POST if request.method == "POST" else None)
     refusal = ""
     if request.method == "POST" and (form.is_valid() or not agrees):
         try:

@@ -102,6 +102,11 @@ class Workbench(Generic[M]):
         return f"{number:,} {self.noun if number == 1 else self.nouns or self.noun + 's'}"
 
     @property
+    def is_inbox(self) -> bool:
+        """Whether it has two panes; templates would call `peek` itself."""
+        return self.peek is not None
+
+    @property
     def url(self) -> str:
         return reverse(self.url_name)
 

@@ -94,8 +94,8 @@ class Slice:
         )
 
 
-def read_slice(out: TextIO) -> Slice:
-    return Slice(understand(open_source(FILE), out))
+def read_slice(path: Path, out: TextIO) -> Slice:
+    return Slice(understand(open_source(path), out))
 
 
 def units_by_code(orders: Iterable[Document]) -> dict[str, int]:

@@ -51,9 +51,11 @@ CREATE CONSTRAINT TRIGGER finance_entry_balances AFTER INSERT ON finance_journal
 """
 
 # At commit an entry's positions 1 to line_count are all taken (each once: line_position_once), so
-# with this no line can join an entry later; no transaction id to compare, nothing to restore.
+# with this no line can join an entry later; no transaction id to compare, nothing to restore. No
+# sequential scans, as above.
 LINES_FIT = """
-CREATE FUNCTION finance_lines_fit() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION finance_lines_fit() RETURNS trigger LANGUAGE plpgsql
+    SET enable_seqscan = off AS $$
 DECLARE
     full_entry bigint;
 BEGIN

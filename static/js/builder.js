@@ -76,6 +76,25 @@
     into.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
+  /* ---- what an approver has looked at ---- */
+
+  function countViewed() {
+    const boxes = [...document.querySelectorAll("[data-viewed]")];
+    const words = find("[data-viewed-count]");
+    if (words && boxes.length) words.textContent = `${boxes.filter((box) => box.checked).length} of ${boxes.length} viewed`;
+  }
+  on("change", (event) => { if (event.target.matches("[data-viewed]")) countViewed(); });
+  on("keydown", (event) => {
+    if (event.key !== "v" || event.ctrlKey || event.metaKey || event.altKey || event.target.matches(TYPING)) return;
+    if (find("dialog[open]") || document.documentElement.classList.contains("no-single-keys")) return;
+    const next = find("[data-viewed]:not(:checked)");
+    if (!next) return;
+    next.focus();
+    next.checked = true;
+    countViewed();
+    event.preventDefault();
+  });
+
   /* ---- finding in a list of buttons ---- */
 
   const choices = (list) => [...list.querySelectorAll("[data-words]")];

@@ -1,12 +1,14 @@
 """Makes the demonstration company from the data that ships with the project."""
 
 import sys
+from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from config.demo.company import make_company
-from config.demo.slice import read_slice
+from config.demo.slice import FILE, read_slice
 
 
 class Command(BaseCommand):
@@ -15,5 +17,8 @@ class Command(BaseCommand):
         " invented names, and a day of open work. Run again it makes what is missing."
     )
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--data", type=Path, default=FILE, help="instead of what ships")
+
     def handle(self, *args: Any, **options: Any) -> None:
-        make_company(read_slice(sys.stderr), sys.stderr)
+        make_company(read_slice(options["data"], sys.stderr), sys.stderr)

@@ -3,6 +3,7 @@
 import signal
 import sys
 from argparse import ArgumentParser
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from config.demo.live import run
-from config.demo.slice import read_slice
+from config.demo.slice import FILE, read_slice
 from config.imports.online_retail.parse import FORMAT
 from orders.models.channels import Channel
 
@@ -20,6 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--per-minute", type=float, default=settings.DEMO_ORDERS_PER_MINUTE)
+        parser.add_argument("--data", type=Path, default=FILE, help="instead of what ships")
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = Event()
@@ -30,4 +32,9 @@ class Command(BaseCommand):
             raise CommandError("There is no demonstration company yet. Run demo_company first.")
         if options["per_minute"] <= 0:
             return
-        run(channel, read_slice(sys.stderr).coming_orders, options["per_minute"], stop)
+        run(
+            channel,
+            read_slice(options["data"], sys.stderr).coming_orders,
+            options["per_minute"],
+            stop,
+        )

@@ -1,0 +1,131 @@
+"""What a run that stands still would meet if it went on now: its step, its input, then and now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from automations.actions import Action
+from automations.catalogue import PREVIOUS, flatten
+from automations.conditions.display import seen
+from automations.conditions.fields import Facts, Field
+from automations.conditions.rechecking import paths_read
+from automations.conditions.tree import field_of
+from automations.engine import resume
+from automations.engine.compiled import Compiled, Unusable
+from automations.engine.inputs import as_json
+from automations.models.events import Event
+from automations.models.failures import Failure
+from automations.models.runs import Run
+from automations.rules.cursor import CursorLost
+from automations.rules.document import Do
+from automations.rules.parameters import ParametersInvalid, StepParameters, clean
+from automations.simulation import stored
+from backoffice.money import Money
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One value as the event told it, and as it stands now."""
+
+    label: str
+    then: str
+    now: str
+
+    @property
+    def changed(self) -> bool:
+        return self.then != self.now
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A failed step looked at again.
+
+    `given` is what it was given last, `as_planned` what the rule gives it. `problem` says why the
+    same input would be refused again, and is empty where nothing known speaks against it.
+    """
+
+    step: Do
+    action: Action
+    words: str
+    given: Values
+    as_planned: Values
+    problem: str = ""
+    compared: list[Compared] = field(default_factory=list)
+
+
+def look_again(failure: Failure) -> Again | None:
+    """The step a case's run stands at; None when no run stands still or its version can't act."""
+    run = Run.objects.filter(pk=failure.run_id).first() if failure.run_id is not None else None
+    if run is None or run.state not in (Run.State.FAILED, Run.State.HELD):
+        return None
+    try:
+        rule = resume.rule_of(run)
+        step, action = resume.step_of(run)
+    except (Unusable, CursorLost):
+        return None
+    event = stored.of_event(Event.objects.get(pk=run.event_id))
+    now = _now(rule, run.subject_id)
+    planned = _planned(rule, step, action, run, now or event.facts, event.lists)
+    given = (run.overrides or {}).get(step.uid) or resume.given_at(run) or planned
+    return Again(
+        step,
+        action,
+        action.in_words({**step.params, **given}),
+        given,
+        planned,
+        _problem(action, given) if now is not None else "What it is about is gone.",
+        list(_compared(rule, step, event.facts, now)) if now is not None else [],
+    )
+
+
+def _now(rule: Compiled, subject_id: int) -> Facts | None:
+    payload = rule.trigger.current([subject_id]).get(subject_id)
+    return flatten(payload)[0] if payload is not None else None
+
+
+def _planned(
+    rule: Compiled, step: Do, action: Action, run: Run, facts: Facts, lists: Any
+) -> Values:
+    params = {**rule.document.param_values, **(run.params or {})}
+    try:
+        values = StepParameters(step, action, rule.catalogue, params).values(facts, lists)
+    except ParametersInvalid:
+        return dict(step.params)
+    return as_json(values)
+
+
+def _problem(action: Action, given: Mapping[str, Any]) -> str:
+    try:
+        clean(action, given)
+    except ParametersInvalid as error:
+        return str(error)
+    return ""
+
+
+def _compared(rule: Compiled, step: Do, then: Facts, now: Facts) -> Iterator[Compared]:
+    """What the conditions and the step read, and whatever else differs."""
+    read = paths_read(rule.document.when)
+    read |= {path for value in step.params.values() if (path := field_of(value)) is not None}
+    for path, known in rule.catalogue.fields.items():
+        if PREVIOUS in known.key:
+            continue
+        line = Compared(plain_label(known), seen(known, then), seen(known, now))
+        if path in read or (line.changed and known.keys[0] in then):
+            yield line
+
+
+def plain_label(known: Field) -> str:
+    """A field's words; the whole way to it only where its own word says too little."""
+    return known.labels[-1] if len(known.labels) < 3 else " › ".join(known.labels[1:])
+
+
+def typed(values: Mapping[str, Any]) -> Values:
+    """Stored values as a form's `initial` takes them."""
+    return {
+        name: Money.from_json(value) if isinstance(value, dict) and "amount" in value else value
+        for name, value in values.items()
+    }

@@ -1,0 +1,51 @@
+"""Addresses of runs and cases."""
+
+from functools import partial
+
+from django.urls import path
+
+from automations.triggers import triggers
+from automations.views import case_home, failures, runs
+from automations.views.failure_list import FAILURES
+from automations.views.run_list import RUNS
+from backoffice.workbench.pages import urls
+
+
+def why_name(label: str) -> str:
+    """The name of the address that explains a kind of subject: `why_orders_order`."""
+    return f"why_{label.replace('.', '_')}"
+
+
+def explained_subjects() -> list[str]:
+    """The kinds of record that some trigger tells of."""
+    return sorted({trigger.subject for trigger in triggers})
+
+
+RUNS_AND_CASES = [
+    *urls(FAILURES, "failures/"),
+    path("failures/_/home/causes/", case_home.causes_home, name="failure_home_causes"),
+    path("failures/_/home/mine/", case_home.mine_home, name="failure_home_mine"),
+    path("failures/<int:pk>/", failures.failure_detail, name="failure_detail"),
+    path("failures/<int:pk>/_/case/", failures.failure_part, name="failure_part"),
+    path("failures/<int:pk>/_/retry/", failures.failure_retry, name="failure_retry"),
+    path("failures/<int:pk>/_/edit/", failures.failure_edit, name="failure_edit"),
+    path("failures/<int:pk>/_/skip/", failures.failure_skip, name="failure_skip"),
+    path("failures/<int:pk>/_/by-hand/", failures.failure_by_hand, name="failure_by_hand"),
+    path("failures/<int:pk>/_/end/", failures.failure_end, name="failure_end"),
+    path("failures/<int:pk>/_/solve/", failures.failure_solve, name="failure_solve"),
+    path("failures/<int:pk>/_/assign/", failures.failure_assign, name="failure_assign"),
+    path("failures/<int:pk>/_/take/", failures.failure_take, name="failure_take"),
+    path("failures/<int:pk>/_/snooze/", failures.failure_snooze, name="failure_snooze"),
+    path("failures/<int:pk>/_/wake/", failures.failure_wake, name="failure_wake"),
+    path("failures/<int:pk>/_/comment/", failures.failure_comment, name="failure_comment"),
+    *urls(RUNS, "runs/"),
+    path("runs/<int:pk>/", runs.run_detail, name="run_detail"),
+    *(
+        path(
+            f"runs/_/why/{label}/<int:pk>/",
+            partial(runs.why_panel, label=label),
+            name=why_name(label),
+        )
+        for label in explained_subjects()
+    ),
+]

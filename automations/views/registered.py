@@ -1,0 +1,44 @@
+"""Where runs and cases show themselves outside their own screens."""
+
+from __future__ import annotations
+
+from automations.views.addresses import explained_subjects, why_name
+from automations.views.case_bulk import register_bulk_actions
+from automations.views.case_home import (
+    case_links,
+    find_cases,
+    find_runs,
+    open_cases,
+    rule_links,
+    run_links,
+)
+from backoffice import counts, home, links, panels, search
+
+
+def register_runs_and_cases() -> None:
+    """Called once when the app is ready, after the domains' triggers are known."""
+    register_bulk_actions()
+    links.register("automations.run", run_links)
+    links.register("automations.rule", rule_links)
+    links.register("automations.failure", case_links)
+    counts.register("failure_list", open_cases)
+    search.register("Cases", "automations.view_failure", find_cases)
+    search.register("Runs", "automations.view_run", find_runs)
+    working = ("operations", "support")
+    watching = (*working, "administrator", "auditor")
+    view = "automations.view_failure"
+    home.register(home.HomePanel("Needs me", "failure_home_mine", view, 5, working))
+    home.register(
+        home.HomePanel("Broken: failures by cause", "failure_home_causes", view, 10, watching)
+    )
+    for label in explained_subjects():
+        panels.register(
+            panels.Panel(
+                label,
+                "What rules made of it",
+                why_name(label),
+                "automations.view_run",
+                order=60,
+                slot="main",
+            )
+        )

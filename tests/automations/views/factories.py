@@ -1,0 +1,74 @@
+"""A rule on orders, and a few weeks of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.test import Client
+from django.utils import timezone
+
+from automations.models.documents import Document
+from automations.models.rules import Draft, Rule
+from automations.rules.starters import starter
+from automations.services import rules
+from backoffice.actors import person
+from backoffice.models import User
+from orders.models.orders import Order
+from orders.services.drafts import Address
+from tests.inventory.factories import make_sku
+from tests.orders.factories import line, make_channel, place_history
+
+# Total and country of each; three are of £500.00 or more and go abroad.
+ORDERS = [
+    ("640.00", "FR"),
+    ("500.00", "DE"),
+    ("499.99", "FR"),
+    ("900.00", "GB"),
+    ("20.00", "GB"),
+    ("1250.50", "US"),
+    ("75.00", "IE"),
+]
+
+
+def some_orders() -> list[Order]:
+    """One order a day, as ORDERS says, the newest yesterday."""
+    channel = make_channel(ships_unpaid=True)
+    sku = make_sku(stock=50)
+    now = timezone.now()
+    return [
+        place_history(
+            line(sku, 1, total),
+            channel=channel,
+            ship_to=Address(name="Grace Holloway", country=country),
+            shipped_at=now - timedelta(days=days),
+        )
+        for days, (total, country) in enumerate(ORDERS, 1)
+    ]
+
+
+def make_rule(owner: User, key: str = "high-value-abroad", **changes: Any) -> Rule:
+    """A rule from a starter."""
+    chosen = starter(key)
+    assert chosen is not None
+    return rules.create_rule(
+        name=changes.get("name", chosen.name),
+        domain=chosen.domain,
+        body=changes.get("body", chosen.body),
+        purpose=chosen.purpose,
+        fallback=changes.get("fallback", chosen.fallback),
+        actor=person(owner),
+    )
+
+
+def submitted(owner: User, **changes: Any) -> Document:
+    """A version of such a rule that waits for approval."""
+    rule = make_rule(owner, **changes)
+    revision = Draft.objects.get(rule=rule).revision
+    return rules.submit_rule(
+        rule.pk, revision=revision, why="Too many slip by.", actor=person(owner)
+    )
+
+
+def post(client: Client, url: str, **data: Any) -> Any:
+    return client.post(url, data, headers={"HX-Request": "true"})

@@ -1,0 +1,323 @@
+"""The builder without a browser: each button is one post."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from automations.models.documents import Document
+from automations.models.rules import Draft, DraftRevision, Rule
+from automations.rules.starters import STARTERS
+from automations.rules.validating import validate_document
+from backoffice.models import User
+from tests.automations.views.factories import make_rule, post, some_orders
+
+pytestmark = pytest.mark.django_db
+
+
+def draft(rule: Rule) -> Draft:
+    return Draft.objects.get(rule=rule)
+
+
+def url(name: str, rule: Rule) -> str:
+    return reverse(name, args=[rule.slug])
+
+
+def save(client: Client, rule: Rule, **data: Any) -> Any:
+    given = {"revision": draft(rule).revision, **data}
+    return post(client, url("rule_save", rule), **given)
+
+
+def clauses(rule: Rule) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = draft(rule).body["when"]["all"]
+    return found
+
+
+def uid_of(rule: Rule, index: int) -> str:
+    return str(clauses(rule)[index]["uid"])
+
+
+@pytest.fixture
+def rule(operations_user: User) -> Rule:
+    return make_rule(operations_user)
+
+
+@pytest.fixture
+def saved(operations_client: Client, rule: Rule) -> Rule:
+    """A rule whose parts have their uids already."""
+    save(operations_client, rule, missing_data="hold")
+    return rule
+
+
+def test_every_starter_fits_the_triggers_and_actions_there_are() -> None:
+    assert len(STARTERS) >= 5
+    for each in STARTERS:
+        blocking = [found for found in validate_document(each.body) if found.blocks]
+        assert blocking == [], each.key
+
+
+def test_the_builder_shows_the_draft_as_inputs(operations_client: Client, rule: Rule) -> None:
+    page = operations_client.get(url("rule_edit", rule)).content.decode()
+    assert 'value="500"' in page
+    assert "United Kingdom" in page
+    assert "Submit for approval" in page
+
+
+def test_an_amount_that_is_typed_is_saved(operations_client: Client, saved: Rule) -> None:
+    uid = uid_of(saved, 0)
+    answer = save(
+        operations_client,
+        saved,
+        **{
+            f"c-{uid}-field": "order.total",
+            f"c-{uid}-op": "gt",
+            f"c-{uid}-value": "£1,250.50",
+            f"c-{uid}-value-currency": "EUR",
+        },
+    )
+    assert answer.status_code == 200
+    assert clauses(saved)[0] == {
+        "uid": uid,
+        "field": "order.total",
+        "op": "gt",
+        "value": {"amount": "1250.50", "currency": "EUR"},
+    }
+
+
+def test_what_can_t_be_read_stays_as_typed_with_its_error(
+    operations_client: Client, saved: Rule
+) -> None:
+    uid = uid_of(saved, 0)
+    answer = save(
+        operations_client,
+        saved,
+        **{
+            f"c-{uid}-field": "order.total",
+            f"c-{uid}-op": "gte",
+            f"c-{uid}-value": "many",
+            f"c-{uid}-value-currency": "GBP",
+        },
+    )
+    page = answer.content.decode()
+    assert 'value="many"' in page
+    assert "Write an amount, such as 500.00." in page
+
+
+def test_another_field_brings_its_own_operators(operations_client: Client, saved: Rule) -> None:
+    uid = uid_of(saved, 0)
+    save(operations_client, saved, **{f"c-{uid}-field": "order.is_held", f"c-{uid}-op": "gte"})
+    assert clauses(saved)[0]["op"] == "is"
+    assert clauses(saved)[0]["value"] is True
+
+
+def test_several_countries_are_added_one_by_one(operations_client: Client, saved: Rule) -> None:
+    uid = uid_of(saved, 1)
+    fields = {f"c-{uid}-field": "order.country", f"c-{uid}-op": "not_in"}
+    save(operations_client, saved, **fields, **{f"c-{uid}-add": "FR"})
+    assert clauses(saved)[1]["value"] == ["GB", "FR"]
+    save(operations_client, saved, **fields, do=f"drop:{uid}:0")
+    assert clauses(saved)[1]["value"] == ["FR"]
+
+
+def test_a_duration_is_a_number_and_a_unit(operations_client: Client, saved: Rule) -> None:
+    uid = uid_of(saved, 0)
+    name = f"c-{uid}"
+    save(operations_client, saved, **{f"{name}-field": "order.placed_at"})
+    fields = {f"{name}-field": "order.placed_at", f"{name}-op": "older_than"}
+    save(operations_client, saved, **fields)
+    save(
+        operations_client,
+        saved,
+        **fields,
+        **{f"{name}-value": "48", f"{name}-value-unit": "H"},
+    )
+    assert clauses(saved)[0]["value"] == "PT48H"
+
+
+def test_groups_are_wrapped_moved_and_unwrapped(operations_client: Client, saved: Rule) -> None:
+    first, second = uid_of(saved, 0), uid_of(saved, 1)
+    save(operations_client, saved, do=f"wrap:{first}:any")
+    group = clauses(saved)[0]
+    assert [part["uid"] for part in group["any"]] == [first]
+    save(operations_client, saved, do=f"move:{second}:up")
+    assert uid_of(saved, 0) == second
+    save(operations_client, saved, do=f"unwrap:{group['uid']}")
+    assert [part["uid"] for part in clauses(saved)] == [second, first]
+
+
+def test_a_group_can_say_none_of_these(operations_client: Client, saved: Rule) -> None:
+    root = draft(saved).body["when"]["uid"]
+    save(operations_client, saved, **{f"c-{root}-mode": "none"})
+    assert set(draft(saved).body["when"]) == {"not"}
+    assert len(draft(saved).body["when"]["not"]["any"]) == 2
+
+
+def test_a_condition_on_the_lines_is_counted(operations_client: Client, saved: Rule) -> None:
+    root = draft(saved).body["when"]["uid"]
+    save(operations_client, saved, do=f"add_list:{root}")
+    uid = uid_of(saved, 2)
+    name = f"c-{uid}"
+    save(operations_client, saved, **{f"{name}-shape": "count", f"{name}-list": "order.lines"})
+    save(
+        operations_client,
+        saved,
+        **{
+            f"{name}-shape": "count",
+            f"{name}-list": "order.lines",
+            f"{name}-op": "gte",
+            f"{name}-value": "3",
+        },
+    )
+    assert clauses(saved)[2]["count"] == "order.lines"
+    assert clauses(saved)[2]["value"] == 3
+
+
+def test_undo_and_redo_go_through_saved_states(operations_client: Client, saved: Rule) -> None:
+    uid = uid_of(saved, 0)
+    save(operations_client, saved, do=f"delete:{uid}")
+    assert len(clauses(saved)) == 1
+    save(operations_client, saved, do="undo")
+    assert len(clauses(saved)) == 2
+    save(operations_client, saved, do="redo")
+    assert len(clauses(saved)) == 1
+
+
+def test_a_stale_save_is_told_and_keeps_both(
+    operations_client: Client, saved: Rule, make_user: Any
+) -> None:
+    first, old = uid_of(saved, 0), draft(saved).revision
+    save(operations_client, saved, do=f"delete:{first}")
+    theirs = draft(saved).body
+    second = uid_of(saved, 0)
+    answer = post(
+        operations_client,
+        url("rule_save", saved),
+        revision=old,
+        **{f"c-{first}-field": "order.total", f"c-{first}-op": "gte", f"c-{first}-value": "900"},
+    )
+    assert answer.status_code == 409
+    assert answer["HX-Retarget"] == "#conflict"
+    assert "saved this rule meanwhile" in answer.content.decode()
+    assert draft(saved).body == theirs
+    mine = answer.context["mine"]
+    taken = post(
+        operations_client, url("rule_take", saved), revision=draft(saved).revision, mine=mine
+    )
+    assert taken.status_code == 204
+    assert [part["uid"] for part in clauses(saved)] == [first, second]
+    assert clauses(saved)[0]["value"]["amount"] == "900"
+    assert DraftRevision.objects.filter(rule=saved, body=theirs).exists()
+
+
+def test_a_step_takes_a_field_of_the_event(operations_client: Client, saved: Rule) -> None:
+    save(operations_client, saved, do="add_step:support.open_ticket")
+    step = draft(saved).body["steps"][-1]
+    name = f"s-{step['uid']}"
+    save(
+        operations_client,
+        saved,
+        **{
+            f"{name}-shown": "1",
+            f"{name}-queue": "general",
+            f"{name}-priority": "high",
+            f"{name}-subject": "Order {{ order.number }}",
+            f"{name}-message-from": "value",
+        },
+    )
+    given = draft(saved).body["steps"][-1]["with"]
+    assert given["subject"] == {"text": "Order {{ order.number }}"}
+    assert given["priority"] == "high"
+
+
+def test_the_preview_counts_right(operations_client: Client, saved: Rule) -> None:
+    some_orders()
+    answer = operations_client.get(url("rule_preview", saved) + "?days=30")
+    found = answer.context["found"]
+    assert (found.events, found.matched) == (7, 3)
+    assert answer.context["sums"] == "£2,390.50"
+    assert [count["passed"] for count in answer.context["counts"]] == [4, 5]
+
+
+def test_an_unfinished_condition_is_left_out_of_the_preview(
+    operations_client: Client, saved: Rule
+) -> None:
+    some_orders()
+    root = draft(saved).body["when"]["uid"]
+    save(operations_client, saved, do=f"add_clause:{root}")
+    answer = operations_client.get(url("rule_preview", saved))
+    assert answer.context["left_out"] == 1
+    assert answer.context["found"].matched == 3
+
+
+@pytest.mark.requirement("R15")
+def test_a_test_on_one_order_lists_effects_and_takes_none(
+    operations_client: Client, saved: Rule
+) -> None:
+    order = some_orders()[0]
+    answer = operations_client.get(url("rule_try", saved) + f"?number={order.number}")
+    assert answer.context["trial"].verdict == "yes"
+    assert f"High-value order {order.number} goes abroad" in answer.content.decode()
+    order.refresh_from_db()
+    assert list(order.tags) == []
+
+
+@pytest.mark.requirement("R5")
+def test_without_fallback_nothing_is_submitted(
+    operations_client: Client, operations_user: User
+) -> None:
+    rule = make_rule(operations_user, fallback="")
+    answer = post(
+        operations_client,
+        url("rule_submit", rule),
+        revision=draft(rule).revision,
+        why="It is time.",
+    )
+    assert answer.status_code == 422
+    assert "Write what people do when this rule fails." in answer.content.decode()
+    assert not Document.objects.exists()
+
+
+def test_care_saves_by_itself_and_needs_no_approval(
+    operations_client: Client, saved: Rule, operations_user: User
+) -> None:
+    answer = post(
+        operations_client,
+        url("rule_care", saved),
+        version=saved.version,
+        **{
+            "care-name": "Large orders abroad",
+            "care-domain": "orders",
+            "care-purpose": "",
+            "care-fallback": "Look at them by hand.",
+            "care-owner": operations_user.pk,
+            "care-review_on": "2027-02-19",
+        },
+    )
+    assert answer.status_code == 200
+    saved.refresh_from_db()
+    assert (saved.name, saved.fallback) == ("Large orders abroad", "Look at them by hand.")
+    assert str(saved.review_on) == "2027-02-19"
+
+
+@pytest.mark.parametrize("role", ["finance", "support", "administrator", "auditor"])
+def test_other_roles_may_not_edit(role: str, request: Any, rule: Rule) -> None:
+    client: Client = request.getfixturevalue(f"{role}_client")
+    before = draft(rule).body
+    assert client.get(url("rule_edit", rule)).status_code == 403
+    assert save(client, rule, do="undo").status_code == 403
+    assert post(client, url("rule_submit", rule), revision=1, why="x").status_code == 403
+    assert draft(rule).body == before
+
+
+def test_a_new_rule_begins_from_a_starter_or_empty(operations_client: Client) -> None:
+    new = reverse("rule_new")
+    assert post(operations_client, new, name="Nothing", domain="orders").status_code == 422
+    answer = post(operations_client, new, name="Fragile", domain="orders", start_from="fragile")
+    assert answer.status_code == 204
+    assert answer["HX-Redirect"] == "/rules/fragile/edit/"
+    body = Draft.objects.get(rule__slug="fragile").body
+    assert json.dumps(body).count("sku.fragile") == 1

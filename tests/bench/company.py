@@ -1,0 +1,117 @@
+"""A company of any size to measure on, made through the same services as everything else."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from backoffice.actors import importer
+from backoffice.models import User
+from backoffice.roles import ROLES
+from config.imports.online_retail.run import open_company
+from finance.models.payments import Payment
+from finance.services.payments import NewPayment, record_payments
+from inventory.services.moves import receive_stock
+from inventory.services.skus import NewSku, add_skus
+from inventory.services.writing import Moving
+from orders.models.channels import Channel
+from orders.models.customers import Customer
+from orders.services.customers import NewCustomer, add_customers
+from orders.services.drafts import Address, NewLine, NewOrder
+from orders.services.placing import place_orders
+
+BENCH = importer("bench")
+SKUS = 500
+BATCH = 1_000
+COUNTRIES = ("GB", "GB", "GB", "DE", "FR", "IE", "US", "NL")
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def staff() -> dict[str, User]:
+    """One member of staff per role."""
+    made = {}
+    for role in ROLES:
+        user, _ = User.objects.get_or_create(username=f"bench-{role}")
+        user.groups.set([Group.objects.get(name=role)])
+        made[role] = user
+    return made
+
+
+def client_of(user: User) -> Client:
+    """A client that is signed in as the user."""
+    client = Client(raise_request_exception=True)
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def make_orders(count: int) -> None:
+    """Orders of two lines over the last 90 days, paid and shipped, as history; 60 % at home."""
+    channel = open_company("Bench Ltd")
+    skus = add_skus([NewSku(f"B{n:05}", f"Thing {n}") for n in range(SKUS)], actor=BENCH)
+    receive_stock(
+        [
+            Moving(f"bench:{sku.pk}", sku.pk, channel.location_id, 1_000_000, NOW - YEAR)
+            for sku in skus.values()
+        ],
+        actor=BENCH,
+        history=True,
+    )
+    customers = add_customers(
+        [NewCustomer(f"C{n:06}", name=f"Customer {n}") for n in range(max(1, count // 10))]
+    )
+    chance = random.Random(7)  # noqa: S311 - figures must be the same on every run
+    people = list(customers.values())
+    for start in range(0, count, BATCH):
+        _batch(channel, people, range(start, min(count, start + BATCH)), chance)
+
+
+YEAR = timedelta(days=365)
+
+
+def _batch(
+    channel: Channel, people: list[Customer], numbers: range, chance: random.Random
+) -> None:
+    drafts = [_order(channel, people, number, chance) for number in numbers]
+    placed = place_orders(drafts, history=True, actor=BENCH)
+    record_payments(
+        [
+            NewPayment(
+                order.pk,
+                "bench",
+                f"bench-{order.pk}",
+                order.total_money,
+                order.placed_at,
+                Payment.Method.CARD,
+            )
+            for order in placed.orders
+        ],
+        actor=BENCH,
+        history=True,
+    )
+
+
+def _order(
+    channel: Channel, people: list[Customer], number: int, chance: random.Random
+) -> NewOrder:
+    at = NOW - timedelta(minutes=chance.randrange(90 * 24 * 60))
+    lines = tuple(
+        NewLine(
+            quantity=chance.randrange(1, 5),
+            unit_price=Decimal(chance.randrange(100, 30_000)) / 100,
+            sku=f"B{chance.randrange(SKUS):05}",
+        )
+        for _ in range(2)
+    )
+    return NewOrder(
+        channel,
+        lines,
+        external_id=f"bench-{number}",
+        customer_id=chance.choice(people).pk,
+        placed_at=at,
+        ship_to=Address(name=f"Customer {number}", city="Town", country=chance.choice(COUNTRIES)),
+        shipped_at=at,
+    )
