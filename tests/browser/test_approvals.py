@@ -18,10 +18,10 @@ def a_second_version(author: User, approver: User) -> Document:
     """Version 1 is live at £500.00; version 2 asks for £100.00."""
     first = submitted(author)
     approvals.approve(first.pk, sha256=first.sha256, actor=person(approver))
+    assert first.rule_id is not None
     draft = Draft.objects.get(rule_id=first.rule_id)
     draft.body["when"]["all"][0]["value"]["amount"] = "100"
     actor = person(author)
-    assert first.rule_id is not None
     drafts.save_draft(first.rule_id, body=draft.body, revision=draft.revision, actor=actor)
     return rules.submit_rule(first.rule_id, revision=2, why="Smaller ones too.", actor=actor)
 
