@@ -24,9 +24,17 @@ Subject = tuple[str, int]
 
 
 class Batch:
-    """Runs in hand, under lock. `do` acts and writes everything that came of it."""
+    """Runs in hand, under lock. `do` acts and writes everything that came of it.
+
+    Runs whose subject someone else holds are left as they are, due.
+    """
 
     def __init__(self, works: list[Work]) -> None:
+        wanted: dict[str, set[int]] = defaultdict(set)
+        for one in works:
+            wanted[one.subject].add(one.subject_id)
+        self.versions = Versions(wanted)
+        works = [one for one in works if not self.versions.busy(one.subject, one.subject_id)]
         self.works = works
         self.now = database.now().astimezone(business_zone())
         documents = compiled(one.document_id for one in works)
@@ -35,15 +43,14 @@ class Batch:
         names = Rule.objects.filter(pk__in={one.rule_id for one in works})
         self.names = dict(names.values_list("pk", "name"))
         self.inputs: dict[tuple[int, str], Inputs] = {}
-        wanted: dict[str, set[int]] = defaultdict(set)
-        for one in works:
-            wanted[one.subject].add(one.subject_id)
-        self.versions = Versions(wanted)
         self.confirmed: set[int] = set()
         self.cases: list[RunCase] = []
 
-    def do(self) -> None:
-        """Rounds in which each subject's foremost run does one step, until none can go on."""
+    def do(self) -> int:
+        """Rounds in which each subject's foremost run does one step, until none can go on.
+
+        Answers how many runs it worked on.
+        """
         queues = self._queues()
         while queues:
             self._round([queue[0] for queue in queues.values()])
@@ -56,6 +63,7 @@ class Batch:
         open_run_cases(self.cases)
         ended = [one.id for one in self.works if one.has_case and one.state in work.FINISHED]
         resolve_run_cases(ended)
+        return len(self.works)
 
     def _queues(self) -> dict[Subject, deque[Work]]:
         """The runs of each subject: event by event, each event's rules by position."""

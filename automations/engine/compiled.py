@@ -130,7 +130,16 @@ class Compiled:
         """What is still to be done from a cursor on, in words."""
         uids = list(self.steps)
         start = uids.index(self.uid_at(cursor)) if cursor else 0
-        return [self.actions[uid].in_words(self.steps[uid].params) for uid in uids[start:]]
+        return [self._in_words(uid) for uid in uids[start:]]
+
+    def _in_words(self, uid: str) -> str:
+        action = self.actions[uid]
+        try:
+            return action.in_words(self.steps[uid].params)
+        except Exception:
+            # Words for people must not stop the work that they describe.
+            logger.exception("%s has no words for %s", action.key, self.steps[uid].params)
+            return action.label
 
     @cached_property
     def keys(self) -> list[EqualityKey]:

@@ -44,7 +44,7 @@ def count(notes: Sequence[int]) -> int:
 
 def give_up(run_ids: Sequence[int]) -> None:
     """These runs ended the process each time: a person has to look, another try won't help."""
-    says = f"The worker died {LIMIT} times with this run in hand."
+    says = f"{LIMIT} times the worker died, or its work broke, with this run in hand."
     runs = list(Run.objects.filter(pk__in=run_ids))
     Run.objects.filter(pk__in=run_ids).update(state=Run.State.FAILED, outcome=says, has_case=True)
     open_run_cases(

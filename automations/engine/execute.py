@@ -23,7 +23,7 @@ def worker() -> str:
 
 
 def execute_batch(limit: int = work.BATCH) -> int:
-    """Do the runs that are due, oldest first; answers how many were taken in hand."""
+    """Do the runs that are due, oldest first; answers how many were worked on."""
     if ALL in stopped_now():
         return 0
     with transaction.atomic():
@@ -50,10 +50,9 @@ def _in_hand(note: int, run_ids: Sequence[int]) -> int:
     if not work.hold(note):
         return 0
     works = work.load(run_ids)
-    if works:
-        Batch(works).do()
+    worked_on = Batch(works).do() if works else 0
     work.drop(note)
-    return len(works)
+    return worked_on
 
 
 def _let_go(note: int) -> None:

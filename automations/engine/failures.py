@@ -13,11 +13,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from automations.cases import CaseKind, NewCase
+from automations.models.events import Event
 from automations.models.failures import Failure, FailureAction
 from automations.models.rules import Rule
 from backoffice.money import Money
 
 RUN = "run"
+EVENT = "event"
 DUE = {
     Failure.Priority.URGENT: timedelta(hours=1),
     Failure.Priority.HIGH: timedelta(hours=4),
@@ -126,6 +128,32 @@ def open_run_cases(cases: Sequence[RunCase]) -> None:
     for failure in again:
         told = {name: getattr(failure, name) for name in _TOLD_AGAIN}
         _reopen(known[failure.key], told)
+
+
+def open_event_cases(event_ids: Sequence[int]) -> None:
+    """Open a case for events that could not be matched at all: no rule has seen them."""
+    now = timezone.now()
+    says = "This event broke the matching, so no rule has seen it. The worker's log says why."
+    events = Event.objects.filter(pk__in=event_ids)
+    Failure.objects.bulk_create(
+        [
+            Failure(
+                kind=EVENT,
+                key=str(event.pk),
+                error=Failure.Error.BUG,
+                cause=fingerprint(EVENT, event.trigger),
+                cause_words=f"Events of {event.trigger} can't be matched",
+                says=says,
+                subject=event.subject,
+                subject_id=event.subject_id,
+                priority=Failure.Priority.HIGH,
+                opened_at=now,
+                due_at=now + DUE[Failure.Priority.HIGH],
+            )
+            for event in events
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def _locked(kind: str, keys: Iterable[str]) -> dict[str, Failure]:

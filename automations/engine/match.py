@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from automations.catalogue import upcast
 from automations.conditions.leaves import Verdict
 from automations.conditions.rechecking import Seen
 from automations.engine import database, telling, wake
-from automations.engine.failures import RunCase, open_run_cases
+from automations.engine.failures import RunCase, open_event_cases, open_run_cases
 from automations.engine.in_force import ALL, Active, Moment, moment
 from automations.engine.stake import stake_of
 from automations.models.failures import Failure
@@ -211,9 +211,30 @@ def insert(runs: Sequence[Found]) -> int:
     return len(fresh)
 
 
-@transaction.atomic
 def match_batch(limit: int = BATCH) -> int:
-    """Match the oldest waiting events, whatever others are matching; answers how many it took."""
+    """Match the oldest waiting events, whatever others are matching; answers how many it took.
+
+    Events that break the matching are cut out by halves, and the one that does becomes a case.
+    """
+    try:
+        return _match(limit)
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("A batch of up to %s events can't be matched", limit)
+        return match_batch(limit // 2) if limit > 1 else _set_aside()
+
+
+@transaction.atomic
+def _set_aside() -> int:
+    """Take the oldest waiting event off the list, for people to look at."""
+    rows = database.fetch(CLAIM, 1)
+    open_event_cases([row[0] for row in rows])
+    return len(rows)
+
+
+@transaction.atomic
+def _match(limit: int) -> int:
     at = moment()
     taken, events = claim_events(limit)
     if insert(judge(events, at)):

@@ -21,8 +21,9 @@ from django.utils import timezone
 
 from automations.models.documents import Activation, Document, Stop
 from automations.models.failures import Failure
-from automations.models.rules import Draft, DraftRevision, Rule
+from automations.models.rules import RULE_SPAN, Draft, DraftRevision, Rule
 from automations.models.runs import Run
+from automations.queries.events import first_since
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -51,7 +52,8 @@ def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
     """All rules as RuleRow describes them, by trigger and position."""
     runs = Run.objects.filter(rule_id=OuterRef("pk"))
     week = timezone.now() - timedelta(days=7)
-    recent = runs.filter(created_at__gte=week).order_by().values("rule_id")
+    # Along the index of a rule's runs, whose keys begin with the event's id.
+    recent = runs.filter(pk__gte=first_since(week) * RULE_SPAN).order_by().values("rule_id")
     today = recent.filter(created_at__gte=timezone.now() - timedelta(days=1))
     cases = Failure.objects.filter(rule=OuterRef("pk")).exclude(state=Failure.State.RESOLVED)
     candidate = Document.objects.filter(

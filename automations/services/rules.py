@@ -98,6 +98,8 @@ def describe_rule(rule_id: int, *, version: int, actor: Actor, **changes: Any) -
         setattr(rule, name, value)
     rule.version += 1
     rule.save(update_fields=[*changes, "version"])
+    if "position" in changes:
+        doors.call("touch_epoch")
     audit.record(
         "rules.described", "automations.rule", rule.pk, actor=actor, fields=sorted(changes)
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from django.db.models import Q
 
 from automations.conditions.explaining import Explained
 from automations.conditions.rechecking import Seen
@@ -13,8 +15,8 @@ from automations.engine.compiled import Compiled, compiled
 from automations.engine.in_force import business_zone
 from automations.models.documents import Activation, Stop
 from automations.models.events import Event, PendingEvent
-from automations.models.rules import RULE_SPAN, Rule
-from automations.models.runs import Run
+from automations.models.rules import Rule
+from automations.models.runs import Run, run_id
 from automations.simulation import stored
 
 MOST_EVENTS = 20
@@ -48,86 +50,98 @@ def explain_run(run: Run) -> Explained | None:
     """Why this run started; None when its version can't be read any more."""
     event = Event.objects.get(pk=run.event_id)
     rule = compiled([run.document_id])[run.document_id]
-    return _explained(rule, event, run.created_at) if isinstance(rule, Compiled) else None
+    if not isinstance(rule, Compiled):
+        return None
+    return _explained(rule, event, run.created_at.astimezone(business_zone()))
 
 
 def _explained(rule: Compiled, event: Event, at: datetime) -> Explained:
     seen = stored.of_event(event)
-    return rule.explain(Seen(seen.facts, seen.lists, at.astimezone(business_zone())))
+    return rule.explain(Seen(seen.facts, seen.lists, at))
 
 
 def explain_subject(label: str, subject_id: int, *, most: int = MOST_EVENTS) -> list[EventStory]:
     """The latest events of a record, and what each rule of their triggers made of them."""
-    events = list(Event.objects.filter(subject=label, subject_id=subject_id).order_by("-id")[:most])
-    return [EventStory(event, _stories(event)) for event in events]
+    events = Event.objects.filter(subject=label, subject_id=subject_id).order_by("-id")[:most]
+    return _told(list(events))
 
 
 def explain_event(event: Event) -> EventStory:
     """What each rule of its trigger made of one event."""
-    return EventStory(event, _stories(event))
+    return _told([event])[0]
 
 
-def _stories(event: Event) -> list[RuleStory]:
-    rules = Rule.objects.filter(trigger=event.trigger).order_by("position", "name")
-    runs = {run.rule_id: run for run in Run.objects.filter(event_id=event.pk, **_range(event))}
-    waits = PendingEvent.objects.filter(pk=event.pk).exists()
-    periods = _in_force_at(rules, event.recorded_at)
-    documents = compiled({*periods.values(), *(run.document_id for run in runs.values())})
-    stories = []
-    for rule in rules:
-        run = runs.get(rule.pk)
-        document_id = run.document_id if run else periods.get(rule.pk)
-        version = documents[document_id] if document_id else None
-        known = version if isinstance(version, Compiled) else None
-        stories.append(_story(rule, event, run, known, waits))
-    return stories
+def _told(events: list[Event]) -> list[EventStory]:
+    around = _Around(events)
+    return [EventStory(event, around.stories(event)) for event in events]
 
 
-def _range(event: Event) -> dict[str, int]:
-    """Runs are found by their key, which begins with the event's id."""
-    first = event.pk * RULE_SPAN
-    return {"pk__gte": first, "pk__lt": first + RULE_SPAN}
+class _Around:
+    """All that a set of events met: rules, versions in force, runs and stops, read at once."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self.zone = business_zone()
+        triggers = {event.trigger for event in events}
+        self.rules = list(Rule.objects.filter(trigger__in=triggers).order_by("position", "name"))
+        # A run's key holds its event and its rule.
+        keys = [run_id(event.pk, rule.pk) for event in events for rule in self.rules]
+        self.runs = Run.objects.in_bulk(keys)
+        ids = [event.pk for event in events]
+        pending = PendingEvent.objects.filter(pk__in=ids)
+        self.pending = set(pending.values_list("pk", flat=True))
+        periods = Activation.objects.filter(rule__in=self.rules)
+        self.periods = list(periods.order_by("from_at"))
+        self.stops = list(Stop.objects.filter(Q(rule__in=self.rules) | Q(rule=None)))
+        documents = {period.document_id for period in self.periods}
+        self.documents = compiled(documents | {run.document_id for run in self.runs.values()})
+
+    def stories(self, event: Event) -> list[RuleStory]:
+        return [self._story(rule, event) for rule in self.rules if rule.trigger == event.trigger]
+
+    def _version(self, rule: Rule, event: Event, run: Run | None) -> Compiled | None:
+        """The version the run is bound to, else the one that was in force."""
+        document_id = run.document_id if run else None
+        for period in self.periods:
+            if run is None and period.rule_id == rule.pk and _held(period, event.recorded_at):
+                document_id = period.document_id
+        found = self.documents[document_id] if document_id is not None else None
+        return found if isinstance(found, Compiled) else None
+
+    def _story(self, rule: Rule, event: Event) -> RuleStory:
+        run = self.runs.get(run_id(event.pk, rule.pk))
+        version = self._version(rule, event, run)
+        if version is None:
+            return RuleStory(rule, None, "no", "No version was in force then.", run, None)
+        at = run.created_at if run else event.recorded_at
+        told = _explained(version, event, at.astimezone(self.zone))
+        says = _of_run(run) if run is not None else self._why_not(rule, event, told)
+        return RuleStory(rule, version.version, told.verdict, says, run, told)
+
+    def _why_not(self, rule: Rule, event: Event, told: Explained) -> str:
+        if event.history:
+            return "The event is history, and history never acts."
+        if event.pk in self.pending:
+            return "The event has not been matched yet."
+        if told.verdict == "no":
+            failed = [leaf for leaf in telling.leaves(told) if leaf.verdict == "no"]
+            words = [f"Not met: {leaf.words} (was {leaf.seen})." for leaf in failed]
+            return " ".join(words) or "No match."
+        if told.verdict == "unknown":
+            return telling.unknown(told)
+        if any(_stopped(stop, rule, event.recorded_at) for stop in self.stops):
+            return "The rule was stopped then."
+        return "It matches as it is read today, but no run was started."
 
 
-def _in_force_at(rules: Iterable[Rule], at: datetime) -> dict[int, int]:
-    periods = Activation.objects.filter(rule__in=rules, from_at__lte=at)
-    found: dict[int, int] = {}
-    for period in periods.order_by("from_at"):
-        if period.until_at is None or period.until_at > at:
-            found[period.rule_id] = period.document_id
-    return found
+def _held(period: Activation, at: datetime) -> bool:
+    return period.from_at <= at and (period.until_at is None or period.until_at > at)
 
 
-def _story(
-    rule: Rule, event: Event, run: Run | None, version: Compiled | None, waits: bool
-) -> RuleStory:
-    if version is None:
-        return RuleStory(rule, None, "no", "No version was in force then.", run, None)
-    told = _explained(version, event, run.created_at if run else event.recorded_at)
-    if run is not None:
-        return RuleStory(rule, version.version, told.verdict, _of_run(run), run, told)
-    return RuleStory(
-        rule, version.version, told.verdict, _why_not(rule, event, told, waits), None, told
-    )
+def _stopped(stop: Stop, rule: Rule, at: datetime) -> bool:
+    lifted = stop.lifted_at is not None and stop.lifted_at <= at
+    return stop.rule_id in (None, rule.pk) and stop.stopped_at <= at and not lifted
 
 
 def _of_run(run: Run) -> str:
     state = Run.State(run.state).label
     return f"{state}: {run.outcome}" if run.outcome else f"{state}."
-
-
-def _why_not(rule: Rule, event: Event, told: Explained, waits: bool) -> str:
-    if event.history:
-        return "The event is history, and history never acts."
-    if waits:
-        return "The event has not been matched yet."
-    if told.verdict == "no":
-        failed = [leaf for leaf in telling.leaves(told) if leaf.verdict == "no"]
-        return (
-            " ".join(f"Not met: {leaf.words} (was {leaf.seen})." for leaf in failed) or "No match."
-        )
-    if told.verdict == "unknown":
-        return telling.unknown(told)
-    if Stop.objects.filter(rule=rule, stopped_at__lte=event.recorded_at).exists():
-        return "The rule was stopped then."
-    return "It matches today's reading of it, but no run was started."

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.db import connection
+from django.utils import timezone
 
 from automations.engine import in_force
 from automations.models.events import Event, PendingEvent
 from automations.models.failures import Failure
 from automations.models.runs import Effect, Run, StepRun
-from automations.services import drafts, stops
+from automations.queries.events import first_since
+from automations.services import drafts, rules, stops
 from backoffice.actors import person
 from tests.automations import factories as make
 from tests.depot.models import Parcel
@@ -170,3 +175,43 @@ def test_equality_clauses_find_their_rules_by_value() -> None:
     assert len(found) == 1
     make.work_all()
     assert Run.objects.count() == 1
+
+
+def test_an_event_that_breaks_the_matching_is_a_case_and_the_others_pass() -> None:
+    make.live_rule()
+    make.parcels_arrived(5)
+    broken = Event.objects.order_by("id")[2]
+    with connection.cursor() as cursor:
+        # A form of payload that no upcaster knows: nothing can read it.
+        cursor.execute("DELETE FROM automations_event WHERE id = %s", [broken.pk])
+        cursor.execute(
+            "INSERT INTO automations_event (id, trigger, subject, subject_id, subject_version,"
+            " occurred_at, recorded_at, payload_version, facts, actor_kind, depth, history)"
+            " VALUES (%s, %s, %s, %s, 1, now(), now(), 0, '{}', '', 0, false)",
+            [broken.pk, broken.trigger, broken.subject, broken.subject_id],
+        )
+    make.work_all()
+    assert Run.objects.filter(state="done").count() == 4
+    case = Failure.objects.get()
+    assert (case.kind, case.subject_id) == ("event", broken.subject_id)
+    assert not PendingEvent.objects.exists()
+
+
+def test_a_changed_order_of_rules_holds_at_the_next_matching() -> None:
+    first = make.live_rule(steps=make.steps("depot.add_tag", tag="first"), position=1)
+    make.live_rule(steps=make.steps("depot.add_tag", tag="second"), position=2)
+    make.parcels_arrived()
+    make.work_all()
+    rules.describe_rule(first.pk, version=first.version, actor=person(make.author()), position=3)
+    (parcel,) = make.parcels_arrived()
+    make.work_all()
+    parcel.refresh_from_db()
+    assert parcel.tags == ["second", "first"]
+
+
+def test_the_first_event_since_a_moment_is_found_along_the_key() -> None:
+    assert first_since(timezone.now()) == 0
+    make.parcels_arrived(40)
+    ids = list(Event.objects.order_by("id").values_list("id", flat=True))
+    assert first_since(timezone.now() - timedelta(days=1)) <= ids[0]
+    assert first_since(timezone.now() + timedelta(days=1)) == ids[-1] + 1

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+import psycopg
 import pytest
 import redis
 from django.db import connection
@@ -187,3 +188,18 @@ def test_only_notes_of_dead_workers_are_found(committed_db: Database) -> None:
     assert not RunClaim.objects.exists()
     make.work_all()
     assert Run.objects.get().state == "done"
+
+
+def test_a_subject_that_someone_holds_keeps_no_other_run_waiting(committed_db: Database) -> None:
+    make.live_rule()
+    held, *_ = make.parcels_arrived(5)
+    make.match_all()
+    with psycopg.connect(committed_db.url) as sale:
+        sale.execute("SELECT FROM depot_parcel WHERE id = %s FOR NO KEY UPDATE", [held.pk])
+        began = time.monotonic()
+        make.execute_all()
+        assert time.monotonic() - began < 3
+        assert Run.objects.filter(state="done").count() == 4
+        assert Run.objects.get(subject_id=held.pk).state == "due"
+    make.execute_all()
+    assert_each_once(5)
