@@ -188,7 +188,7 @@ def test_a_rule_is_built_signed_acts_fails_and_is_put_right(
     support.goto(f"/failures/{case.pk}/")
     support.wait_for_load_state("networkidle")
     expect(support.locator("#case")).to_contain_text("is closed")
-    support.keyboard.press("e")
+    support.get_by_role("button", name="Edit and retry").click()
     expect(support.locator("#dialog h2")).to_have_text("Edit and retry")
     support.locator("#dialog select").first.select_option("parcels")
     support.keyboard.press("Control+Enter")
