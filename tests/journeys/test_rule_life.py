@@ -110,6 +110,7 @@ def approve(page: Page, document: Document) -> None:
 
 def refused_everywhere(client: Client, order: Order, case: Failure, document: Document) -> None:
     """Everything this journey wrote, tried by somebody who may only read."""
+    case.refresh_from_db()
     before = (Effect.objects.count(), Ticket.objects.count(), order.version, case.version)
     for address in (
         "/rules/_/new/",
