@@ -63,7 +63,7 @@ def make_orders(count: int) -> None:
     customers = add_customers(
         [NewCustomer(f"C{n:06}", name=f"Customer {n}") for n in range(max(1, count // 10))]
     )
-    chance = random.Random(7)  # noqa: S311 - figures must be the same on every run
+    chance = random.Random(7)
     people = list(customers.values())
     for start in range(0, count, BATCH):
         _batch(channel, people, range(start, min(count, start + BATCH)), chance)
@@ -72,9 +72,7 @@ def make_orders(count: int) -> None:
 YEAR = timedelta(days=365)
 
 
-def _batch(
-    channel: Channel, people: list[Customer], numbers: range, chance: random.Random
-) -> None:
+def _batch(channel: Channel, people: list[Customer], numbers: range, chance: random.Random) -> None:
     drafts = [_order(channel, people, number, chance) for number in numbers]
     placed = place_orders(drafts, history=True, actor=BENCH)
     record_payments(
