@@ -19,6 +19,8 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from automations.models.events import Event, PendingEvent
+from automations.models.failures import Failure
 from backoffice.timeline import story
 from finance.models.ledger import Account
 from finance.models.payments import Payment
@@ -142,8 +144,23 @@ def test_goods_of_a_credit_come_back_to_their_order(story_in: Imported) -> None:
 
 def test_goods_without_an_order_are_returns_that_say_why(story_in: Imported) -> None:
     causes = ReturnOrder.objects.filter(order=None).values_list("number", "unmatched_cause")
-    assert dict(causes) == {"C536391": "never-bought", "C536758": "no-customer"}
+    assert dict(causes) == {"C536391": "never_bought", "C536758": "no_customer"}
     assert balance(Role.UNMATCHED) != 0
+
+
+def test_goods_without_an_order_are_cases_grouped_by_cause(story_in: Imported) -> None:
+    cases = Failure.objects.filter(subject="orders.returnorder")
+    assert cases.count() == 2
+    assert cases.values("cause").distinct().count() == 2
+
+
+def test_what_is_imported_is_history_and_waits_for_no_rule(story_in: Imported) -> None:
+    events = Event.objects.values_list("trigger", flat=True)
+    assert events.filter(trigger="orders.order_placed").count() == 8
+    assert events.filter(trigger="orders.order_cancelled").count() == 1
+    assert events.filter(trigger="inventory.stock_written_off").count() == 2
+    assert not Event.objects.filter(history=False).exists()
+    assert not PendingEvent.objects.exists()
 
 
 def test_write_offs_and_finds_move_stock_with_the_keepers_remark(story_in: Imported) -> None:

@@ -16,9 +16,9 @@ from config.imports.online_retail.parse import LONDON, Row
 class Cause(StrEnum):
     """Why goods came back that no order explains: few codes, so that cases group by them."""
 
-    GUEST = "no-customer"
-    NEVER_BOUGHT = "never-bought"
-    TOO_MANY = "more-than-bought"
+    GUEST = "no_customer"
+    NEVER_BOUGHT = "never_bought"
+    TOO_MANY = "more_than_bought"
 
 
 CAUSES = {
