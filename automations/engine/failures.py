@@ -13,8 +13,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from automations.cases import CaseKind, NewCase
-from automations.models.events import Event
 from automations.models.documents import Document
+from automations.models.events import Event
 from automations.models.failures import Failure, FailureAction
 from automations.models.rules import Rule
 from backoffice import timeline
