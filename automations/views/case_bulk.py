@@ -87,7 +87,7 @@ ACTIONS = (
     ),
     BulkAction(
         key="failures.skip",
-        label="Skip the step",
+        label="Skip",
         done="Skipped the step of",
         permission=PERMISSION,
         run=_skip,

@@ -97,6 +97,7 @@ def test_ticked_cases_are_snoozed_together_and_taken_up_again(
     expect(page.locator("[data-ticked]")).to_have_text("2 ticked")
     page.keyboard.press("h")
     expect(page.locator("#dialog h2")).to_have_text("Snooze: 2 cases")
+    expect(page.locator("#dialog select")).to_be_focused()
     page.keyboard.press("Control+Enter")
     expect(page.locator(".toast")).to_contain_text("Put aside")
     expect(page.locator("tr[data-id]")).to_have_count(1)
