@@ -191,6 +191,7 @@ RULES = Workbench[Rule](
         View("stopped", "Stopped", "stopped=yes", empty="No rule is stopped."),
     ),
     empty=Empty("No rules yet.", "A rule does by itself what people do again and again."),
+    bulk=("rules.stop", "rules.review"),
     actions_template="automations/_rule_list_actions.html",
     template="automations/rule_list.html",
     context=lambda request: {"everything": queries.open_stop(None)},
@@ -208,7 +209,10 @@ def documents_for(user: User) -> QuerySet[Document]:
     ranks = [When(risk=risk, then=Value(at)) for at, (risk, _) in enumerate(RISKS)]
     return Document.objects.filter(rule__isnull=False).annotate(
         is_own=own,
-        for_me=ExpressionWrapper(Q(risk__in=risks) & ~Q(own), output_field=BooleanField()),
+        # Without a suitable role the condition would be empty, which is no boolean in SQL.
+        for_me=ExpressionWrapper(Q(risk__in=risks) & ~Q(own), output_field=BooleanField())
+        if risks
+        else Value(False),
         rank=Case(*ranks, default=Value(9)),
     )
 

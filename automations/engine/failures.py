@@ -14,12 +14,17 @@ from django.utils import timezone
 
 from automations.cases import CaseKind, NewCase
 from automations.models.events import Event
+from automations.models.documents import Document
 from automations.models.failures import Failure, FailureAction
 from automations.models.rules import Rule
+from backoffice import timeline
+from backoffice.actors import Actor, ActorKind
 from backoffice.money import Money
 
 RUN = "run"
 EVENT = "event"
+# What timelines call a case (backoffice.links).
+CASE = "automations.failure"
 DUE = {
     Failure.Priority.URGENT: timedelta(hours=1),
     Failure.Priority.HIGH: timedelta(hours=4),
@@ -125,6 +130,7 @@ def open_run_cases(cases: Sequence[RunCase]) -> None:
         failure = _from_run(case, rules[case.rule_id], now)
         (again if failure.key in known else fresh).append(failure)
     Failure.objects.bulk_create(fresh, ignore_conflicts=True, batch_size=500)
+    _tell_subjects(fresh, rules)
     for failure in again:
         told = {name: getattr(failure, name) for name in _TOLD_AGAIN}
         _reopen(known[failure.key], told)
@@ -153,6 +159,34 @@ def open_event_cases(event_ids: Sequence[int]) -> None:
             for event in events
         ],
         ignore_conflicts=True,
+    )
+
+
+def _tell_subjects(fresh: Sequence[Failure], rules: Mapping[int, Rule]) -> None:
+    """A record's own story says that a rule stopped at it, and where the case is."""
+    keys = [failure.key for failure in fresh]
+    cases = dict(Failure.objects.filter(kind=RUN, key__in=keys).values_list("key", "pk"))
+    versions = dict(
+        Document.objects.filter(pk__in={failure.document_id for failure in fresh}).values_list(
+            "pk", "version"
+        )
+    )
+    timeline.record(
+        timeline.Happened(
+            failure.subject,
+            failure.subject_id,
+            f"Stopped: {failure.says}"[:500],
+            Actor(
+                ActorKind.RULE,
+                rules[failure.rule_id].name,
+                rule_id=failure.rule_id,
+                rule_version=versions.get(failure.document_id or 0),
+                run_id=failure.run_id,
+            ),
+            link=(CASE, cases[failure.key]),
+        )
+        for failure in fresh
+        if failure.rule_id is not None and failure.subject_id is not None
     )
 
 

@@ -43,7 +43,12 @@ class NewRuleForm(forms.Form):
     name = forms.CharField(max_length=120, help_text="What it does, in a few words.")
     start_from = forms.ChoiceField(label="Start from", choices=starter_choices, required=False)
     domain = forms.ChoiceField(choices=Rule.Domain.choices)
-    trigger = forms.ChoiceField(label="What starts it", choices=trigger_choices, required=False)
+    trigger = forms.ChoiceField(
+        label="What starts it",
+        choices=trigger_choices,
+        required=False,
+        help_text="For an empty rule; a starter brings its own.",
+    )
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
@@ -81,6 +86,12 @@ class WhyForm(forms.Form):
     """A reason that others will read."""
 
     why = forms.CharField(label="Why", widget=forms.Textarea({"rows": 3}), max_length=2000)
+
+
+class ReviewForm(forms.Form):
+    review_on = forms.DateField(
+        label="Review by", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
+    )
 
 
 class VerdictForm(forms.Form):

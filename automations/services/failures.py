@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from automations.engine import resume
 from automations.engine.compiled import Unusable
+from automations.engine.failures import CASE
 from automations.models.failures import Failure, FailureAction
 from automations.models.runs import Run
 from automations.rules.parameters import ParametersInvalid
@@ -23,8 +24,6 @@ from backoffice import timeline
 from backoffice.actors import Actor
 from backoffice.models import User
 
-# What timelines call a case (backoffice.links).
-CASE = "automations.failure"
 CHANGED = "Someone worked on this case meanwhile. Look at it again."
 
 

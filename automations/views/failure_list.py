@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import BooleanField, ExpressionWrapper, Min, Q, QuerySet, Sum
 from django.db.models.functions import Now
@@ -13,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from automations.cases import cases
+from automations.engine.failures import EVENT, RUN
 from automations.models.failures import Failure
 from automations.queries.failures import causes
 from automations.views.run_list import noun, rule_options, with_numbers
@@ -24,6 +26,8 @@ from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Amount, Choice, Day, Text, yes_no
 
 OPEN = Q(state__in=[Failure.State.OPEN, Failure.State.RETRYING])
+# Seconds before it is due that a case looks urgent.
+SOON = 7200
 OVERDUE = OPEN & Q(due_at__lt=Now())
 
 
@@ -43,6 +47,8 @@ def source(case: Failure) -> str:
     if case.rule is not None:
         return case.rule.name
     kind = cases.get(case.kind)
+    if case.kind == EVENT:
+        return "Matching of events"
     return kind.label if kind is not None else case.kind
 
 
@@ -51,13 +57,24 @@ def due_mark(case: Failure) -> SafeString:
     if case.state == Failure.State.RESOLVED:
         return ui.status("ok", case.get_resolution_display(), "circle-check")
     if case.state == Failure.State.SNOOZED:
-        return ui.status("wait", ui.moment(case.snoozed_until), "moon")
+        return ui.status("wait", _short(case.snoozed_until or case.due_at), "moon")
     if case.state == Failure.State.RETRYING:
         return ui.status("info", "retrying", "refresh")
     left = (case.due_at - timezone.now()).total_seconds()
-    if left < 0:
-        return ui.status("bad", ui.moment(case.due_at), "alert-circle")
-    return ui.status("warn" if left < 7200 else "wait", ui.moment(case.due_at), "clock")
+    token, sign = ("bad", "alert-circle") if left < 0 else ("wait", "clock")
+    return ui.status("warn" if 0 <= left < SOON else token, _short(case.due_at), sign)
+
+
+def _short(at: datetime) -> SafeString:
+    """A time of day today, else a day; the whole of it on hover."""
+    local = timezone.localtime(at)
+    today = local.date() == timezone.localdate()
+    return format_html(
+        '<time datetime="{}" data-absolute="{}">{}</time>',
+        at.isoformat(),
+        ui.absolute(at),
+        f"{local:%H:%M}" if today else ui.short_day(local.date()),
+    )
 
 
 def case_cell(case: Failure) -> SafeString:
@@ -92,7 +109,8 @@ def cause_options() -> list[tuple[str, str]]:
 
 
 def kind_options() -> list[tuple[str, str]]:
-    return [("run", "A run that failed"), *((kind.key, kind.label) for kind in cases)]
+    ours = [(RUN, "A run that failed"), (EVENT, "An event that could not be matched")]
+    return [*ours, *((kind.key, kind.label) for kind in cases)]
 
 
 def summary(rows: QuerySet[Failure]) -> str:

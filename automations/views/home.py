@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from automations.models.rules import Rule
 from automations.queries import rules as queries
 from automations.tables import RISK_PILLS, needing_someone, waiting_for, with_live
+from automations.views import bulk
 from automations.views.drafting import signed_in
 from backoffice import counts, search
 from backoffice import home as home_page
@@ -68,6 +69,7 @@ def find_rules(words: str, user: User, limit: int) -> Iterable[Hit]:
 
 def register_everywhere() -> None:
     """Tell home, rail and search of rules and approvals; once, when the app is ready."""
+    bulk.register_bulk_actions()
     home_page.register(
         HomePanel("Approvals", "approval_home", "automations.approve_document", order=10)
     )

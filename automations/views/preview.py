@@ -43,13 +43,20 @@ def _kept(node: Json, path: str, problems: Sequence[Problem]) -> int:
     for index, part in enumerate(parts_of(node)):
         at = f"{held}.{shape}.{index}"
         if is_group(part):
-            out += _kept(part, at, problems)
+            less = _kept(part, at, problems)
+            out += less
+            # Emptied, it would say always or never, which its author has not said.
+            if less and not parts_of(part):
+                continue
         elif is_list(part):
             broken = [each for each in problems if not each.path.startswith(f"{at}.where")]
             if _broken(at, broken):
                 out += 1
                 continue
-            out += _kept(part["where"], f"{at}.where", problems)
+            less = _kept(part["where"], f"{at}.where", problems)
+            out += less
+            if less and not parts_of(part["where"]):
+                continue
         elif _broken(at, problems):
             out += 1
             continue

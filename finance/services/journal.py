@@ -15,6 +15,7 @@ from django.utils import timezone
 from backoffice.actors import Actor, Actors
 from backoffice.models import LegalEntity
 from backoffice.money import Money
+from backoffice.sets import insert_many
 from finance import signals
 from finance.models.ledger import Account, JournalEntry, JournalLine
 from finance.services.errors import AlreadyReversed, NotBalanced, NotRounded
@@ -71,7 +72,7 @@ def post_entries(entries: Sequence[NewEntry], *, history: bool = False) -> list[
     fresh = _not_booked([entry for entry in entries if entry.legs])
     for entry in fresh:
         _check(entry)
-    posted = JournalEntry.objects.bulk_create([_entry(entry) for entry in fresh], batch_size=2000)
+    posted = list(insert_many([_entry(entry) for entry in fresh]))
     if posted:
         actors = Actors({row.pk: new.actor for row, new in zip(posted, fresh, strict=True)})
         _write_lines(posted, fresh)

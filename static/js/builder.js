@@ -7,11 +7,24 @@
   const find = (selector, from = document) => from.querySelector(selector);
   const TYPING = 'input:not([type="checkbox"], [type="radio"], [type="button"], [type="submit"]), textarea, select';
 
-  // What someone is typing into is never overwritten; counts stay until newer ones arrive.
+  // What was typed and is not yet on its way to the server is never overwritten by an answer to
+  // an earlier save; counts stay until newer ones arrive.
+  const unsent = new Set();
+  on("input", (event) => { if (event.target.form && !("unsaved" in event.target.dataset)) unsent.add(event.target); }, true);
+  on("htmx:configRequest", (event) => {
+    const form = event.detail.elt;
+    if (form.id === "builder") {
+      // A request may have waited in a queue: the button is the one of its own event.
+      const button = event.detail.triggeringEvent?.submitter;
+      if (button?.name) event.detail.parameters[button.name] = button.value;
+      else delete event.detail.parameters.do;
+    }
+    for (const field of unsent) if (field.form === form || !field.isConnected) unsent.delete(field);
+  });
   const morph = window.Idiomorph;
   if (morph) {
     morph.defaults.ignoreActiveValue = true;
-    morph.defaults.callbacks.beforeNodeMorphed = (from) => !(from.nodeType === 1 && from.hasAttribute("data-keep"));
+    morph.defaults.callbacks.beforeNodeMorphed = (from) => !(from.nodeType === 1 && (from.hasAttribute("data-keep") || unsent.has(from)));
   }
 
   on("builder:focus", (event) => {
@@ -20,6 +33,30 @@
       || find(`[id^="${CSS.escape(id.replace(/-[^-]*$/, ""))}"]:is(select, input, textarea, button:not([disabled]))`);
     if (target && !target.disabled) target.focus();
   });
+
+  /* ---- choosing in a select by typing: what is passed on the way is not meant ---- */
+
+  let typed = 0;
+  let held = null;
+  let timer = 0;
+  function settle() {
+    clearTimeout(timer);
+    const field = held;
+    held = null;
+    field?.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  on("keydown", (event) => {
+    if (!event.target.matches?.("#builder select")) return;
+    if (["Tab", "Enter", "Escape"].includes(event.key)) { if (held) settle(); typed = 0; } else typed = Date.now();
+  }, true);
+  on("change", (event) => {
+    if (!event.isTrusted || Date.now() - typed > 1000 || !event.target.matches("#builder select")) return;
+    event.stopPropagation();
+    held = event.target;
+    clearTimeout(timer);
+    timer = setTimeout(settle, 450);
+  }, true);
+  on("focusout", (event) => { if (held && event.target === held) settle(); }, true);
 
   /* ---- keys on the part one stands on ---- */
 
@@ -49,6 +86,8 @@
   on("click", (event) => {
     const press = event.target.closest("[data-insert], [data-variable], .menu button");
     if (!press) return;
+    // The form is sent first, then the dialog goes.
+    if (press.form?.id === "builder") setTimeout(() => press.closest("dialog")?.close(), 0);
     if (press.dataset.insert) openVariables(press);
     else if (press.dataset.variable) insert(press.dataset.variable);
     else press.closest("[popover]")?.hidePopover();
@@ -73,7 +112,7 @@
     if (!into) return;
     into.setRangeText(`{{ ${path} }}`, into.selectionStart ?? into.value.length, into.selectionEnd ?? into.value.length, "end");
     into.focus();
-    into.dispatchEvent(new Event("change", { bubbles: true }));
+    for (const name of ["input", "change"]) into.dispatchEvent(new Event(name, { bubbles: true }));
   }
 
   /* ---- what an approver has looked at ---- */

@@ -55,6 +55,7 @@
     }
     held = null;
     if (event.detail.target?.id === "dialog") showDialog();
+    if (event.detail.target?.id === "detail") event.detail.target.removeAttribute("aria-busy");
     renewed();
   });
   on("htmx:afterRequest", (event) => {
@@ -217,8 +218,10 @@
   }
 
   let peekTimer = 0;
+  // Until the pane shows the new row, keys must not act on the old one.
   function peekSoon(link) {
     clearTimeout(peekTimer);
+    find("#detail")?.setAttribute("aria-busy", "true");
     peekTimer = setTimeout(() => peek(link), 130);
   }
 
@@ -323,6 +326,17 @@
   on("list:refresh", () => {
     all("tr.queued").forEach((row) => row.classList.remove("queued"));
     if (list()) htmx.ajax("GET", location.pathname + location.search, { target: "#list", swap: "morph:outerHTML", source: document.body });
+  });
+  // Reading the list again leaves what the pane shows where it is.
+  let shownInPane = [];
+  on("htmx:beforeSwap", (event) => {
+    if (event.detail.target?.id === "list") shownInPane = [...(find("#detail")?.childNodes || [])];
+  });
+  on("htmx:afterSwap", (event) => {
+    if (event.detail.target?.id !== "list") return;
+    const pane = find("#detail");
+    if (pane && !pane.childElementCount) pane.replaceChildren(...shownInPane);
+    shownInPane = [];
   });
   on("list:clear", () => { if (list()) clearTicks(); });
   on("close", (event) => {
@@ -453,7 +467,7 @@
   function press(key) {
     const open = all("dialog[open]").pop();
     const area = open || document;
-    const targets = all(`[data-key="${CSS.escape(key)}"]`, area).filter((element) => !element.disabled && element.ariaDisabled !== "true");
+    const targets = all(`[data-key="${CSS.escape(key)}"]`, area).filter((element) => !element.disabled && element.ariaDisabled !== "true" && !element.closest('#detail[aria-busy="true"]'));
     const target = targets.find(shown) || (currentRow() && targets.find((element) => element.dataset.bulkUrl));
     if (!target) return false;
     if (target.matches("input, textarea, select")) target.focus();

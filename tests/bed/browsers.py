@@ -14,7 +14,15 @@ import pytest
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 from backoffice.models import User
 from config.local.browser import on_path
@@ -34,6 +42,9 @@ FLAGS = [
     "--disable-dev-shm-usage",
     "--disable-sync",
 ]
+# Two cores that also run a worker, a server and PostgreSQL: slow is not wrong.
+WAIT_MS = 20_000
+expect.set_options(timeout=WAIT_MS)
 OpenPage = Callable[..., Page]
 SignIn = Callable[[Page, User], None]
 CheckAxe = Callable[..., None]
@@ -142,7 +153,7 @@ def open_page(
             "locale": "en-GB",
         }
         context = browser.new_context(**{**values, **options})
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(WAIT_MS)
         page = context.new_page()
         troubles.watch(page)
         opened.append(page)

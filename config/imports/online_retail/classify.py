@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 
 from config.imports.countries import country_code
 from config.imports.online_retail.parse import Row
@@ -62,6 +63,7 @@ _EXPENSES = {Code.BANK, Code.MARKETPLACE, Code.COMMISSION, Code.SAMPLES}
 _PRODUCT = re.compile(r"\d{5}[A-Za-z]{0,2}|DCGS\w+|PADS", re.ASCII)
 
 
+@cache
 def code_of(stock_code: str) -> Code:
     """The meaning of a stock code. One that is not known is taken for a product's."""
     if stock_code.startswith("gift_0001_"):

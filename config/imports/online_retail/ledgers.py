@@ -106,9 +106,10 @@ def stock_changes(
 def lines_by_source(sources: Iterable[tuple[str, int]]) -> dict[tuple[str, int], OrderLine]:
     """Imported order lines by invoice and place."""
     wanted = set(sources)
-    numbers = {number for number, _ in wanted}
-    rows = OrderLine.objects.filter(source_kind=FORMAT, source_document__in=numbers).select_related(
-        "order__channel"
-    )
+    rows = OrderLine.objects.filter(
+        source_kind=FORMAT,
+        source_document__in={number for number, _ in wanted},
+        source_row__in={row for _, row in wanted},
+    ).select_related("order__channel")
     by_source = {(line.source_document, line.source_row or 0): line for line in rows}
     return {source: by_source[source] for source in wanted}

@@ -251,6 +251,10 @@ def test_an_unfinished_condition_is_left_out_of_the_preview(
     answer = operations_client.get(url("rule_preview", saved))
     assert answer.context["left_out"] == 1
     assert answer.context["found"].matched == 3
+    save(operations_client, saved, do=f"add_group:{root}")
+    answer = operations_client.get(url("rule_preview", saved))
+    assert answer.context["left_out"] == 2
+    assert answer.context["found"].matched == 3
 
 
 @pytest.mark.requirement("R15")

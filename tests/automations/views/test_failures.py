@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from automations.models.failures import Failure, FailureAction
 from automations.models.runs import Effect, Run, StepRun
 from backoffice.models import TimelineEntry, User
 from orders.models.orders import Order
-from support.models import Ticket
+from support.models import Queue, Ticket
 from tests.automations import factories as make
 from tests.automations.views import story
 from tests.bed.databases import Database, at_once
@@ -47,7 +48,7 @@ def test_a_case_says_why_it_stopped_what_is_done_what_is_not_and_what_helps(
     page = support_client.get(f"/failures/{case.pk}/").content.decode()
     order = Order.objects.get()
     assert "Choose another queue and retry." in page
-    assert "Tagged high-value" in page or "high-value" in page
+    assert "Tagged high-value" in page
     assert "Open a ticket for the export desk by hand." in page
     assert f"order {order.number}" in page
     assert "Retry may fail again" in page
@@ -84,14 +85,12 @@ def test_support_edits_the_queue_and_retries_and_the_ticket_is_opened_once(
     page = support_client.get(f"/failures/{case.pk}/").content.decode()
     assert "<del>export</del> <ins>parcels</ins>" in page
     order = Order.objects.get()
-    told = support_client.get(f"/timeline/orders.order/{order.pk}/")
     words = list(
         TimelineEntry.objects.filter(subject="orders.order", subject_id=order.pk).values_list(
             "text", flat=True
         )
     )
     assert any("Edited queue" in said for said in words)
-    assert told.status_code in (200, 404)
 
 
 @pytest.mark.django_db
@@ -144,18 +143,19 @@ def test_two_people_retry_at_once_and_the_effect_happens_once(
     committed_db: Database, make_user: MakeUser
 ) -> None:
     (case,) = story.failed_run()
-    from support.models import Queue
-
     Queue.objects.filter(slug="export").update(is_active=True)
     clients = [signed_in(make_user("support")), signed_in(make_user("operations"))]
 
-    def go(client: Client) -> Any:
-        answer = press(client, case, "retry")
-        connections.close_all()
-        return answer.status_code
+    def pressing(client: Client) -> Callable[[], int]:
+        def go() -> int:
+            answer = press(client, case, "retry")
+            connections.close_all()
+            return int(answer.status_code)
 
-    codes = at_once([lambda client=client: go(client) for client in clients])
-    assert sorted(codes) == [204, 409]
+        return go
+
+    codes = at_once([pressing(client) for client in clients])
+    assert sorted(map(str, codes)) == ["204", "409"]
     make.work_all()
     assert Ticket.objects.count() == 1
     assert fresh(case).state == "resolved"
@@ -199,8 +199,6 @@ def test_cases_of_one_cause_are_listed_and_retried_together(support_client: Clie
     assert "3 open cases of this cause" in page
     listing = support_client.get(f"/failures/?view=open&cause={cases[0].cause}").content.decode()
     assert "3 cases, £1,920.00 at stake, first due" in listing
-    from support.models import Queue
-
     Queue.objects.filter(slug="export").update(is_active=True)
     ids = ",".join(str(case.pk) for case in cases)
     answer = support_client.post("/failures/_/bulk/failures.retry/", {"ids": ids}, **HTMX)
@@ -250,7 +248,8 @@ def test_the_changed_subject_is_told_with_both_values(support_client: Client) ->
     Order.objects.update(subtotal="712.00", total="712.00", version=9)
     page = support_client.get(f"/failures/{case.pk}/").content.decode()
     assert "Changed since." in page
-    assert "£640.00" in page and "£712.00" in page
+    assert "£640.00" in page
+    assert "£712.00" in page
 
 
 @pytest.mark.django_db
