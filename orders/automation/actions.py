@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from automations.actions import Call, Done, Outcome, Rejected, Risk, SetAction, actions
 from backoffice.actors import Actors
@@ -13,15 +13,15 @@ from orders.models.orders import Order
 from orders.services.cancelling import cancel_orders
 from orders.services.holds import hold_orders, release_orders
 from orders.services.outcomes import Outcomes
-from orders.services.tags import add_tags, remove_tags
+from orders.services.tags import tag_orders, untag_orders
 
 
-def _sets(calls: Sequence[Call]) -> list[list[int]]:
-    """Positions of calls that can go together: the same parameters, each order once."""
-    sets: dict[tuple[tuple[tuple[str, Any], ...], int], list[int]] = {}
-    seen: dict[tuple[tuple[tuple[str, Any], ...], int], int] = {}
+def _sets(calls: Sequence[Call], *, alike: bool) -> list[list[int]]:
+    """Positions of calls that can go together: each order once, of the same parameters if asked."""
+    sets: dict[tuple[Any, int], list[int]] = {}
+    seen: dict[tuple[Any, int], int] = {}
     for position, call in enumerate(calls):
-        params = tuple(sorted(call.params.items()))
+        params = tuple(sorted(call.params.items())) if alike else ()
         turn = seen.get((params, call.subject_id), 0)
         seen[params, call.subject_id] = turn + 1
         sets.setdefault((params, turn), []).append(position)
@@ -29,11 +29,17 @@ def _sets(calls: Sequence[Call]) -> list[list[int]]:
 
 
 class _OrderAction(SetAction):
-    """One set service on orders; subclasses say which and in which words."""
+    """One set service on orders; subclasses say which and in which words.
+
+    `alike`: the service takes the same parameters for all its orders, so calls are put together by
+    their parameters; else by order alone, whatever rules they come from.
+    """
 
     subject = "orders.order"
+    alike: ClassVar[bool] = True
 
-    def write(self, order_ids: list[int], params: Mapping[str, Any], actor: Actors) -> Outcomes:
+    def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
+        """Write for these orders; `params` by the order's id, equal ones when `alike`."""
         raise NotImplementedError
 
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
@@ -41,18 +47,24 @@ class _OrderAction(SetAction):
 
     def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
         answers: dict[int, Done | Outcome] = {}
-        for positions in _sets(calls):
+        for positions in _sets(calls, alike=self.alike):
             part = {calls[position].subject_id: position for position in positions}
-            params = calls[positions[0]].params
+            params = {pk: calls[position].params for pk, position in part.items()}
             actor = Actors({pk: calls[position].actor for pk, position in part.items()})
-            done = self.write(list(part), params, actor)
+            done = self.write(params, actor)
             for order in done.changed:
-                answers[part[order.pk]] = Done(self.told(params, already=False))
+                answers[part[order.pk]] = Done(self.told(params[order.pk], already=False))
             for order in done.unchanged:
-                answers[part[order.pk]] = Done(self.told(params, already=True), already=True)
+                says = self.told(params[order.pk], already=True)
+                answers[part[order.pk]] = Done(says, already=True)
             for pk, error in done.refused.items():
                 answers[part[pk]] = Rejected(str(error))
         return [answers[position] for position in range(len(calls))]
+
+
+def _same(params: Mapping[int, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The parameters that all orders of a set share."""
+    return next(iter(params.values()))
 
 
 def _shown(value: Any) -> str:
@@ -78,9 +90,10 @@ class AddTag(_OrderAction):
     form = TagForm
     permission = "orders.tag_order"
     writes = ("order.tags",)
+    alike = False
 
-    def write(self, order_ids: list[int], params: Mapping[str, Any], actor: Actors) -> Outcomes:
-        return add_tags(order_ids, [params["tag"]], actor=actor)
+    def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
+        return tag_orders({pk: [given["tag"]] for pk, given in params.items()}, actor=actor)
 
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
         return f"Had the tag {params['tag']} already" if already else f"Tagged {params['tag']}"
@@ -96,9 +109,10 @@ class RemoveTag(_OrderAction):
     form = TagForm
     permission = "orders.tag_order"
     writes = ("order.tags",)
+    alike = False
 
-    def write(self, order_ids: list[int], params: Mapping[str, Any], actor: Actors) -> Outcomes:
-        return remove_tags(order_ids, [params["tag"]], actor=actor)
+    def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
+        return untag_orders({pk: [given["tag"]] for pk, given in params.items()}, actor=actor)
 
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
         tag = params["tag"]
@@ -116,9 +130,10 @@ class HoldOrder(_OrderAction):
     permission = "orders.hold_order"
     writes = ("order.is_held",)
 
-    def write(self, order_ids: list[int], params: Mapping[str, Any], actor: Actors) -> Outcomes:
-        reason = Hold.Reason(params["reason"])
-        return hold_orders(order_ids, reason=reason, note=params.get("note", ""), actor=actor)
+    def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
+        given = _same(params)
+        reason, note = Hold.Reason(given["reason"]), given.get("note", "")
+        return hold_orders(list(params), reason=reason, note=note, actor=actor)
 
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
         reason = _label(params["reason"], Hold.Reason.choices)
@@ -136,9 +151,10 @@ class ReleaseOrder(_OrderAction):
     permission = "orders.release_order"
     writes = ("order.is_held",)
 
-    def write(self, order_ids: list[int], params: Mapping[str, Any], actor: Actors) -> Outcomes:
-        reason = Hold.Reason(params["reason"]) if params.get("reason") else None
-        return release_orders(order_ids, reason=reason, actor=actor)
+    def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
+        given = _same(params)
+        reason = Hold.Reason(given["reason"]) if given.get("reason") else None
+        return release_orders(list(params), reason=reason, actor=actor)
 
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
         return "Was on no such hold" if already else f"Released from hold{_which(params)}"
@@ -161,8 +177,9 @@ class CancelOrder(_OrderAction):
     risk = Risk.CUSTOMER
     writes = ("order.fulfilment", "order.is_held")
 
-    def write(self, order_ids: list[int], params: Mapping[str, Any], actor: Actors) -> Outcomes:
-        return cancel_orders(order_ids, reason=Order.CancelReason(params["reason"]), actor=actor)
+    def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
+        reason = Order.CancelReason(_same(params)["reason"])
+        return cancel_orders(list(params), reason=reason, actor=actor)
 
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
         reason = _label(params["reason"], Order.CancelReason.choices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 
@@ -14,15 +15,11 @@ from orders.models.orders import Order
 from orders.services.errors import BadTag
 from orders.services.outcomes import Outcomes, lock_orders, unknown
 
-_ADD = """
-UPDATE orders_order SET version = version + 1,
-    tags = ARRAY(SELECT DISTINCT tag FROM unnest(tags || %s::text[]) tag ORDER BY tag)
-WHERE id = ANY(%s) RETURNING id, version, tags
-"""
-_REMOVE = """
-UPDATE orders_order SET version = version + 1,
-    tags = ARRAY(SELECT tag FROM unnest(tags) tag WHERE tag <> ALL (%s::text[]) ORDER BY tag)
-WHERE id = ANY(%s) RETURNING id, version, tags
+_RETAG = """
+UPDATE orders_order o SET version = o.version + 1,
+    tags = ARRAY(SELECT json_array_elements_text(d.tags))
+FROM json_to_recordset(%s::json) AS d(id bigint, tags json)
+WHERE o.id = d.id RETURNING o.id, o.version
 """
 _TAG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -40,7 +37,6 @@ def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({clean_tag(tag) for tag in tags}))
 
 
-@transaction.atomic
 def add_tags(
     order_ids: Iterable[int],
     tags: Iterable[str],
@@ -52,10 +48,24 @@ def add_tags(
 
     Raises BadTag, StaleVersion.
     """
-    ids, wanted = set(order_ids), clean_tags(tags)
-    orders = lock_orders(ids, versions)
-    added = {order.pk: tuple(tag for tag in wanted if tag not in order.tags) for order in orders}
-    done = _retag(ids, orders, added, _ADD, list(wanted))
+    return tag_orders(dict.fromkeys(order_ids, tuple(tags)), versions=versions, actor=actor)
+
+
+@transaction.atomic
+def tag_orders(
+    tags: Mapping[int, Iterable[str]],
+    *,
+    versions: Mapping[int, int] | None = None,
+    actor: Acting,
+) -> Outcomes:
+    """As add_tags, with tags of its own for each order, by its id."""
+    wanted = _cleaned(tags)
+    orders = lock_orders(wanted, versions)
+    added = {
+        order.pk: tuple(tag for tag in wanted[order.pk] if tag not in order.tags)
+        for order in orders
+    }
+    done = _retag(set(wanted), orders, added, keep=True)
     _tell(done.changed, added, "Tagged", actor)
     if done.changed:
         signals.orders_tagged.send(
@@ -68,7 +78,6 @@ def add_tags(
     return done
 
 
-@transaction.atomic
 def remove_tags(
     order_ids: Iterable[int],
     tags: Iterable[str],
@@ -80,10 +89,23 @@ def remove_tags(
 
     Announces orders_untagged. Raises BadTag, StaleVersion.
     """
-    ids, wanted = set(order_ids), clean_tags(tags)
-    orders = lock_orders(ids, versions)
-    removed = {order.pk: tuple(tag for tag in wanted if tag in order.tags) for order in orders}
-    done = _retag(ids, orders, removed, _REMOVE, list(wanted))
+    return untag_orders(dict.fromkeys(order_ids, tuple(tags)), versions=versions, actor=actor)
+
+
+@transaction.atomic
+def untag_orders(
+    tags: Mapping[int, Iterable[str]],
+    *,
+    versions: Mapping[int, int] | None = None,
+    actor: Acting,
+) -> Outcomes:
+    """As remove_tags, with tags of its own for each order, by its id."""
+    wanted = _cleaned(tags)
+    orders = lock_orders(wanted, versions)
+    removed = {
+        order.pk: tuple(tag for tag in wanted[order.pk] if tag in order.tags) for order in orders
+    }
+    done = _retag(set(wanted), orders, removed, keep=False)
     _tell(done.changed, removed, "Tag removed:", actor)
     if done.changed:
         signals.orders_untagged.send(
@@ -96,20 +118,31 @@ def remove_tags(
     return done
 
 
+def _cleaned(tags: Mapping[int, Iterable[str]]) -> dict[int, tuple[str, ...]]:
+    """Many orders often get the same tags: each set is cleaned once."""
+    given = {pk: tuple(several) for pk, several in tags.items()}
+    cleaned = {several: clean_tags(several) for several in set(given.values())}
+    return {pk: cleaned[several] for pk, several in given.items()}
+
+
 def _retag(
     ids: set[int],
     orders: list[Order],
     difference: Mapping[int, tuple[str, ...]],
-    statement: str,
-    tags: list[str],
+    *,
+    keep: bool,
 ) -> Outcomes:
-    """Write the tags of the orders that differ, in one statement, sorted and each once."""
+    """Add (`keep`) or take off what differs, in one statement; the orders are under lock."""
     changed = {order.pk: order for order in orders if difference[order.pk]}
+    for pk, order in changed.items():
+        rest = set(order.tags) - set(difference[pk])
+        order.tags = sorted(rest | set(difference[pk]) if keep else rest)
     if changed:
+        rows = json.dumps([{"id": pk, "tags": order.tags} for pk, order in changed.items()])
         with connection.cursor() as cursor:
-            cursor.execute(statement, [tags, list(changed)])
-            for pk, version, now in cursor.fetchall():
-                changed[pk].version, changed[pk].tags = version, now
+            cursor.execute(_RETAG, [rows])
+            for pk, version in cursor.fetchall():
+                changed[pk].version = version
     return Outcomes(
         changed=list(changed.values()),
         unchanged=[order for order in orders if not difference[order.pk]],
