@@ -74,10 +74,12 @@ class Slice:
         return {code: max(sold * 2 // 7, 2) for code, sold in self.weekly_sales.items()}
 
     def opening_delivery(self) -> dict[str, int]:
-        """What fills the shelves on the first day: enough to stand well above the reorder point."""
+        """What fills the shelves on the first day: most stand well above their reorder point."""
         coming = units_by_code(self.open_orders)
         return {
-            code: 3 * point + coming.get(code, 0) for code, point in self.reorder_points.items()
+            code: coming.get(code, 0) + (0 if is_thin(code) else 3 * point)
+            for code, point in self.reorder_points.items()
+            if code in coming or not is_thin(code)
         }
 
     @property
