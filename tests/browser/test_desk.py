@@ -9,15 +9,18 @@ from playwright.sync_api import Page, expect
 
 from backoffice.actors import person
 from backoffice.models import User
+from finance.models.ledger import JournalEntry
 from finance.models.refunds import Refund
 from finance.services.refunds import request_refund
 from orders.models.orders import Order
 from orders.services.drafts import Address
+from orders.services.returns import NewReturn, NewReturnLine, request_returns
+from orders.services.shipping import ship_order
 from support.models import Ticket
 from tests.bed.browsers import CheckAxe, OpenPage, SignIn, Troubles
 from tests.finance.factories import pay
 from tests.inventory.factories import make_sku
-from tests.orders.factories import fresh, line, make_channel, place
+from tests.orders.factories import fresh, line, make_channel, make_customer, place
 from tests.support.factories import open_ticket
 
 LISTS = (
@@ -70,6 +73,15 @@ def test_axe_finds_nothing_on_empty_and_filled_screens(
     refund = request_refund(order, None, Refund.Reason.GOODWILL, actor=person(support_user))
     sku = order.lines.get().sku
     assert sku is not None
+    customer = make_customer()
+    shipped = a_paid_order(2)
+    ship_order(shipped.pk, actor=person(support_user))
+    coming = NewReturn(
+        shipped.channel,
+        (NewReturnLine(1, order_line_id=shipped.lines.get().pk),),
+        order_id=shipped.pk,
+    )
+    (back,) = request_returns([coming], actor=person(support_user))
     sign_in(page, administrator_user)
     details = (
         f"/orders/{order.number}/",
@@ -77,6 +89,10 @@ def test_axe_finds_nothing_on_empty_and_filled_screens(
         f"/tickets/{ticket.number}/",
         f"/queues/{ticket.queue.slug}/",
         f"/finance/refunds/{refund.number}/",
+        f"/finance/payments/{order.payments.get().number}/",
+        f"/finance/ledger/{JournalEntry.objects.latest('pk').number}/",
+        f"/customers/{customer.number}/",
+        f"/returns/{back.number}/",
     )
     for address in (*LISTS, *details):
         ready(page, address)
