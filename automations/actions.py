@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from django import forms
 
 from automations.registry import Registry
 from backoffice.actors import Actor
+from backoffice.money import Money
 
 
 class Risk(StrEnum):
@@ -39,11 +41,25 @@ class Done:
     `says` is the sentence timelines and runs show; `link` names what it made.
 
     `already` marks an effect that had nothing to do (the tag was there), so nothing was written.
+    `undo` is what `Action.undo` needs to take the effect back, as JSON; None: it can't be.
     """
 
     says: str
     link: tuple[str, int] | None = None
     already: bool = False
+    undo: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one effect counts for against a rule's limits."""
+
+    money: Money | None = None
+    units: int = 0
+    messages: int = 0
+
+
+NOTHING = Counts()
 
 
 class Outcome(Exception):
@@ -70,12 +86,26 @@ class InDoubt(Outcome):
     """It may have happened: look it up or ask a person, never repeat it blindly."""
 
 
+class Unsure(Outcome):
+    """What would be done is not certain enough: a person confirms or corrects the draft.
+
+    `draft` are the parameters the action would take, `confidence` is from 0 to 1.
+    """
+
+    def __init__(self, message: str, draft: Mapping[str, Any], confidence: Decimal) -> None:
+        super().__init__(message)
+        self.draft = draft
+        self.confidence = confidence
+
+
 class Action:
     """A thing rules can do to a subject.
 
     `form` validates the parameters; `permission` is what the rule's owner must hold; `writes`
     names the payload paths it changes, so that a rule's own work does not look like a changed
-    world; `external` marks an effect outside PostgreSQL.
+    world; `external` marks an effect outside PostgreSQL. `subject` empty: it suits every kind of
+    record. `decided_by` names the role of which a person must agree before it is done, each time:
+    it never runs by a rule alone.
     """
 
     key: ClassVar[str]
@@ -86,11 +116,31 @@ class Action:
     writes: ClassVar[tuple[str, ...]] = ()
     risk: ClassVar[Risk] = Risk.NONE
     external: ClassVar[bool] = False
+    decided_by: ClassVar[str] = ""
     version: ClassVar[int] = 1
 
     def execute(self, call: Call) -> Done:
         """Take one effect in the caller's transaction; raises an Outcome when it is not done."""
         raise NotImplementedError
+
+    def lane(self, params: Mapping[str, Any]) -> str:
+        """The connector an external action calls, from its parameters as the document has them."""
+        raise NotImplementedError
+
+    def counts(self, params: Mapping[str, Any]) -> Counts:
+        """What one effect counts for against limits, from cleaned parameters."""
+        return NOTHING
+
+    def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
+        """Take an effect back by a counter-action, given what `Done.undo` kept.
+
+        Runs in the caller's transaction; raises Rejected with the reason when it can't be.
+        """
+        raise Rejected("This can't be undone.")
+
+    def undo_in_words(self, done: Mapping[str, Any]) -> str:
+        """What undoing would do, in words."""
+        return f"Undo “{self.label}”"
 
     def in_words(self, params: Mapping[str, Any]) -> str:
         """The step in words, from its parameters as the document stores them."""

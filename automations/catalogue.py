@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from automations.conditions.fields import Catalogue, Facts, Field, Kind, ListField, Lists
 from automations.conditions.values import read, stored_instant
-from automations.triggers import Country, Tags, Trigger
+from automations.triggers import Country, Source, Tags
 from backoffice.money import Money
 
 # The sibling `previous_state` holds what `state` was before the fact.
@@ -149,9 +149,9 @@ def catalogue_of(payload_class: Any) -> Catalogue:
     return Catalogue(reader.fields, reader.lists)
 
 
-def catalogue_for(trigger: Trigger) -> Catalogue:
-    """The fields that conditions on this trigger may name."""
-    return catalogue_of(trigger.payload_class)
+def catalogue_for(source: Source) -> Catalogue:
+    """The fields that conditions on this trigger or scan may name."""
+    return catalogue_of(source.payload_class)
 
 
 # How each kind is written; text, bool and whole numbers go as they are.
@@ -257,11 +257,11 @@ def typed(catalogue: Catalogue, facts: Facts) -> dict[str, Any]:
 Upcaster = Callable[[dict[str, Any], dict[str, Any]], Stored]
 
 
-def upcast(trigger: Trigger, version: int, facts: Facts, lists: Lists) -> Stored:
+def upcast(source: Source, version: int, facts: Facts, lists: Lists) -> Stored:
     """Facts of an older payload version in today's form; raises KeyError without an upcaster."""
     stored: Stored = dict(facts), {path: _copied(items) for path, items in lists.items()}
-    upcasters: Mapping[int, Upcaster] = trigger.upcasters
-    for step in range(version, trigger.version):
+    upcasters: Mapping[int, Upcaster] = source.upcasters
+    for step in range(version, source.version):
         stored = upcasters[step](*stored)
     return stored
 

@@ -56,7 +56,7 @@ def risk_pill(risk: str) -> SafeString:
 
 def rules_for(user: User) -> QuerySet[Rule]:
     """All rules, with what the views of the list ask."""
-    live = Activation.objects.filter(rule=OuterRef("pk"), until_at=None)
+    live = Activation.objects.in_force().filter(rule=OuterRef("pk"))
     waits = Document.objects.filter(rule=OuterRef("pk"), state=Document.State.SUBMITTED)
     cases = Failure.objects.filter(rule=OuterRef("pk")).exclude(state=Failure.State.RESOLVED)
     return Rule.objects.annotate(
@@ -266,7 +266,7 @@ def replaces(document: Document) -> str:
 
 
 def with_live(rows: QuerySet[Document]) -> QuerySet[Document]:
-    live = Activation.objects.filter(rule=OuterRef("rule"), until_at=None)
+    live = Activation.objects.in_force().filter(rule=OuterRef("rule"))
     return rows.select_related("rule", "submitted_by").annotate(
         live_version=Subquery(live.values("document__version")[:1])
     )

@@ -1,4 +1,4 @@
-"""What a domain offers as a trigger: a fact it announces, with a typed payload."""
+"""What rules start on: facts a domain announces, and records that schedules and buttons go to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, NewType
 
+from django.db.models import QuerySet
 from django.dispatch import Signal
 
 from automations.registry import Registry
@@ -43,29 +44,56 @@ class Fact:
     history: bool = False
 
 
-class Trigger:
-    """A kind of fact that rules can start on.
+class Source:
+    """What an event tells of its subject, and how to tell it again from now's rows.
 
     `payload_class` is a frozen dataclass; its typed fields are what conditions see: str, int,
     bool, Decimal, Money, date, datetime, time, timedelta, Country, Tags, nested frozen dataclasses
     and tuples of them (lists). A field `previous_state` beside `state` is what it was before.
     Within a `version` fields are only added; `upcasters` bring stored facts and lists from a
-    version to the next, as pure functions.
+    version to the next, as pure functions. `customer` is the path of the text that tells one
+    customer from another, empty where the payload has none: limits per customer count by it.
     """
 
     key: ClassVar[str]
     label: ClassVar[str]
     example: ClassVar[str]
     subject: ClassVar[str]
-    signal: ClassVar[Signal]
     payload_class: ClassVar[type]
+    customer: ClassVar[str] = ""
     version: ClassVar[int] = 1
     upcasters: ClassVar[Mapping[int, Callable[[dict[str, Any], dict[str, Any]], Any]]] = {}
 
-    # Both take the shape the signal and the subject give them, so subclasses declare their own
-    # parameters: facts(**sent) -> Sequence[Fact]; current(ids) -> Mapping[int, payload].
-    facts: Callable[..., Sequence[Fact]]
+    # current(ids) -> the same payload by id, from now's rows; a record that is gone is left out.
     current: Callable[[Iterable[int]], Mapping[int, Any]]
 
 
+class Trigger(Source):
+    """A kind of fact that rules can start on."""
+
+    signal: ClassVar[Signal]
+
+    # Takes the shape the signal gives it, so subclasses declare their own parameters:
+    # facts(**sent) -> Sequence[Fact].
+    facts: Callable[..., Sequence[Fact]]
+
+
+class Scan(Source):
+    """A kind of record that schedules go over and buttons stand on. Its key is its subject.
+
+    `rows()` are all records, of the subject's model; `columns` says where the ORM finds a payload
+    path, so that conditions on it thin out the rows in PostgreSQL: a lookup, and for money those of
+    the amount and the currency. What has no column is judged in Python.
+    """
+
+    rows: Callable[[], QuerySet[Any]]
+    columns: ClassVar[Mapping[str, str | tuple[str, str]]] = {}
+
+
 triggers: Registry[Trigger] = Registry(Trigger)
+scans: Registry[Scan] = Registry(Scan)
+
+
+def source(key: str) -> Source | None:
+    """The trigger or scan of this key; None when no app offers it any more."""
+    return triggers.get(key) or scans.get(key)

@@ -6,8 +6,10 @@ the rule is then not false but unknown, which may have to become a case.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from automations.conditions.fields import Catalogue, Facts, Kind
@@ -83,16 +85,21 @@ R = TypeVar("R")
 class RuleIndex(Generic[R]):
     """Rules of one trigger, found by an event's facts in time that does not grow with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Iterable[tuple[R, list[EqualityKey]]] = ()) -> None:
+        """Put each rule under that of its equality keys which fewest rules share, or under none."""
+        given = list(rules)
+        shared = Counter(
+            (key.key, value) for _, keys in given for key in keys for value in key.values
+        )
         self._always: list[R] = []
         self._by_key: dict[str, tuple[Kind, dict[Any, list[R]], list[R]]] = {}
+        for rule, keys in given:
+            if not keys:
+                self._always.append(rule)
+                continue
+            self._add(rule, min(keys, key=partial(_crowd, shared)))
 
-    def add(self, rule: R, keys: list[EqualityKey]) -> None:
-        """Add a rule under the first of its equality keys, or for every event."""
-        if not keys:
-            self._always.append(rule)
-            return
-        chosen = keys[0]
+    def _add(self, rule: R, chosen: EqualityKey) -> None:
         _, by_value, every = self._by_key.setdefault(chosen.key, (chosen.kind, {}, []))
         every.append(rule)
         for value in chosen.values:
@@ -108,3 +115,10 @@ class RuleIndex(Generic[R]):
             elif value in by_value:
                 found.extend(by_value[value])
         return found
+
+
+def _crowd(
+    shared: Counter[tuple[str, Any]], known: EqualityKey
+) -> tuple[int, tuple[int, int, str]]:
+    """How many rules an event that has one of the key's values would still have to be asked."""
+    return max(shared[known.key, value] for value in known.values), _width(known)

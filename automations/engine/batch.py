@@ -2,49 +2,67 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 
-from automations.actions import Action
-from automations.engine import database, steps, truth, work
-from automations.engine.compiled import Compiled, compiled
+from automations.actions import Risk
+from automations.engine import flow, pauses, steps, truth, work
+from automations.engine.compiled import Compiled, compiled, uid_at
 from automations.engine.failures import RunCase, open_run_cases, resolve_run_cases
-from automations.engine.in_force import ALL, business_zone, stopped_now
+from automations.engine.in_force import Moment, moment, stopped_now
 from automations.engine.inputs import Inputs
+from automations.engine.limits import Limits
+from automations.engine.pauses import Asked
 from automations.engine.stake import stake_of
-from automations.engine.steps import Doing, Trouble, Troubles
+from automations.engine.steps import Doing, Hand
 from automations.engine.subjects import Versions
+from automations.engine.truth import Trouble, Troubles
 from automations.engine.work import Work
 from automations.models.failures import Failure
 from automations.models.rules import Rule
 from automations.models.runs import Run, StepRun
+from automations.rules.cursor import CursorLost
+from automations.rules.document import Ask, Do, Wait
 
 STOPPED = "The rule is stopped."
+HELD = (
+    Failure.Error.MISSING,
+    Failure.Error.DOUBT,
+    Failure.Error.QUESTION,
+    Failure.Error.UNSURE,
+)
+# A long loop is cut into transactions, so that nothing is locked for long.
+SECONDS = 5.0
 Subject = tuple[str, int]
 
 
 class Batch:
     """Runs in hand, under lock. `do` acts and writes everything that came of it.
 
-    Runs whose subject someone else holds are left as they are, due.
+    Runs whose subject or limit someone else holds are left as they are, due.
     """
 
     def __init__(self, works: list[Work]) -> None:
         wanted: dict[str, set[int]] = defaultdict(set)
         for one in works:
             wanted[one.subject].add(one.subject_id)
-        self.versions = Versions(wanted)
-        works = [one for one in works if not self.versions.busy(one.subject, one.subject_id)]
-        self.works = works
-        self.now = database.now().astimezone(business_zone())
+        versions = Versions(wanted)
+        works = [one for one in works if not versions.busy(one.subject, one.subject_id)]
+        self.at: Moment = moment()
         documents = compiled(one.document_id for one in works)
         self.rules = {key: rule for key, rule in documents.items() if isinstance(rule, Compiled)}
         self.unusable = {key: str(rule) for key, rule in documents.items() if key not in self.rules}
-        names = Rule.objects.filter(pk__in={one.rule_id for one in works})
+        self.hand = Hand(self.rules, versions, Limits(works, self.rules, self.at))
+        self.works = [one for one in works if not self.hand.limits.busy(one)]
+        names = Rule.objects.filter(pk__in={one.rule_id for one in self.works})
         self.names = dict(names.values_list("pk", "name"))
         self.inputs: dict[tuple[int, str], Inputs] = {}
         self.confirmed: set[int] = set()
+        self.acted: set[int] = set()
+        self.asked: dict[int, Asked] = {}
         self.cases: list[RunCase] = []
+        self.until = time.monotonic() + SECONDS
 
     def do(self) -> int:
         """Rounds in which each subject's foremost run does one step, until none can go on.
@@ -52,18 +70,24 @@ class Batch:
         Answers how many runs it worked on.
         """
         queues = self._queues()
-        while queues:
+        while queues and time.monotonic() < self.until:
             self._round([queue[0] for queue in queues.values()])
             for subject, queue in list(queues.items()):
                 while queue and not queue[0].acting:
                     queue.popleft()
                 if not queue:
                     del queues[subject]
+        self.hand.limits.write()
         work.write(self.works)
         open_run_cases(self.cases)
         ended = [one.id for one in self.works if one.has_case and one.state in work.FINISHED]
         resolve_run_cases(ended)
         return len(self.works)
+
+    @property
+    def lanes(self) -> set[str]:
+        """The connectors that have work to do after this batch."""
+        return {one.lane for one in self.works if one.lane and one.state == Run.State.DUE}
 
     def _queues(self) -> dict[Subject, deque[Work]]:
         """The runs of each subject: event by event, each event's rules by position."""
@@ -74,16 +98,19 @@ class Batch:
 
     def _round(self, works: list[Work]) -> None:
         self._begin([one for one in works if one.id not in self.confirmed])
+        self._arrive([one for one in works if one.acting and (one.leaving or not one.cursor)])
         doing: dict[str, list[Doing]] = defaultdict(list)
         for one in self._not_stopped([one for one in works if one.acting]):
-            rule = self.rules[one.document_id]
-            uid = rule.uid_at(one.cursor)
-            action = rule.actions[uid]
-            name, inputs = self.names[one.rule_id], self._inputs(rule, uid, action)
-            doing[action.key].append(Doing(one, rule, name, uid, inputs))
+            if (ready := self._stand(one)) is not None:
+                doing[ready.rule.actions[ready.uid].key].append(ready)
+        pauses.end_by_events([one for one in works if one.state == Run.State.WAITING])
         for several in doing.values():
             action = several[0].rule.actions[several[0].uid]
-            self._fail(works, steps.perform(action, several, self.versions))
+            if action.risk != Risk.NONE:
+                several = self._still_true(several)
+            if several:
+                self._fail(works, steps.perform(action, several, self.hand))
+                self.acted.update(each.work.id for each in several)
 
     def _begin(self, works: list[Work]) -> None:
         """What a run needs before its first step of this transaction: a usable version, truth."""
@@ -95,38 +122,98 @@ class Batch:
         }
         self._fail(works, broken)
         works = [one for one in works if one.id not in broken]
-        self._fail(works, truth.confirm(works, self.rules, self.versions, self.now))
-        for one in works:
-            if not one.cursor:
-                one.cursor = self.rules[one.document_id].next_cursor("") or ""
+        over = [one for one in works if one.leaving and isinstance(self._step(one), Wait)]
+        pauses.end_by_events(over)
+        works = [one for one in works if one.acting]
+        self._fail(works, truth.confirm(works, self.rules, self.hand.versions, self.at.now))
 
-    def _inputs(self, rule: Compiled, uid: str, action: Action) -> Inputs:
-        known = self.inputs.get((rule.document_id, uid))
+    def _step(self, one: Work) -> object:
+        return self.rules[one.document_id].steps.get(uid_at(one.cursor))
+
+    def _arrive(self, works: list[Work]) -> None:
+        """Take each run to its next step; a run that has none is done."""
+        deciding = [one for one in works if not self.rules[one.document_id].is_plain]
+        if deciding:
+            truth.refresh(deciding, self.rules, self.hand.versions)
+        for one in works:
+            rule, step = self.rules[one.document_id], self._step(one)
+            if one.leaving and isinstance(step, Wait):
+                pauses.end_wait(one, step)
+            try:
+                if not flow.advance(one, rule, self.at.now):
+                    one.end(Run.State.DONE, one.outcome or "Nothing was to be done.")
+            except flow.ListUnknown as error:
+                says = f"It can't be known what {error} holds."
+                self._fail([one], {one.id: (Failure.Error.MISSING, says)})
+            except CursorLost as error:
+                self._fail([one], {one.id: (Failure.Error.BUG, str(error))})
+
+    def _stand(self, one: Work) -> Doing | None:
+        """What the step at hand asks of a run: an action to do here, else it stands still there."""
+        rule, step = self.rules[one.document_id], self._step(one)
+        if isinstance(step, Wait):
+            pauses.begin_wait(one, step)
+        elif isinstance(step, Ask):
+            self._hold(one, pauses.ask(one, rule, step, self.at.now))
+        elif isinstance(step, Do):
+            if (asked := pauses.consent(one, rule, step.uid, self.at.now)) is not None:
+                self._hold(one, asked)
+            elif rule.actions[step.uid].external and not one.shadow:
+                one.lane = rule.lanes[step.uid]
+            else:
+                name, inputs = self.names[one.rule_id], self._inputs(rule, step)
+                return Doing(one, rule, name, step.uid, inputs)
+        return None
+
+    def _hold(self, one: Work, asked: Asked | None) -> None:
+        if asked is not None:
+            self.asked[one.id] = asked
+            self._fail([one], {one.id: asked.trouble})
+
+    def _still_true(self, several: list[Doing]) -> list[Doing]:
+        """Before money and messages the world is looked at again, also within a transaction."""
+        again = [
+            each.work for each in several if each.rule.must_rebuild and each.work.id in self.acted
+        ]
+        troubles = truth.confirm(again, self.rules, self.hand.versions, self.at.now)
+        self._fail(again, troubles)
+        return [each for each in several if each.work.acting]
+
+    def _inputs(self, rule: Compiled, step: Do) -> Inputs:
+        known = self.inputs.get((rule.document_id, step.uid))
         if known is None:
-            known = Inputs(rule.steps[uid], action, rule.catalogue)
-            self.inputs[rule.document_id, uid] = known
+            known = Inputs(step, rule.actions[step.uid], rule.catalogues[step.uid])
+            self.inputs[rule.document_id, step.uid] = known
         return known
 
     def _not_stopped(self, works: list[Work]) -> list[Work]:
         """Asked of the database right before each effect; what is stopped is kept for later."""
         stopped = stopped_now()
         for one in works:
-            if one.rule_id in stopped or ALL in stopped:
-                one.end(Run.State.PARKED, STOPPED)
+            if stopped.holds(one.rule_id) and not one.shadow:
+                one.park(Run.Parked.STOP, STOPPED)
         return [one for one in works if one.acting]
 
     def _fail(self, works: Iterable[Work], troubles: Troubles) -> None:
         for one in works if troubles else ():
             if one.id in troubles:
-                error, says = troubles[one.id]
-                held = error in (Failure.Error.MISSING, Failure.Error.DOUBT)
-                one.end(Run.State.HELD if held else Run.State.FAILED, says)
-                one.has_case = True
-                rule = self.rules.get(one.document_id)
-                self.cases.append(_case(one, rule, (error, says)))
+                self.cases += fail(one, self.rules, troubles[one.id], self.asked.get(one.id))
 
 
-def _case(one: Work, rule: Compiled | None, trouble: Trouble) -> RunCase:
+def fail(
+    one: Work, rules: truth.Rules, trouble: Trouble, asked: Asked | None = None
+) -> list[RunCase]:
+    """A run that can't go on by itself: the case to open, none for a shadow, which only ends."""
+    error, says = trouble
+    one.end(Run.State.HELD if error in HELD else Run.State.FAILED, says)
+    if one.shadow:
+        one.end(Run.State.SKIPPED, says)
+        return []
+    one.has_case = True
+    return [_case(one, rules.get(one.document_id), trouble, asked)]
+
+
+def _case(one: Work, rule: Compiled | None, trouble: Trouble, asked: Asked | None) -> RunCase:
     error, says = trouble
     return RunCase(
         run_id=one.id,
@@ -142,6 +229,9 @@ def _case(one: Work, rule: Compiled | None, trouble: Trouble) -> RunCase:
         done=_done(one),
         not_done=rule.words_from(one.cursor) if rule else (),
         at_stake=stake_of(rule.catalogue, one.seen[0]) if rule else None,
+        role=asked.question.role if asked else "",
+        due_at=asked.due_at if asked else None,
+        detail={"on_timeout": asked.question.on_timeout} if asked else {},
     )
 
 

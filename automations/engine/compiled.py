@@ -27,9 +27,12 @@ from automations.conditions.rechecking import (
 from automations.engine import database
 from automations.rules.canonical import content_hash
 from automations.rules.cursor import next_step
-from automations.rules.document import Do, RuleDocument, walk_steps
+from automations.rules.document import Do, ForEach, If, RuleDocument, bodies, walk_steps
+from automations.rules.limits import Line, One, lines_of, ones_of
 from automations.rules.parsing import read_document
-from automations.triggers import Trigger, triggers
+from automations.rules.validating import Registries
+from automations.rules.words import Teller
+from automations.triggers import Source, scans, source, triggers
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +44,11 @@ class Unusable(Exception):
     """A document that must not act as it stands; the message says why and what to do."""
 
 
+def uid_at(cursor: str) -> str:
+    """The step a cursor stands at; empty before the first."""
+    return cursor.rpartition("/")[2].partition(":")[0]
+
+
 @dataclass(frozen=True)
 class Compiled:
     """A document ready to be matched and run."""
@@ -49,34 +57,62 @@ class Compiled:
     rule_id: int
     version: int
     document: RuleDocument
-    trigger: Trigger
+    source: Source
     catalogue: Catalogue
     predicate: Predicate
 
     @cached_property
-    def steps(self) -> dict[str, Do]:
-        """The steps that act, by uid, in reading order."""
-        found = (step for _, step in walk_steps(self.document.steps) if isinstance(step, Do))
-        return {step.uid: step for step in found}
+    def steps(self) -> dict[str, Any]:
+        """Every step by uid, those in branches and loops too, in reading order."""
+        return {step.uid: step for _, step in walk_steps(self.document.steps)}
 
     @cached_property
     def actions(self) -> dict[str, Action]:
-        """The action of each of these steps, by uid."""
-        return {uid: actions[step.do] for uid, step in self.steps.items()}
+        """The action of each step that acts, by uid, in reading order."""
+        return {uid: actions[step.do] for uid, step in self.steps.items() if isinstance(step, Do)}
+
+    @cached_property
+    def lanes(self) -> dict[str, str]:
+        """The connector of each step that acts outside, by uid."""
+        return {
+            uid: action.lane(self.steps[uid].params)
+            for uid, action in self.actions.items()
+            if action.external
+        }
+
+    @cached_property
+    def limit_lines(self) -> tuple[Line, ...]:
+        """The limits on what all its runs do together."""
+        return lines_of(self.document)
+
+    @cached_property
+    def limit_ones(self) -> tuple[One, ...]:
+        """The limits for one subject and one customer."""
+        return ones_of(self.document)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether its steps are done one after the other, whatever the facts are."""
+        return not any(isinstance(step, If | ForEach) for step in self.steps.values())
 
     @cached_property
     def must_rebuild(self) -> bool:
         """Whether time or other records can make it untrue while its subject stands unchanged."""
-        own = self.trigger.subject.partition(".")[2]
+        own = self.source.subject.partition(".")[2]
         tops = {path.partition(".")[0] for path in (*self.catalogue.fields, *self.catalogue.lists)}
         others = {path.partition(".")[0] for path in paths_read(self.document.when)} - {own}
         return bool(others & tops or flags_for_recheck(self.document.when).on_the_clock)
 
     def written_before(self, cursor: str) -> tuple[str, ...]:
-        """The payload paths that the steps before a cursor have written."""
-        uids = list(self.actions)
-        done = uids[: uids.index(self.uid_at(cursor))] if cursor else []
-        return tuple(sorted({path for uid in done for path in self.actions[uid].writes}))
+        """The payload paths that the steps before a cursor write; for plain documents."""
+        uids = list(self.steps)
+        done = uids[: uids.index(uid_at(cursor))] if cursor else []
+        return self.written_by(done)
+
+    def written_by(self, uids: Iterable[str]) -> tuple[str, ...]:
+        """The payload paths that these steps write."""
+        known = [self.actions[uid] for uid in uids if uid in self.actions]
+        return tuple(sorted({path for action in known for path in action.writes}))
 
     def recheck(self, written: tuple[str, ...]) -> Recheck:
         """The predicate of "still true?" for a run that has written these paths."""
@@ -105,8 +141,8 @@ class Compiled:
         """Its steps, in words."""
         return self.words_from("")
 
-    def next_cursor(self, cursor: str) -> str | None:
-        """The step after a cursor, the first for an empty one; None at the end."""
+    def plain_next(self, cursor: str) -> str | None:
+        """The step after a cursor, the first for an empty one, None at the end; plain documents."""
         if cursor not in self._following:
             found = next_step(self.document, cursor or None)
             self._following[cursor] = found.cursor if found else None
@@ -114,32 +150,59 @@ class Compiled:
 
     @cached_property
     def _following(self) -> dict[str, str | None]:
-        """Of a document without branches and loops the way is always the same."""
         return {}
 
-    def uid_at(self, cursor: str) -> str:
-        """The step a cursor stands at."""
-        return cursor.rpartition("/")[2].partition(":")[0]
+    @cached_property
+    def catalogues(self) -> dict[str, Catalogue]:
+        """What each step sees, by uid: inside a loop its item too."""
+        found: dict[str, Catalogue] = {}
+        self._see(self.document.steps, self.catalogue, found)
+        return found
+
+    def _see(self, steps: list[Any], catalogue: Catalogue, found: dict[str, Catalogue]) -> None:
+        for step in steps:
+            found[step.uid] = catalogue
+            inner = catalogue.with_item(step.for_each) if isinstance(step, ForEach) else catalogue
+            for _, body in bodies(step):
+                self._see(body, inner, found)
+
+    @cached_property
+    def tests(self) -> dict[str, Predicate]:
+        """The question of each branch, by uid."""
+        params = self.document.param_values
+        return {
+            uid: compile_condition(step.test, self.catalogues[uid], params)
+            for uid, step in self.steps.items()
+            if isinstance(step, If)
+        }
 
     def action_at(self, cursor: str) -> str:
-        """The key of the action a cursor stands at; empty before the first step."""
-        action = self.actions.get(self.uid_at(cursor))
+        """The key of the action a cursor stands at; empty where no action is done."""
+        action = self.actions.get(uid_at(cursor))
         return action.key if action else ""
 
     def words_from(self, cursor: str) -> list[str]:
         """What is still to be done from a cursor on, in words."""
         uids = list(self.steps)
-        start = uids.index(self.uid_at(cursor)) if cursor else 0
-        return [self._in_words(uid) for uid in uids[start:]]
+        start = uids.index(uid_at(cursor)) if cursor else 0
+        return [self.step_words(uid) for uid in uids[start:]]
 
-    def _in_words(self, uid: str) -> str:
-        action = self.actions[uid]
+    def step_words(self, uid: str) -> str:
+        """One step in words."""
+        step = self.steps[uid]
         try:
-            return action.in_words(self.steps[uid].params)
+            if isinstance(step, Do):
+                return self.actions[uid].in_words(step.params)
+            said = self._teller.step(step)
+            return said[:1].upper() + said[1:]
         except Exception:
             # Words for people must not stop the work that they describe.
-            logger.exception("%s has no words for %s", action.key, self.steps[uid].params)
-            return action.label
+            logger.exception("Step %s of document %s has no words", uid, self.document_id)
+            return self.actions[uid].label if uid in self.actions else step.shape
+
+    @cached_property
+    def _teller(self) -> Teller:
+        return Teller(self.document, Registries())
 
     @cached_property
     def keys(self) -> list[EqualityKey]:
@@ -189,10 +252,12 @@ def _checked(
         raise Unusable("The content of this version is not what was approved.")
     document = read_document(text)
     _check_contracts(pins)
-    trigger = triggers[document.trigger_key or ""]
-    catalogue = catalogue_for(trigger)
+    known = source(document.source_key)
+    if known is None:
+        raise Unusable(f"Nothing offers {document.source_key} any more.")
+    catalogue = catalogue_for(known)
     predicate = compile_condition(document.when, catalogue, document.param_values)
-    return Compiled(document_id, rule_id, version, document, trigger, catalogue, predicate)
+    return Compiled(document_id, rule_id, version, document, known, catalogue, predicate)
 
 
 def _check_contracts(pins: list[str]) -> None:
@@ -200,6 +265,7 @@ def _check_contracts(pins: list[str]) -> None:
     for pin in pins:
         name, _, version = pin.rpartition("=")
         kind, _, key = name.partition(" ")
-        known: Any = {"trigger": triggers, "action": actions}.get(kind)
+        registries: dict[str, Any] = {"trigger": triggers, "scan": scans, "action": actions}
+        known = registries.get(kind)
         if known is not None and (key not in known or str(known[key].version) != version):
             raise Unusable(f"The {kind} {key} has changed since this version was approved.")

@@ -23,7 +23,7 @@ COUNT = """
 WITH gone AS (DELETE FROM automations_runclaim WHERE id = ANY(%s) RETURNING run_ids)
 UPDATE automations_run r SET crash_count = coalesce(r.crash_count, 0)
     + CASE WHEN cardinality(gone.run_ids) = 1 THEN 1 ELSE 0 END
-FROM gone WHERE r.id = ANY(gone.run_ids) AND r.state = 'due'
+FROM gone WHERE r.id = ANY(gone.run_ids) AND r.state IN ('due', 'waiting')
 RETURNING r.id, r.crash_count
 """
 

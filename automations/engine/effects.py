@@ -9,19 +9,20 @@ from automations.engine import database
 TAKE = """
 INSERT INTO automations_effect (run_id, uid, target, generation, action, state, request_hash,
     reference)
-SELECT r.run_id, r.uid, '', %s, %s, 'confirmed', '', ''
-FROM unnest(%s::bigint[], %s::text[]) AS r(run_id, uid)
-ON CONFLICT DO NOTHING RETURNING run_id
+SELECT r.run_id, r.uid, r.target, %s, %s, 'confirmed', '', ''
+FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS r(run_id, uid, target)
+ON CONFLICT DO NOTHING RETURNING run_id, uid, target
 """
 UNDO = """
-DELETE FROM automations_effect e USING unnest(%s::bigint[], %s::text[]) AS r(run_id, uid)
-WHERE e.run_id = r.run_id AND e.uid = r.uid AND e.target = '' AND e.generation = %s
+DELETE FROM automations_effect e
+USING unnest(%s::bigint[], %s::text[], %s::text[]) AS r(run_id, uid, target)
+WHERE e.run_id = r.run_id AND e.uid = r.uid AND e.target = r.target AND e.generation = %s
 """
 # A deliberate repeat would be the next generation.
 FIRST = 0
 
-# A run and the step it stands at.
-Target = tuple[int, str]
+# A run, the step it stands at, and the items of the loops around it (flow.target_of).
+Target = tuple[int, str, str]
 
 
 def key(run_id: int, uid: str, target: str = "", generation: int = FIRST) -> str:
@@ -29,9 +30,10 @@ def key(run_id: int, uid: str, target: str = "", generation: int = FIRST) -> str
     return f"{run_id}:{uid}:{target}:{generation}"
 
 
-def take(targets: Sequence[Target], action: str) -> set[int]:
-    """Claim these effects; answers the runs that may act, which no one can do twice."""
-    return {row[0] for row in database.fetch(TAKE, FIRST, action, *_arrays(targets))}
+def take(targets: Sequence[Target], action: str) -> set[Target]:
+    """Claim these effects; answers those that may be taken, which no one can do twice."""
+    rows = database.fetch(TAKE, FIRST, action, *_arrays(targets))
+    return {(row[0], row[1], row[2]) for row in rows}
 
 
 def give_back(targets: Sequence[Target]) -> None:
@@ -40,7 +42,8 @@ def give_back(targets: Sequence[Target]) -> None:
         database.write(UNDO, *_arrays(targets), FIRST)
 
 
-def _arrays(targets: Sequence[Target]) -> tuple[str, str]:
-    """Two arrays side by side; a uid is letters, digits, - and _, so it needs no quotes."""
-    uids = ",".join(uid for _, uid in targets)
-    return database.ids(run_id for run_id, _ in targets), "{" + uids + "}"
+def _arrays(targets: Sequence[Target]) -> tuple[str, str, str]:
+    """Three arrays side by side; uids and items are of letters, digits and -_:/ alone."""
+    run_ids, uids, items = zip(*targets, strict=True)
+    quoted = ",".join(f'"{item}"' for item in items)
+    return database.ids(run_ids), "{" + ",".join(uids) + "}", "{" + quoted + "}"

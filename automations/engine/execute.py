@@ -8,11 +8,11 @@ import socket
 from collections.abc import Sequence
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import DatabaseError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
-from automations.engine import crashes, work
+from automations.engine import crashes, wake, work
 from automations.engine.batch import Batch
-from automations.engine.in_force import ALL, stopped_now
+from automations.engine.in_force import stopped_now
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def worker() -> str:
 
 def execute_batch(limit: int = work.BATCH) -> int:
     """Do the runs that are due, oldest first; answers how many were worked on."""
-    if ALL in stopped_now():
+    if stopped_now().everything:
         return 0
     with transaction.atomic():
         note, run_ids = work.claim(worker(), limit)
@@ -33,7 +33,8 @@ def execute_batch(limit: int = work.BATCH) -> int:
     try:
         with transaction.atomic():
             return _in_hand(note, run_ids)
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
+        # A deadlock, a timeout, a connection that is gone: the same runs may pass in a moment.
         logger.exception("The database refused a batch of %s runs", len(run_ids))
         _let_go(note)
         return 0
@@ -50,7 +51,12 @@ def _in_hand(note: int, run_ids: Sequence[int]) -> int:
     if not work.hold(note):
         return 0
     works = work.load(run_ids)
-    worked_on = Batch(works).do() if works else 0
+    worked_on = 0
+    if works:
+        batch = Batch(works)
+        worked_on = batch.do()
+        for lane in batch.lanes:
+            wake.soon("call", lane)
     work.drop(note)
     return worked_on
 

@@ -55,6 +55,9 @@ class RunCase:
     not_done: Sequence[str] = ()
     at_stake: Money | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    # Of a question: who may answer, and until when.
+    role: str = ""
+    due_at: datetime | None = None
 
 
 def in_general(says: str) -> str:
@@ -96,9 +99,10 @@ def _from_run(case: RunCase, rule: Rule, now: datetime) -> Failure:
         at_stake_currency=case.at_stake.currency if case.at_stake else "",
         fallback=rule.fallback,
         owner=None,
+        role=case.role,
         priority=priority,
         opened_at=now,
-        due_at=now + DUE[priority],
+        due_at=case.due_at or now + DUE[priority],
     )
 
 
@@ -113,6 +117,7 @@ _TOLD_AGAIN = (
     "done",
     "not_done",
     "detail",
+    "role",
     "due_at",
 )
 
@@ -134,6 +139,16 @@ def open_run_cases(cases: Sequence[RunCase]) -> None:
     for failure in again:
         told = {name: getattr(failure, name) for name in _TOLD_AGAIN}
         _reopen(known[failure.key], told)
+
+
+def open_again(cases: Sequence[Failure]) -> None:
+    """Open cases about what goes on; one that is closed opens again, an open one stays as it is."""
+    Failure.objects.bulk_create(cases, ignore_conflicts=True)
+    for kind in {case.kind for case in cases}:
+        by_key = {case.key: case for case in cases if case.kind == kind}
+        for key, known in _locked(kind, by_key).items():
+            if known.state == Failure.State.RESOLVED:
+                _reopen(known, {name: getattr(by_key[key], name) for name in ("says", "due_at")})
 
 
 def open_event_cases(event_ids: Sequence[int]) -> None:

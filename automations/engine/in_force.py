@@ -1,50 +1,91 @@
-"""Which versions act now, and what is stopped: read at the start of each matching transaction."""
+"""Which versions act now, and what is stopped: read at the start of each transaction."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from automations.conditions.fields import Facts
-from automations.conditions.indexing import RuleIndex
+from automations.conditions.indexing import EqualityKey, RuleIndex
 from automations.engine import database
 from automations.engine.compiled import Compiled, compiled
+from automations.rules.document import On
 from backoffice.models import LegalEntity
 
 ACTIVE = """
-SELECT a.rule_id, a.document_id, r.position FROM automations_activation a
-JOIN automations_rule r ON r.id = a.rule_id WHERE a.until_at IS NULL ORDER BY r.position, r.id
+SELECT a.id, a.rule_id, a.document_id, r.position, a.mode = 'shadow',
+    CASE WHEN a.looked_at IS NULL THEN a.first_look END
+FROM automations_activation a JOIN automations_rule r ON r.id = a.rule_id
+WHERE a.until_at IS NULL ORDER BY r.position, r.id
 """
-MOMENT = """
-SELECT now(), (SELECT value FROM automations_epoch LIMIT 1),
-    ARRAY(SELECT coalesce(rule_id, 0) FROM automations_stop WHERE lifted_at IS NULL)
+STOPPED = """
+ARRAY(SELECT rule_id FROM automations_stop WHERE lifted_at IS NULL AND rule_id IS NOT NULL),
+ARRAY(SELECT lane FROM automations_stop WHERE lifted_at IS NULL AND lane <> ''),
+EXISTS (SELECT 1 FROM automations_stop WHERE lifted_at IS NULL AND rule_id IS NULL AND lane = '')
 """
-# Stands for all rules among the ids of stopped ones.
-ALL = 0
+MOMENT = f"SELECT now(), (SELECT value FROM automations_epoch LIMIT 1), {STOPPED}"  # noqa: S608
+
+
+class Stopped(NamedTuple):
+    """What must not act: rules, connectors (by lane), or everything."""
+
+    rules: frozenset[int]
+    lanes: frozenset[str]
+    everything: bool
+
+    def holds(self, rule_id: int, lane: str = "") -> bool:
+        """Whether a step of this rule, through this connector, is stopped."""
+        return self.everything or rule_id in self.rules or (lane != "" and lane in self.lanes)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLook:
+    """Runs that may act before someone has looked: so many, or until a time."""
+
+    activation_id: int
+    after: int | None
+    since: datetime | None
+    reviewer_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """A rule's version in force."""
+    """A rule's version in force, or one that runs in its shadow."""
 
     rule_id: int
     document_id: int
     position: int
     compiled: Compiled
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Everything in force at one epoch."""
+    """Everything in force at one epoch. `first_looks` are those still waited for, by document."""
 
     epoch: int
     zone: ZoneInfo
     by_trigger: Mapping[str, RuleIndex[Active]]
+    by_rule: Mapping[int, tuple[Active, ...]]
+    first_looks: Mapping[int, FirstLook]
 
-    def candidates(self, trigger: str, facts: Facts) -> list[Active]:
-        """The rules that an event of this trigger could concern."""
+    @property
+    def triggers(self) -> list[str]:
+        """The triggers that any rule starts on."""
+        return list(self.by_trigger)
+
+    def candidates(self, trigger: str, facts: Facts, rule_id: int | None = None) -> list[Active]:
+        """The rules that an event could concern; `rule_id` is the one it is addressed to."""
+        if rule_id is not None:
+            return [
+                active
+                for active in self.by_rule.get(rule_id, ())
+                if active.compiled.source.key == trigger
+            ]
         known = self.by_trigger.get(trigger)
         return known.candidates(facts) if known else []
 
@@ -55,7 +96,7 @@ class Moment:
 
     now: datetime
     rules: Rules
-    stopped: frozenset[int]
+    stopped: Stopped
 
 
 _current: Rules | None = None
@@ -64,18 +105,19 @@ _current: Rules | None = None
 def moment() -> Moment:
     """The rules in force, read again only when the epoch says that something changed."""
     global _current
-    now, epoch, stopped = database.fetch(MOMENT)[0]
+    now, epoch, *stopped = database.fetch(MOMENT)[0]
     if _current is None or _current.epoch != epoch:
         _current = _load(epoch)
-    return Moment(now.astimezone(_current.zone), _current, frozenset(stopped))
+    return Moment(now.astimezone(_current.zone), _current, _stopped(*stopped))
 
 
-def stopped_now() -> frozenset[int]:
-    """The rules that are stopped at this very statement; ALL among them stops every one."""
-    found = database.fetch(
-        "SELECT coalesce(rule_id, 0) FROM automations_stop WHERE lifted_at IS NULL"
-    )
-    return frozenset(row[0] for row in found)
+def stopped_now() -> Stopped:
+    """What is stopped at this very statement."""
+    return _stopped(*database.fetch(f"SELECT {STOPPED}")[0])
+
+
+def _stopped(rules: list[int], lanes: list[str], everything: bool) -> Stopped:
+    return Stopped(frozenset(rules), frozenset(lanes), everything)
 
 
 def business_zone() -> ZoneInfo:
@@ -86,13 +128,37 @@ def business_zone() -> ZoneInfo:
 
 def _load(epoch: int) -> Rules:
     found = database.fetch(ACTIVE)
-    documents = compiled(row[1] for row in found)
-    by_trigger: dict[str, RuleIndex[Active]] = {}
-    for rule_id, document_id, position in found:
+    documents = compiled(row[2] for row in found)
+    by_trigger: dict[str, list[tuple[Active, list[EqualityKey]]]] = defaultdict(list)
+    by_rule: dict[int, list[Active]] = defaultdict(list)
+    looks: dict[int, FirstLook] = {}
+    for activation_id, rule_id, document_id, position, shadow, first_look in found:
         rule = documents[document_id]
         # An unusable version has no trigger to speak of: it matches nothing, and its screen and
         # the log say so.
-        if isinstance(rule, Compiled):
-            active = Active(rule_id, document_id, position, rule)
-            by_trigger.setdefault(rule.trigger.key, RuleIndex()).add(active, rule.keys)
-    return Rules(epoch, business_zone(), by_trigger)
+        if not isinstance(rule, Compiled):
+            continue
+        active = Active(rule_id, document_id, position, rule, shadow)
+        by_rule[rule_id].append(active)
+        if isinstance(rule.document.trigger, On):
+            by_trigger[rule.source.key].append((active, rule.keys))
+        if first_look is not None:
+            looks[document_id] = _first_look(activation_id, database.loads(first_look))
+    return Rules(
+        epoch,
+        business_zone(),
+        {trigger: RuleIndex(known) for trigger, known in by_trigger.items()},
+        {rule_id: tuple(known) for rule_id, known in by_rule.items()},
+        looks,
+    )
+
+
+def _first_look(activation_id: int, raw: dict[str, object]) -> FirstLook:
+    since = raw.get("from")
+    after = raw.get("after")
+    return FirstLook(
+        activation_id,
+        int(str(after)) if after is not None else None,
+        datetime.fromisoformat(str(since)) if since is not None else None,
+        int(str(raw["reviewer"])),
+    )

@@ -6,8 +6,10 @@ import time
 from typing import Any
 
 from automations.actions import Action
-from automations.conditions.fields import Catalogue
+from automations.conditions.fields import Catalogue, Facts, Lists
 from automations.conditions.tree import field_of
+from automations.engine import flow
+from automations.engine.compiled import Compiled
 from automations.engine.work import Work
 from automations.rules.document import Do, text_of
 from automations.rules.parameters import StepParameters, clean
@@ -48,23 +50,26 @@ class Inputs:
     def __init__(self, step: Do, action: Action, catalogue: Catalogue) -> None:
         self._step, self._action, self._catalogue = step, action, catalogue
         values = step.params.values()
-        self._reads_facts = any(text_of(value) or field_of(value) for value in values)
+        # Whether what is given depends on the subject, and not on the document alone.
+        self.reads_facts = any(text_of(value) or field_of(value) for value in values)
         self._parameters: dict[str, StepParameters] = {}
         self._cleaned: dict[str, Given] = {}
 
-    def of(self, work: Work) -> Given:
+    def of(self, work: Work, rule: Compiled) -> Given:
         """The values, and the form's cleaned data; raises ParametersInvalid."""
-        edited = work.overrides.get(self._step.uid)
+        edited = work.overrides.get(work.cursor)
         if edited is not None:
             return edited, clean(self._action, edited)
-        values = self._resolver(work.params).values(*self._seen(work))
+        values = self._resolver(work.params).values(*self._seen(work, rule))
         key = repr(values)
         if key not in self._cleaned:
             self._cleaned[key] = as_json(values), _cleaned(self._action, key, values)
         return self._cleaned[key]
 
-    def _seen(self, work: Work) -> Any:
-        return work.seen if self._reads_facts else ({}, {})
+    def _seen(self, work: Work, rule: Compiled) -> tuple[Facts, Lists]:
+        if not self.reads_facts:
+            return {}, {}
+        return flow.facts_at(work, rule, work.cursor), work.seen[1]
 
     def _resolver(self, params: dict[str, Any]) -> StepParameters:
         key = repr(params)

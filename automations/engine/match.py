@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,12 +16,12 @@ from automations.conditions.leaves import Verdict
 from automations.conditions.rechecking import Seen
 from automations.engine import database, telling, wake
 from automations.engine.failures import RunCase, open_event_cases, open_run_cases
-from automations.engine.in_force import ALL, Active, Moment, moment
+from automations.engine.in_force import Active, Moment, moment
 from automations.engine.stake import stake_of
 from automations.models.failures import Failure
 from automations.models.rules import RULE_SPAN
 from automations.models.runs import Run, run_id
-from automations.triggers import triggers
+from automations.triggers import source
 
 logger = logging.getLogger(__name__)
 
@@ -36,31 +36,38 @@ WITH taken AS (
         FOR UPDATE SKIP LOCKED)
     RETURNING event_id
 )
-SELECT e.id, e.trigger, e.subject, e.subject_id, e.subject_version, e.payload_version, e.facts,
-    e.lists, e.cause_run_id, e.depth
-FROM automations_event e JOIN taken ON e.id = taken.event_id ORDER BY e.id
+SELECT taken.event_id, e.trigger, e.subject, e.subject_id, e.subject_version, e.payload_version,
+    e.facts, e.lists, e.cause_run_id, e.depth, e.rule_id
+FROM taken LEFT JOIN automations_event e ON e.id = taken.event_id
+    AND (e.trigger = ANY(%s) OR e.rule_id IS NOT NULL)
+ORDER BY taken.event_id
 """
-# A run's id holds its event and its rule, so a chain is walked along the key alone.
-CHAINS = """
-WITH RECURSIVE chain AS (
-    SELECT e.id AS start, e.cause_run_id AS run, 1 AS length FROM automations_event e
-    WHERE e.id = ANY(%s) AND e.cause_run_id IS NOT NULL
-    UNION ALL
-    SELECT c.start, e.cause_run_id, c.length + 1 FROM chain c
-    JOIN automations_event e ON e.id = c.run / %s
-    WHERE e.cause_run_id IS NOT NULL AND c.length < %s
+CAUSES = "SELECT id, cause_run_id FROM automations_event WHERE id = ANY(%s)"
+# Some waiting run may end on any of the events, whether or not a rule starts on it. One that a
+# worker holds is over with waiting, and the worker asks for such events itself.
+END_WAITS = """
+WITH ended AS (
+    SELECT r.id, e.trigger FROM automations_event e JOIN automations_run r
+        ON r.subject_id = e.subject_id AND r.subject = e.subject AND r.event_id < e.id
+    WHERE e.id = ANY(%s::bigint[]) AND r.state = 'waiting' AND r.ends_on IS NOT NULL
+        AND e.trigger = ANY(r.ends_on)
+    ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED
 )
-SELECT start, array_agg(run %% %s) FROM chain GROUP BY start
+UPDATE automations_run r SET state = 'cancelled', ends_on = NULL, finished_at = clock_timestamp(),
+    outcome = 'Ended while it waited: ' || ended.trigger
+FROM ended WHERE r.id = ended.id
 """
 INSERT = """
 INSERT INTO automations_run (id, event_id, rule_id, document_id, subject, subject_id,
     subject_version, position, after_id, depth, state, cursor, attempts, trace_length, has_case,
-    outcome, params, created_at)
+    outcome, params, shadow, parked_for, created_at)
 SELECT r.id, r.event_id, r.rule_id, r.document_id, r.subject, r.subject_id, r.subject_version,
-    r.position, r.after_id, r.depth, r.state, '', 0, 0, r.has_case, r.outcome, r.params, now()
+    r.position, r.after_id, r.depth, r.state, '', 0, 0, r.has_case, r.outcome, r.params, r.shadow,
+    r.parked_for, now()
 FROM json_to_recordset(%s::json) AS r(id bigint, event_id bigint, rule_id bigint,
     document_id bigint, subject text, subject_id bigint, subject_version int, position smallint,
-    after_id bigint, depth smallint, state text, has_case boolean, outcome text, params jsonb)
+    after_id bigint, depth smallint, state text, has_case boolean, outcome text, params jsonb,
+    shadow boolean, parked_for text)
 ON CONFLICT (id) DO NOTHING RETURNING id
 """
 
@@ -76,8 +83,9 @@ class Told:
     subject_version: int
     facts: Mapping[str, Any]
     lists: Any
+    cause_run_id: int | None
     depth: int
-    chain: Sequence[int] = ()
+    rule_id: int | None
 
 
 @dataclass(slots=True)
@@ -94,32 +102,43 @@ class Found:
 
 def _told(row: tuple[Any, ...]) -> Told | None:
     key, payload_version = row[1], row[5]
-    trigger = triggers.get(key)
+    if key is None:
+        return None
+    trigger = source(key)
     if trigger is None:
         logger.warning("Event %s is of %s, which no app offers any more", row[0], key)
         return None
     facts, lists = json.loads(row[6]), json.loads(row[7]) if row[7] else {}
     if payload_version < trigger.version:
         facts, lists = upcast(trigger, payload_version, facts, lists)
-    return Told(row[0], key, row[2], row[3], row[4], facts, lists, row[9])
+    return Told(row[0], key, row[2], row[3], row[4], facts, lists, row[8], row[9], row[10])
 
 
-def claim_events(limit: int) -> tuple[int, list[Told]]:
-    """Take unmatched events off the list: how many, and those that can be judged."""
-    rows = database.fetch(CLAIM, limit)
-    events = [told for row in rows if (told := _told(row)) is not None]
-    caused = {row[0] for row in rows if row[8] is not None}
-    if caused:
-        found = database.fetch(CHAINS, list(caused), RULE_SPAN, DEEPEST, RULE_SPAN)
-        chains: dict[int, list[int]] = dict(map(tuple, found))
-        for event in events:
-            event.chain = chains.get(event.id, ())
-    return len(rows), events
+def claim_events(limit: int, triggers: Sequence[str]) -> tuple[list[int], list[Told]]:
+    """Take unmatched events off the list: their ids, and those that some rule starts on."""
+    rows = database.fetch(CLAIM, limit, triggers)
+    return [row[0] for row in rows], [told for row in rows if (told := _told(row)) is not None]
 
 
-def _circle(event: Told, active: Active) -> str | None:
+def _chains(events: Iterable[Told]) -> dict[int, set[int]]:
+    """The rules whose runs led to each event, along the keys of the runs: one query a link."""
+    links = {event.id: event.cause_run_id for event in events}
+    chains: dict[int, set[int]] = {event_id: set() for event_id in links}
+    for _ in range(DEEPEST):
+        causes = {start: run for start, run in links.items() if run is not None}
+        if not causes:
+            break
+        for start, run in causes.items():
+            chains[start].add(run % RULE_SPAN)
+        before = {run // RULE_SPAN for run in causes.values()}
+        known = dict(map(tuple, database.fetch(CAUSES, list(before))))
+        links = {start: known.get(run // RULE_SPAN) for start, run in causes.items()}
+    return chains
+
+
+def _circle(event: Told, active: Active, chain: Collection[int]) -> str | None:
     """Why this run must not be made: it would answer its own doing. None when it may."""
-    if active.rule_id in event.chain:
+    if active.rule_id in chain:
         return "This rule set off the event that starts it again, so it was stopped here."
     if event.depth >= DEEPEST:
         return f"{event.depth} runs have set each other off, so the chain was stopped here."
@@ -139,9 +158,7 @@ def _judge(event: Told, active: Active, at: Moment) -> Found | None:
     if verdict is None:
         says = telling.unknown(rule.explain(Seen(event.facts, event.lists, at.now)))
         return Found(event, active, Run.State.HELD, says, Failure.Error.MISSING)
-    if (says := _circle(event, active) or "") != "":
-        return Found(event, active, Run.State.HELD, says, Failure.Error.LOOP)
-    if active.rule_id in at.stopped or ALL in at.stopped:
+    if not active.shadow and at.stopped.holds(active.rule_id):
         return Found(event, active, Run.State.PARKED, "The rule is stopped.")
     return Found(event, active, Run.State.DUE)
 
@@ -150,25 +167,39 @@ def judge(events: Iterable[Told], at: Moment) -> list[Found]:
     """The runs that these events start; of one event, each knows the one that acts before it."""
     runs: list[Found] = []
     for event in events:
-        candidates = at.rules.candidates(event.trigger, event.facts)
+        candidates = at.rules.candidates(event.trigger, event.facts, event.rule_id)
         found = [run for active in candidates if (run := _judge(event, active, at)) is not None]
         if len(found) > 1:
             _line_up(found)
         runs += found
+    _break_circles(runs)
     return runs
+
+
+def _break_circles(runs: Iterable[Found]) -> None:
+    """Keep back the runs that their own doing led to."""
+    caused = [run for run in runs if run.event.cause_run_id is not None]
+    chains = _chains({run.event.id: run.event for run in caused}.values()) if caused else {}
+    for run in caused:
+        says = _circle(run.event, run.active, chains[run.event.id])
+        if says is not None and run.error is None:
+            run.state, run.outcome, run.error = Run.State.HELD, says, Failure.Error.LOOP
 
 
 def _line_up(found: list[Found]) -> None:
     found.sort(key=lambda run: (run.active.position, run.active.rule_id))
-    acting = [run for run in found if run.state == Run.State.DUE]
+    acting = [run for run in found if run.state == Run.State.DUE and not run.active.shadow]
     for before, run in pairwise(acting):
         run.after_id = run_id(run.event.id, before.active.rule_id)
 
 
 def _row(found: Found) -> dict[str, Any]:
     event, active = found.event, found.active
+    shadow = active.shadow
+    # A shadow's trouble is nobody's work: it only ends there.
+    troubled = found.error is not None
     return {
-        "id": run_id(event.id, active.rule_id),
+        "id": run_id(event.id, active.rule_id, shadow=shadow),
         "event_id": event.id,
         "rule_id": active.rule_id,
         "document_id": active.document_id,
@@ -178,9 +209,11 @@ def _row(found: Found) -> dict[str, Any]:
         "position": active.position,
         "after_id": found.after_id,
         "depth": event.depth,
-        "state": found.state.value,
-        "has_case": found.error is not None,
+        "state": Run.State.SKIPPED.value if shadow and troubled else found.state.value,
+        "has_case": troubled and not shadow,
         "outcome": found.outcome,
+        "shadow": shadow,
+        "parked_for": "stop" if found.state == Run.State.PARKED else "",
         "params": active.compiled.document.param_values or None,
     }
 
@@ -206,7 +239,7 @@ def insert(runs: Sequence[Found]) -> int:
     if not runs:
         return 0
     fresh = {row[0] for row in database.fetch(INSERT, database.rows(map(_row, runs)))}
-    cases = [_case(found) for found in runs if found.error is not None]
+    cases = [_case(found) for found in runs if found.error is not None and not found.active.shadow]
     open_run_cases([case for case in cases if case.run_id in fresh])
     return len(fresh)
 
@@ -228,7 +261,7 @@ def match_batch(limit: int = BATCH) -> int:
 @transaction.atomic
 def _set_aside() -> int:
     """Take the oldest waiting event off the list, for people to look at."""
-    rows = database.fetch(CLAIM, 1)
+    rows = database.fetch(CLAIM, 1, [])
     open_event_cases([row[0] for row in rows])
     return len(rows)
 
@@ -236,7 +269,9 @@ def _set_aside() -> int:
 @transaction.atomic
 def _match(limit: int) -> int:
     at = moment()
-    taken, events = claim_events(limit)
+    taken, events = claim_events(limit, at.rules.triggers)
+    if taken:
+        database.write(END_WAITS, database.ids(taken))
     if insert(judge(events, at)):
         wake.soon("execute")
-    return taken
+    return len(taken)

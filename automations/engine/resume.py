@@ -7,11 +7,13 @@ from typing import Any
 from django.utils import timezone
 
 from automations.actions import Action
-from automations.engine import effects, wake
+from automations.engine import database, effects, wake
 from automations.engine.compiled import Compiled, Unusable, compiled
+from automations.engine.flow import target_of
+from automations.engine.pauses import decided_key
 from automations.models.failures import Failure
 from automations.models.runs import Effect, Run, StepRun
-from automations.rules.cursor import next_step, step_at
+from automations.rules.cursor import step_at
 from automations.rules.document import Do
 from automations.rules.parameters import clean
 
@@ -20,6 +22,9 @@ UNKNOWN_VERSION = -1
 FIELDS = [
     "state",
     "cursor",
+    "leaving",
+    "lane",
+    "parked_for",
     "run_after",
     "attempts",
     "trace_length",
@@ -39,24 +44,30 @@ def rule_of(run: Run) -> Compiled:
     return rule
 
 
+class NoStep(Exception):
+    """The run stands at no step that acts: before its first, or at a question."""
+
+
 def step_of(run: Run) -> tuple[Do, Action]:
-    """The step the run stands at; the first when it has not begun."""
+    """The action the run stands at, the first one of plain steps when it has not begun.
+
+    Raises NoStep, Unusable, and CursorLost.
+    """
     rule = rule_of(run)
-    if run.cursor:
-        at = step_at(rule.document, run.cursor)
-    else:
-        first = next_step(rule.document, None)
-        assert first is not None  # noqa: S101 - a document without steps can't be submitted
-        at = first
-    run.cursor = at.cursor
-    return at.step, rule.actions[at.step.uid]
+    if not run.cursor and rule.is_plain:
+        run.cursor = rule.plain_next("") or ""
+    step = step_at(rule.document, run.cursor).step if run.cursor else None
+    if not isinstance(step, Do):
+        raise NoStep("This run stands at no step that could be changed or left out.")
+    return step, rule.actions[step.uid]
 
 
-def _due(run: Run) -> Run:
-    run.state, run.outcome, run.attempts = Run.State.DUE, "", 0
-    run.run_after = timezone.now()
+def due(run: Run) -> Run:
+    """Let the engine go on with it now."""
+    run.state, run.outcome, run.attempts, run.parked_for = Run.State.DUE, "", 0, ""
+    run.run_after = database.now()
     run.save(update_fields=FIELDS)
-    wake.soon("execute")
+    wake.soon("call" if run.lane else "execute", run.lane)
     return run
 
 
@@ -66,7 +77,7 @@ def retry(run: Run, failure: Failure) -> Run:
     run.crash_count = 0 if failure.error == Failure.Error.CRASH else None
     if failure.error == Failure.Error.MISSING:
         run.subject_version = UNKNOWN_VERSION
-    return _due(run)
+    return due(run)
 
 
 def given_at(run: Run) -> dict[str, Any]:
@@ -79,59 +90,76 @@ def given_at(run: Run) -> dict[str, Any]:
 def edit(
     run: Run, failure: Failure, values: dict[str, Any], before: dict[str, Any]
 ) -> tuple[Run, dict[str, dict[str, Any]]]:
-    """The same step with other input: the run, and what differs; raises ParametersInvalid."""
-    step, action = step_of(run)
+    """The same step with other input: the run, and what differs.
+
+    Raises ParametersInvalid, NoStep.
+    """
+    _, action = step_of(run)
     clean(action, values)
     changes = {
         name: {"from": before.get(name), "to": values.get(name)}
         for name in sorted({*before, *values})
         if before.get(name) != values.get(name)
     }
-    run.overrides = {**(run.overrides or {}), step.uid: values}
+    run.overrides = {**(run.overrides or {}), run.cursor: values}
     return (retry(run, failure) if changes else run), changes
 
 
-def _leave_step(run: Run, outcome: StepRun.Outcome, says: str, user_id: int) -> Run:
-    _, action = step_of(run)
+def leave(run: Run, outcome: StepRun.Outcome, says: str, user_id: int | None) -> Run:
+    """The step it stands at is over, as someone decided: the engine takes the run to the next."""
     run.trace_length += 1
     StepRun.objects.create(
         run_id=run.pk,
         number=run.trace_length,
         cursor=run.cursor,
-        action=action.key,
+        action=rule_of(run).action_at(run.cursor),
         attempt=run.attempts + 1,
         outcome=outcome,
         says=says,
         user_id=user_id,
         started_at=timezone.now(),
     )
-    following = next_step(rule_of(run).document, run.cursor)
-    if following is not None:
-        run.cursor = following.cursor
-        return _due(run)
-    run.state, run.outcome, run.finished_at = Run.State.DONE, says, timezone.now()
-    run.save(update_fields=FIELDS)
+    run.leaving, run.lane = True, ""
+    due(run)
+    run.outcome = says
+    run.save(update_fields=["outcome"])
     return run
 
 
 def skip(run: Run, reason: str, user_id: int) -> Run:
-    """Go on after the step without it."""
-    return _leave_step(run, StepRun.Outcome.SKIPPED, f"Skipped: {reason}", user_id)
+    """Go on after the step without it; raises NoStep."""
+    step_of(run)
+    return leave(run, StepRun.Outcome.SKIPPED, f"Skipped: {reason}", user_id)
 
 
 def by_hand(run: Run, reference: str, user_id: int) -> Run:
-    """Go on after the step, whose effect a person took."""
+    """Go on after the step, whose effect a person took; raises NoStep."""
     step, action = step_of(run)
-    Effect.objects.create(
+    Effect.objects.update_or_create(
         run_id=run.pk,
         uid=step.uid,
-        target="",
+        target=target_of(run.cursor),
         generation=effects.FIRST,
-        action=action.key,
-        state=Effect.State.CONFIRMED,
-        reference=reference,
+        defaults={
+            "action": action.key,
+            "state": Effect.State.CONFIRMED,
+            "reference": reference,
+            "token": None,
+            "settled_at": timezone.now(),
+        },
     )
-    return _leave_step(run, StepRun.Outcome.BY_HAND, f"Done by hand: {reference}", user_id)
+    return leave(run, StepRun.Outcome.BY_HAND, f"Done by hand: {reference}", user_id)
+
+
+def answer(run: Run, *, yes: bool, says: str, user_id: int | None) -> Run:
+    """A question is answered: with yes the run goes on, with no it ends. None: nobody answered."""
+    if not yes:
+        return end(run, says)
+    if rule_of(run).action_at(run.cursor):
+        # Someone agreed to an action: it is done now, under their word.
+        run.overrides = {**(run.overrides or {}), decided_key(run.cursor): {"by": user_id}}
+        return due(run)
+    return leave(run, StepRun.Outcome.ANSWERED, says, user_id)
 
 
 def end(run: Run, reason: str) -> Run:

@@ -9,13 +9,15 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from automations.engine import crashes, database, wake
+from automations.engine import crashes, database, questions, wake
 from automations.models.failures import Failure
 
 WAITING = """
 SELECT EXISTS (SELECT 1 FROM automations_pendingevent),
-    EXISTS (SELECT 1 FROM automations_run
-        WHERE state = 'due' AND run_after <= statement_timestamp())
+    EXISTS (SELECT 1 FROM automations_run WHERE lane = ''
+        AND state IN ('due', 'waiting') AND run_after <= statement_timestamp()),
+    ARRAY(SELECT DISTINCT lane FROM automations_run WHERE lane <> ''
+        AND state IN ('due', 'waiting') AND run_after <= statement_timestamp())
 """
 
 
@@ -24,11 +26,14 @@ def sweep() -> None:
     with transaction.atomic():
         crashes.count(crashes.find())
     _wake_cases()
-    events, runs = database.fetch(WAITING)[0]
+    questions.time_out()
+    events, runs, lanes = database.fetch(WAITING)[0]
     if events:
         wake.send("match")
     if runs:
         wake.send("execute")
+    for lane in lanes:
+        wake.send("call", lane)
 
 
 def _wake_cases() -> None:

@@ -19,10 +19,11 @@ from kombu.exceptions import KombuError
 
 logger = logging.getLogger(__name__)
 
-Stage = Literal["match", "execute"]
+Stage = Literal["match", "execute", "call"]
 TASKS: dict[Stage, str] = {
     "match": "automations.tasks.match_events",
     "execute": "automations.tasks.execute_runs",
+    "call": "automations.tasks.call_connector",
 }
 # While one wake-up is on its way, others would find the same work.
 ON_ITS_WAY_MS = 2_000
@@ -38,40 +39,43 @@ def _redis() -> redis.Redis:
     )
 
 
-def _flag(stage: Stage) -> str:
-    return f"countersign:wake:{stage}"
+def _flag(stage: Stage, lane: str) -> str:
+    return f"countersign:wake:{stage}:{lane}"
 
 
-def send(stage: Stage) -> None:
-    """Send a wake-up unless one is on its way; never raises for a broker that is down."""
+def send(stage: Stage, lane: str = "") -> None:
+    """Send a wake-up unless one is on its way; never raises for a broker that is down.
+
+    `lane` is the connector to call, empty for the other stages.
+    """
     global _quiet_until
     if time.monotonic() < _quiet_until:
         return
     try:
-        if _redis().set(_flag(stage), 1, nx=True, px=ON_ITS_WAY_MS):
-            current_app.send_task(TASKS[stage], ignore_result=True)
+        if _redis().set(_flag(stage, lane), 1, nx=True, px=ON_ITS_WAY_MS):
+            given = [lane] if lane else []
+            current_app.send_task(TASKS[stage], given, ignore_result=True)
     except (redis.RedisError, KombuError, OSError) as error:
         _quiet_until = time.monotonic() + QUIET_SECONDS
         logger.warning("No wake-up for %s, the sweep will find it: %s", stage, error)
 
 
-def arrived(stage: Stage) -> None:
+def arrived(stage: Stage, lane: str = "") -> None:
     """Work that is committed from now on needs a wake-up of its own."""
     try:
-        _redis().delete(_flag(stage))
+        _redis().delete(_flag(stage, lane))
     except redis.RedisError as error:
         logger.warning("Redis does not answer: %s", error)
 
 
-_SENDERS: dict[Stage, Callable[[], None]] = {
-    "match": partial(send, "match"),
-    "execute": partial(send, "execute"),
-}
+@cache
+def _sender(stage: Stage, lane: str) -> Callable[[], None]:
+    return partial(send, stage, lane)
 
 
-def soon(stage: Stage) -> None:
+def soon(stage: Stage, lane: str = "") -> None:
     """Send a wake-up when the transaction commits, one however often it is asked for."""
-    sender = _SENDERS[stage]
+    sender = _sender(stage, lane)
     waiting = transaction.get_connection().run_on_commit
     if not any(entry[1] is sender for entry in waiting):
         transaction.on_commit(sender, robust=True)

@@ -13,48 +13,53 @@ from automations.catalogue import upcast
 from automations.conditions.fields import Facts, Lists
 from automations.engine import database
 from automations.models.runs import Run, StepRun
-from automations.triggers import triggers
+from automations.triggers import source
 
 BATCH = 500
 
 DUE = """
 SELECT id, crash_count FROM automations_run
-WHERE state = 'due' AND run_after <= statement_timestamp()
+WHERE lane = %s AND state IN ('due', 'waiting') AND run_after <= statement_timestamp()
 ORDER BY run_after, id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 NOTE = "INSERT INTO automations_runclaim (worker, run_ids) VALUES (%s, %s::bigint[]) RETURNING id"
 HOLD = "SELECT id FROM automations_runclaim WHERE id = %s FOR UPDATE"
 LOAD = """
 SELECT r.id, r.event_id, r.rule_id, r.document_id, r.subject, r.subject_id, r.subject_version,
-    r.position, r.after_id, r.depth, r.cursor, r.attempts, r.trace_length, r.has_case,
-    r.created_at::text, r.overrides, r.params, e.trigger, e.payload_version, e.facts, e.lists
+    r.position, r.after_id, r.depth, r.cursor, r.leaving, r.lane, r.attempts, r.trace_length,
+    r.has_case, r.shadow, r.run_after::text, r.created_at::text, r.overrides, r.params, r.items,
+    r.ends_on, e.trigger, e.subject_version, e.payload_version, e.facts, e.lists
 FROM automations_run r JOIN automations_event e ON e.id = r.event_id
-WHERE r.id = ANY(%s::bigint[]) AND r.state = 'due' ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
+WHERE r.id = ANY(%s::bigint[]) AND r.lane = %s AND r.state IN ('due', 'waiting')
+    AND r.run_after <= statement_timestamp()
+ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
 """
 # Rules act on one event by position: a run waits while another worker holds the one before it.
 BEFORE = """
 SELECT id FROM automations_run WHERE id = ANY(%s::bigint[]) AND state = 'due' AND attempts = 0
-AND run_after <= statement_timestamp()
+AND lane = '' AND run_after <= statement_timestamp()
 """
 WRITE = """
 UPDATE automations_run r SET state = v.state, cursor = v.cursor, attempts = v.attempts,
     trace_length = v.trace_length, has_case = v.has_case, outcome = v.outcome,
-    subject_version = v.subject_version, overtaken = v.overtaken,
+    subject_version = v.subject_version, overtaken = v.overtaken, leaving = v.leaving,
+    lane = v.lane, parked_for = v.parked_for, ends_on = v.ends_on, items = v.items,
     run_after = CASE WHEN v.delay IS NULL THEN r.run_after
         ELSE statement_timestamp() + v.delay * interval '1 second' END,
     finished_at = CASE WHEN v.finished THEN clock_timestamp() END
 FROM json_to_recordset(%s::json) AS v(id bigint, state text, cursor text, attempts smallint,
     trace_length smallint, has_case boolean, outcome text, subject_version int, overtaken jsonb,
-    delay float, finished boolean)
+    leaving boolean, lane text, parked_for text, ends_on text[], items jsonb, delay float,
+    finished boolean)
 WHERE r.id = v.id
 """
 TRACE = """
 INSERT INTO automations_steprun (run_id, number, cursor, action, attempt, outcome, says, input,
-    link, link_id, started_at, finished_at)
+    link, link_id, undo, started_at, finished_at)
 SELECT v.run_id, v.number, v.cursor, v.action, v.attempt, v.outcome, v.says, v.input, v.link,
-    v.link_id, v.started_at, clock_timestamp()
+    v.link_id, v.undo, v.started_at, clock_timestamp()
 FROM json_to_recordset(%s::json) AS v(run_id bigint, number smallint, cursor text, action text,
-    attempt smallint, outcome text, says text, input jsonb, link text, link_id bigint,
+    attempt smallint, outcome text, says text, input jsonb, link text, link_id bigint, undo jsonb,
     started_at timestamptz)
 """
 
@@ -76,20 +81,28 @@ class Work:
     after_id: int | None
     depth: int
     cursor: str
+    leaving: bool
+    lane: str
     attempts: int
     trace_length: int
     has_case: bool
+    shadow: bool
     # As they came from the database: most runs need none of the rest.
+    raw_run_after: str
     raw_created_at: str
     raw_overrides: str | None
     raw_params: str | None
+    raw_items: str | None
+    ends_on: list[str] | None
     trigger: str
+    event_version: int
     payload_version: int
     raw_facts: str
     raw_lists: str | None
     state: Run.State = Run.State.DUE
     outcome: str = ""
     overtaken: Any = None
+    parked_for: str = ""
     delay: float | None = None
     trace: list[dict[str, Any]] = field(default_factory=list)
 
@@ -107,22 +120,41 @@ class Work:
         return json.loads(self.raw_params) if self.raw_params else {}
 
     @cached_property
-    def seen(self) -> tuple[Facts, Lists]:
-        """The event's facts and lists; a recheck puts today's in their place."""
+    def items(self) -> dict[str, Any]:
+        """What loops go over, by uid, where that differs from what the event told."""
+        return json.loads(self.raw_items) if self.raw_items else {}
+
+    @cached_property
+    def told(self) -> tuple[Facts, Lists]:
+        """The event's facts and lists."""
         facts = json.loads(self.raw_facts)
         lists = json.loads(self.raw_lists) if self.raw_lists else {}
-        trigger = triggers.get(self.trigger)
-        if trigger is not None and self.payload_version < trigger.version:
-            return upcast(trigger, self.payload_version, facts, lists)
+        known = source(self.trigger)
+        if known is not None and self.payload_version < known.version:
+            return upcast(known, self.payload_version, facts, lists)
         return facts, lists
+
+    @cached_property
+    def seen(self) -> tuple[Facts, Lists]:
+        """Its subject as it was last looked at; a recheck puts today's in its place."""
+        return self.told
+
+    @cached_property
+    def seen_version(self) -> int:
+        """The subject's version that `seen` tells of."""
+        return self.event_version
 
     @property
     def acting(self) -> bool:
-        """Whether it may go on now."""
-        return self.state == Run.State.DUE and self.delay is None
+        """Whether the engine itself may go on with it now."""
+        return self.state == Run.State.DUE and self.delay is None and self.lane == ""
 
     def end(self, state: Run.State, outcome: str) -> None:
         self.state, self.outcome = state, outcome
+
+    def park(self, why: Run.Parked, outcome: str) -> None:
+        self.end(Run.State.PARKED, outcome)
+        self.parked_for = why.value
 
     def attempted(
         self, outcome: StepRun.Outcome, says: str, *, action: str, given: Any, started: str
@@ -140,19 +172,22 @@ class Work:
             "input": given,
             "link": "",
             "link_id": None,
+            "undo": None,
             "started_at": started,
         }
         self.trace.append(entry)
         return entry
 
 
-def claim(worker: str, limit: int = BATCH) -> tuple[int, list[int]]:
+def claim(worker: str, limit: int = BATCH, lane: str = "") -> tuple[int, list[int]]:
     """Note in a transaction of its own which due runs this worker takes: the note and their ids.
+
+    A wait that is over is due like any other.
 
     A run that was in hand when a worker died is taken alone, so that only its own crashes count.
     Nothing is locked when this returns: `load` locks, and leaves out what others hold.
     """
-    due = database.fetch(DUE, limit)
+    due = database.fetch(DUE, lane, limit)
     if not due:
         return 0, []
     suspect = due[0][1] is not None
@@ -170,9 +205,9 @@ def drop(note: int) -> None:
     database.write("DELETE FROM automations_runclaim WHERE id = %s", note)
 
 
-def load(run_ids: Sequence[int]) -> list[Work]:
+def load(run_ids: Sequence[int], lane: str = "") -> list[Work]:
     """Lock the runs, in the order of their keys, and read them; those that others hold are left."""
-    works = [Work(*row) for row in database.fetch(LOAD, database.ids(run_ids))]
+    works = [Work(*row) for row in database.fetch(LOAD, database.ids(run_ids), lane)]
     held = {work.id for work in works}
     before = [work.after_id for work in works if work.after_id and work.after_id not in held]
     if not before:
@@ -195,6 +230,11 @@ def _row(work: Work) -> dict[str, Any]:
         "outcome": work.outcome,
         "subject_version": work.subject_version,
         "overtaken": work.overtaken,
+        "leaving": work.leaving,
+        "lane": work.lane,
+        "parked_for": work.parked_for,
+        "ends_on": work.ends_on,
+        "items": work.items or None,
         "delay": work.delay,
         "finished": work.state in FINISHED,
     }

@@ -14,6 +14,13 @@ from automations.actions import Risk
 from automations.models.rules import Rule
 
 
+class DocumentQuerySet(models.QuerySet["Document"]):
+    def never_in_force(self) -> DocumentQuerySet:
+        """Those that never acted; running in shadow is no acting."""
+        acted = Activation.objects.filter(document=models.OuterRef("pk"), mode=Activation.Mode.LIVE)
+        return self.filter(~models.Exists(acted))
+
+
 class Document(models.Model):
     """One submitted version of something approvable. Its content never changes."""
 
@@ -47,6 +54,8 @@ class Document(models.Model):
     submitted_at = models.DateTimeField(db_default=Now())
     decided_at = models.DateTimeField(null=True)
     draft_revision = models.IntegerField(null=True)
+
+    objects = DocumentQuerySet.as_manager()
 
     class Meta:
         permissions = [("approve_document", "Can approve what others submitted")]
@@ -110,10 +119,31 @@ class Approval(models.Model):
         return f"{self.verdict} of {self.document_id}"
 
 
-class Activation(models.Model):
-    """A period in which a document was in force for its rule. The open one acts."""
+class ActivationQuerySet(models.QuerySet["Activation"]):
+    def in_force(self) -> ActivationQuerySet:
+        """What acts now."""
+        return self.filter(mode=Activation.Mode.LIVE, until_at=None)
 
-    rule = models.ForeignKey(Rule, on_delete=models.PROTECT, related_name="activations")
+    def in_shadow(self) -> ActivationQuerySet:
+        """What runs beside it now without acting."""
+        return self.filter(mode=Activation.Mode.SHADOW, until_at=None)
+
+
+class Activation(models.Model):
+    """A period in which a document was in force. The open one acts.
+
+    A document of a rule names the rule; any other is told by kind and key (a connector's scope).
+    `shadow`: it runs beside what acts and takes no effect, so it needs no approval.
+    """
+
+    class Mode(models.TextChoices):
+        LIVE = "live", "Live"
+        SHADOW = "shadow", "In shadow"
+
+    rule = models.ForeignKey(Rule, null=True, on_delete=models.PROTECT, related_name="activations")
+    kind = models.CharField(max_length=20, db_default="rule")
+    key = models.CharField(max_length=80, db_default="")
+    mode = models.CharField(max_length=10, choices=Mode, default=Mode.LIVE, db_default="live")
     document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="activations")
     from_at = models.DateTimeField(db_default=Now())
     until_at = models.DateTimeField(null=True)
@@ -127,12 +157,27 @@ class Activation(models.Model):
         related_name="+",
         db_index=False,
     )
+    # A first look: after so many runs, or from a time on, runs are parked until the reviewer has
+    # seen what the version does. {"after": 20, "from": null, "reviewer": 7}; None: no first look.
+    first_look = models.JSONField(null=True)
+    looked_at = models.DateTimeField(null=True)
+    looked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
+
+    objects = ActivationQuerySet.as_manager()
 
     class Meta:
         constraints = [
             # Two open periods would let two versions act on one event.
             models.UniqueConstraint(
-                fields=["rule"], name="activation_open", condition=models.Q(until_at=None)
+                fields=["kind", "key", "mode"],
+                name="activation_open",
+                condition=models.Q(until_at=None),
             ),
             models.CheckConstraint(
                 condition=models.Q(until_at=None) | models.Q(until_at__gte=models.F("from_at")),
@@ -141,7 +186,12 @@ class Activation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"rule {self.rule_id}: document {self.document_id}"
+        return f"{self.kind} {self.key}: document {self.document_id}"
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether it acts now."""
+        return self.mode == self.Mode.LIVE and self.until_at is None
 
 
 class Epoch(models.Model):
@@ -154,11 +204,13 @@ class Epoch(models.Model):
 
 
 class Stop(models.Model):
-    """A stop of one rule, or of all when `rule` is None. One person sets it, two lift it.
+    """A stop of a rule, of a connector (`lane`), or of all when neither is named.
 
-    The application role may add a row; only `automations_start_again` lifts one.
+    One person sets it, two lift it. The application role may add a row; only
+    `automations_start_again` lifts one.
     """
 
+    lane = models.CharField(max_length=60, blank=True, default="", db_default="")
     rule = models.ForeignKey(Rule, null=True, on_delete=models.PROTECT, related_name="stops")
     stopped_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
@@ -186,12 +238,15 @@ class Stop(models.Model):
         constraints = [
             # A second stop of the same rule would outlive the lifting of the first.
             models.UniqueConstraint(
-                fields=["rule"],
+                fields=["rule", "lane"],
                 name="stop_open",
                 condition=models.Q(lifted_at=None),
                 nulls_distinct=False,
             ),
+            models.CheckConstraint(
+                condition=models.Q(lane="") | models.Q(rule=None), name="stop_of_one_thing"
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"stop of {self.rule_id or 'all'}"
+        return f"stop of {self.rule_id or self.lane or 'all'}"

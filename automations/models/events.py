@@ -25,6 +25,9 @@ class Event(models.Model):
     lists = models.JSONField(null=True)
     actor_kind = models.CharField(max_length=10, blank=True)
     actor_user_id = models.BigIntegerField(null=True)
+    # Of a schedule's slot or a person's button: the one rule it is for, and what makes it unique.
+    rule_id = models.BigIntegerField(null=True)
+    key = models.CharField(max_length=200, blank=True, db_default="")
     # The run that caused it, and how many runs stand before it in its chain.
     cause_run_id = models.BigIntegerField(null=True)
     depth = models.SmallIntegerField(default=0)
@@ -32,6 +35,12 @@ class Event(models.Model):
     history = models.BooleanField(default=False)
 
     class Meta:
+        constraints = [
+            # The same slot or the same press of a button would act twice.
+            models.UniqueConstraint(
+                fields=["key"], name="event_key_once", condition=~models.Q(key="")
+            ),
+        ]
         indexes = [
             # Previews and backtests read one trigger's events of a period.
             models.Index(fields=["trigger", "occurred_at"], name="event_preview"),

@@ -26,6 +26,11 @@ class Failure(models.Model):
         MISSING = "missing", "Data missing"
         LOOP = "loop", "Rules in a circle"
         DOUBT = "doubt", "In doubt"
+        QUESTION = "question", "Waits for an answer"
+        UNANSWERED = "unanswered", "Nobody answered"
+        UNSURE = "unsure", "Draft to confirm"
+        LIMIT = "limit", "Over a limit"
+        FIRST_LOOK = "first_look", "Waits for a first look"
         DOMAIN = "domain", "Reported"
 
     class Priority(models.IntegerChoices):
@@ -41,6 +46,9 @@ class Failure(models.Model):
         BY_HAND = "by_hand", "Done by hand"
         ENDED = "ended", "Run ended"
         SOLVED = "solved", "Solved"
+        ANSWERED = "answered", "Answered"
+        CHECKED = "checked", "Looked up"
+        RELEASED = "released", "Released"
 
     kind = models.CharField(max_length=80)
     key = models.CharField(max_length=120)
@@ -56,6 +64,8 @@ class Failure(models.Model):
     action = models.CharField(max_length=80, blank=True)
     subject = models.CharField(max_length=60, blank=True)
     subject_id = models.BigIntegerField(null=True)
+    # Who may answer a question; empty for everyone who works on cases.
+    role = models.CharField(max_length=20, blank=True, default="", db_default="")
     # A later one on the subject means: it changed since.
     subject_version = models.IntegerField(null=True)
     done = models.JSONField(default=list)

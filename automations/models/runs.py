@@ -14,22 +14,31 @@ from django.db.models.functions import Now
 from automations.models.rules import RULE_SPAN
 
 
-def run_id(event_id: int, rule_id: int) -> int:
-    """The id of the one run that this event can have under this rule."""
-    return event_id * RULE_SPAN + rule_id
+def run_id(event_id: int, rule_id: int, *, shadow: bool = False) -> int:
+    """The id of the one run that this event can have under this rule; of its shadow, negative."""
+    number = event_id * RULE_SPAN + rule_id
+    return -number if shadow else number
 
 
 def run_number(key: int) -> str:
-    """A run's id as people read it: `4711-3`."""
-    return f"{key // RULE_SPAN}-{key % RULE_SPAN}"
+    """A run's id as people read it: `4711-3`; a shadow's is `4711-3-shadow`."""
+    event_id, rule_id = divmod(abs(key), RULE_SPAN)
+    return f"{event_id}-{rule_id}{'-shadow' if key < 0 else ''}"
+
+
+_KEY = models.F("event_id") * models.Value(RULE_SPAN) + models.F("rule_id")
 
 
 class Run(models.Model):
-    """One event under one rule, bound to the document in force. Its id makes it unique."""
+    """One event under one rule, bound to the document in force. Its id makes it unique.
+
+    A shadow's run goes the same way and takes no effect: it notes what it would have done.
+    """
 
     class State(models.TextChoices):
         DUE = "due", "Due"
         WAITING = "waiting", "Waiting"
+        CALLING = "calling", "Under way"
         HELD = "held", "Held for a person"
         PARKED = "parked", "Parked"
         FAILED = "failed", "Failed"
@@ -37,6 +46,12 @@ class Run(models.Model):
         OVERTAKEN = "overtaken", "Overtaken"
         SKIPPED = "skipped", "Skipped"
         CANCELLED = "cancelled", "Cancelled"
+
+    class Parked(models.TextChoices):
+        STOP = "stop", "Stopped"
+        LIMIT = "limit", "Over a limit"
+        FIRST_LOOK = "first_look", "Waits for a first look"
+        CONNECTOR = "connector", "Connector down"
 
     id = models.BigIntegerField(primary_key=True)
     event_id = models.BigIntegerField()
@@ -51,8 +66,12 @@ class Run(models.Model):
     after_id = models.BigIntegerField(null=True)
     depth = models.SmallIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.DUE)
-    # The step to do next (automations.rules.cursor); empty before the first.
+    # The step it stands at (automations.rules.cursor); empty before the first. `leaving`: that step
+    # is over, so what comes next is the step after it.
     cursor = models.CharField(max_length=300, blank=True)
+    leaving = models.BooleanField(default=False, db_default=False)
+    # Who does the step: empty for the engine itself, else the connector that is called.
+    lane = models.CharField(max_length=60, blank=True, db_default="")
     run_after = models.DateTimeField(db_default=Now())
     # Attempts at the step it stands at, and attempts recorded in all.
     attempts = models.SmallIntegerField(default=0)
@@ -60,8 +79,17 @@ class Run(models.Model):
     has_case = models.BooleanField(default=False)
     # None: no crash. 0: was in a batch that died, so it is claimed alone. Then crashes alone.
     crash_count = models.SmallIntegerField(null=True)
+    # A step outside PostgreSQL is taken under a lease; every write about it names the token.
     lease_token = models.BigIntegerField(null=True)
     lease_until = models.DateTimeField(null=True)
+    shadow = models.BooleanField(default=False, db_default=False)
+    # Why it is parked; empty when it is not.
+    parked_for = models.CharField(max_length=10, choices=Parked, blank=True, db_default="")
+    # The triggers that end it while it waits.
+    ends_on = ArrayField(models.TextField(), null=True)
+    # What each loop goes over, as it was when the loop began, by uid; kept only where it differs
+    # from what the event told.
+    items = models.JSONField(null=True)
     # One sentence: how it ended, or what it waits for.
     outcome = models.TextField(blank=True)
     # Why it matched is told from the event and the document, which never change, as of
@@ -80,16 +108,32 @@ class Run(models.Model):
         constraints = [
             # One event has at most one run under a rule: the key says so.
             models.CheckConstraint(
-                condition=models.Q(
-                    id=models.F("event_id") * models.Value(RULE_SPAN) + models.F("rule_id")
-                ),
+                condition=models.Q(shadow=False, id=_KEY) | models.Q(shadow=True, id=-_KEY),
                 name="run_id_is_event_and_rule",
+            ),
+            # A lease without its end would be held for ever.
+            models.CheckConstraint(
+                condition=~models.Q(state="calling")
+                | models.Q(lease_token__isnull=False, lease_until__isnull=False),
+                name="run_calling_has_lease",
             ),
         ]
         indexes = [
-            # Workers claim what is due.
+            # Workers of a lane claim what is due, and waits that are over.
             models.Index(
-                fields=["run_after", "id"], name="run_due", condition=models.Q(state="due")
+                fields=["lane", "run_after", "id"],
+                name="run_due",
+                condition=models.Q(state__in=["due", "waiting"]),
+            ),
+            # An event that ends waits finds those of its subject.
+            models.Index(
+                fields=["subject_id", "subject"],
+                name="run_ended_by",
+                condition=models.Q(state="waiting", ends_on__isnull=False),
+            ),
+            # The sweep finds calls whose worker is gone.
+            models.Index(
+                fields=["lease_until"], name="run_lease", condition=models.Q(state="calling")
             ),
             # A rule's runs, newest first.
             models.Index(fields=["rule_id", "-id"], name="run_of_rule"),
@@ -99,7 +143,7 @@ class Run(models.Model):
             models.Index(
                 fields=["rule_id", "state"],
                 name="run_open",
-                condition=models.Q(state__in=["waiting", "held", "parked", "failed"]),
+                condition=models.Q(state__in=["waiting", "calling", "held", "parked", "failed"]),
             ),
         ]
 
@@ -121,8 +165,16 @@ class StepRun(models.Model):
         REJECTED = "rejected", "Refused"
         BUG = "bug", "Broken"
         CRASH = "crash", "Worker died"
+        DOWN = "down", "Connector down"
+        FAILED = "failed", "Definitely not done"
+        IN_DOUBT = "in_doubt", "In doubt"
+        WAITED = "waited", "Waited"
+        ASKED = "asked", "Asked a person"
+        ANSWERED = "answered", "Answered"
+        WOULD = "would", "Would have been done"
         SKIPPED = "skipped", "Skipped by a person"
         BY_HAND = "by_hand", "Done by hand"
+        UNDONE = "undone", "Undone"
 
     pk = models.CompositePrimaryKey("run_id", "number")
     run_id = models.BigIntegerField()
@@ -135,6 +187,8 @@ class StepRun(models.Model):
     input = models.JSONField(null=True)
     link = models.CharField(max_length=60, blank=True)
     link_id = models.BigIntegerField(null=True)
+    # What undoing it needs to know; None: there is nothing to undo.
+    undo = models.JSONField(null=True)
     user_id = models.BigIntegerField(null=True)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(db_default=Now())
@@ -161,9 +215,28 @@ class Effect(models.Model):
     action = models.CharField(max_length=80)
     state = models.CharField(max_length=10, choices=State, default=State.CONFIRMED)
     request_hash = models.CharField(max_length=64, blank=True)
+    # Of an effect outside: who takes it under which lease, and when that began and ended.
+    lane = models.CharField(max_length=60, blank=True, db_default="")
+    token = models.BigIntegerField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    # What the other side said, in a sentence.
+    says = models.TextField(blank=True, db_default="")
+    # What it counted against limits, so that what did not happen can be given back.
+    counted = models.JSONField(null=True)
     # What a person gave as proof when it was done by hand.
     reference = models.CharField(max_length=200, blank=True)
     at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            # What is under way or in doubt, by connector.
+            models.Index(
+                fields=["lane", "state"],
+                name="effect_open",
+                condition=models.Q(state__in=["intent", "in_doubt"]),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.run_id}:{self.uid}:{self.target}:{self.generation}"
@@ -181,3 +254,41 @@ class RunClaim(models.Model):
 
     def __str__(self) -> str:
         return f"{self.worker}: {len(self.run_ids)} runs"
+
+
+class LimitUse(models.Model):
+    """How much of a limit a period has used: one row a rule, limit and period.
+
+    `bucket` tells periods apart (`2026-11-27T14Z`, `2026-11-27`), or is the version of a first
+    look. `used` counts runs, units or messages, or is an amount in the limit's currency.
+    """
+
+    pk = models.CompositePrimaryKey("rule_id", "name", "bucket")
+    rule_id = models.BigIntegerField()
+    name = models.CharField(max_length=30)
+    bucket = models.CharField(max_length=60)
+    used = models.DecimalField(max_digits=23, decimal_places=4, db_default=0)
+    at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.rule_id} {self.name} {self.bucket}"
+
+
+class LimitMark(models.Model):
+    """A run that counted for one subject or customer of its rule."""
+
+    pk = models.CompositePrimaryKey("run_id", "name")
+    run_id = models.BigIntegerField()
+    name = models.CharField(max_length=30)
+    rule_id = models.BigIntegerField()
+    bucket = models.CharField(max_length=120)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            # How many runs of a rule one subject or customer had lately.
+            models.Index(fields=["rule_id", "name", "bucket", "at"], name="limitmark_of_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.name} {self.bucket}"

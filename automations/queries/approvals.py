@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from automations.models.documents import Approval, Document, DocumentEditor
+from automations.models.documents import Activation, Approval, Document, DocumentEditor
 from backoffice.models import User
 
 if TYPE_CHECKING:
@@ -53,4 +53,4 @@ def version_before(document: Document) -> Document | None:
     earlier = Document.objects.filter(
         kind=document.kind, key=document.key, version__lt=document.version
     )
-    return earlier.exclude(activations=None).order_by("-version").first()
+    return earlier.filter(activations__mode=Activation.Mode.LIVE).order_by("-version").first()

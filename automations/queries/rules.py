@@ -48,6 +48,10 @@ class RuleRow(TypedDict):
     open_cases: int
 
 
+CANDIDATE = [Document.State.SUBMITTED, Document.State.CHANGES, Document.State.APPROVED]
+IN_FORCE = Q(activations__until_at=None, activations__mode=Activation.Mode.LIVE)
+
+
 def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
     """All rules as RuleRow describes them, by trigger and position."""
     runs = Run.objects.filter(rule_id=OuterRef("pk"))
@@ -56,14 +60,11 @@ def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
     recent = runs.filter(pk__gte=first_since(week) * RULE_SPAN).order_by().values("rule_id")
     today = recent.filter(created_at__gte=timezone.now() - timedelta(days=1))
     cases = Failure.objects.filter(rule=OuterRef("pk")).exclude(state=Failure.State.RESOLVED)
-    candidate = Document.objects.filter(
-        rule=OuterRef("pk"),
-        state__in=[Document.State.SUBMITTED, Document.State.CHANGES, Document.State.APPROVED],
-        activations=None,
-    ).order_by("-version")
+    candidate = Document.objects.never_in_force().filter(rule=OuterRef("pk"), state__in=CANDIDATE)
+    candidate = candidate.order_by("-version")
     return (
         Rule.objects.select_related("owner")
-        .annotate(live=FilteredRelation("activations", condition=Q(activations__until_at=None)))
+        .annotate(live=FilteredRelation("activations", condition=IN_FORCE))
         .annotate(
             live_document_id=F("live__document_id"),
             live_version=F("live__document__version"),
@@ -92,17 +93,13 @@ def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
 
 def live_document(rule: Rule) -> Document | None:
     """The version in force; None when there is none."""
-    opened = Activation.objects.filter(rule=rule, until_at=None).select_related("document").first()
+    opened = Activation.objects.in_force().filter(rule=rule).select_related("document").first()
     return opened.document if opened else None
 
 
 def candidate(rule: Rule) -> Document | None:
     """The version that waits for approval or for being put in force; None when there is none."""
-    found = Document.objects.filter(
-        rule=rule,
-        state__in=[Document.State.SUBMITTED, Document.State.CHANGES, Document.State.APPROVED],
-        activations=None,
-    )
+    found = Document.objects.never_in_force().filter(rule=rule, state__in=CANDIDATE)
     return found.order_by("-version").first()
 
 

@@ -153,6 +153,10 @@ class _Comparison:
         was, now = _joining(old[1]), _joining(new[1])
         if was and now and was != now:
             self._changed(new[0], "Group", was, now)
+        never = _is_never(old[1]), _is_never(new[1])
+        if never[0] != never[1]:
+            said = {True: "empty, which is never true", False: "can be true"}
+            self._changed(new[0], "Group", said[never[0]], said[never[1]])
         pairs, gone, fresh = _pairs(_parts(*old), _parts(*new))
         for first, second in pairs:
             self.compare(first, second, before, after)
@@ -250,6 +254,11 @@ def _joining(node: Condition) -> str:
     if isinstance(node, AllOf | AnyOf) and len(node.parts) > 1:
         return _GROUP[node.shape]
     return ""
+
+
+def _is_never(node: Condition) -> bool:
+    """Whether it is an `any` without parts: nothing of it is left to tell, and it never fires."""
+    return isinstance(node, AnyOf) and not node.parts
 
 
 def compare_conditions(

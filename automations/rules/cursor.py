@@ -16,7 +16,7 @@ from automations.rules.document import ForEach, If, RuleDocument
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A step to run. `loop` is the list and position of the item it is for, None outside loops."""
+    """A step to run. `loop` is the loop and position of the item it is for, None outside loops."""
 
     cursor: str
     step: Any
@@ -78,7 +78,7 @@ class _Walker:
 
     def _item(self, frame: _Frame, step: ForEach, index: int) -> _Frame:
         prefix = f"{frame.prefix}{step.uid}:{index}/"
-        return _Frame(step.steps, prefix, (step.for_each, index), step, index)
+        return _Frame(step.steps, prefix, (step.uid, index), step, index)
 
     def items(self, frame: _Frame, step: ForEach, first: int, count: int) -> Position | None:
         for index in range(first, count):

@@ -272,6 +272,14 @@ class RuleDocument(Model):
         return self.trigger.on if isinstance(self.trigger, On) else None
 
     @property
+    def source_key(self) -> str:
+        """The trigger, or the scan that a schedule or a button goes to."""
+        start = self.trigger
+        if isinstance(start, On):
+            return start.on
+        return start.subject if isinstance(start, Every) else start.manual
+
+    @property
     def param_values(self) -> dict[str, Any]:
         """The declared value of each param, as JSON."""
         return {name: param.value for name, param in self.params.items()}

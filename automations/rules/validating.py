@@ -1,7 +1,6 @@
 """A rule document against the triggers and actions there are.
 
-What parses but can't run yet is said at its place; `RUNNABLE_STEPS`, `RUNNABLE_TRIGGERS` and
-`RUNNABLE_LIMITS` say what the engine runs.
+What parses but can't run yet is said at its place; `RUNNABLE_TRIGGERS` says what starts rules.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from automations.conditions.problems import Problem, joined
 from automations.conditions.values import PARSE
 from automations.registry import Registry
 from automations.rules.document import (
+    Ask,
     Do,
     Every,
     ForEach,
     If,
-    Limits,
     Manual,
     On,
     Param,
@@ -36,19 +35,14 @@ from automations.rules.document import (
 from automations.rules.parameters import check_parameters
 from automations.rules.parsing import DocumentInvalid, parse_document
 from automations.triggers import Trigger, triggers
+from backoffice.roles import ROLES
 
-RUNNABLE_STEPS = frozenset({"do"})
 RUNNABLE_TRIGGERS = frozenset({"on"})
-RUNNABLE_LIMITS: frozenset[str] = frozenset()
 
 MOST_STEPS = 50
 DEEPEST_STEPS = 5
 
 _NOT_YET = {
-    "wait": "Waits can't run yet.",
-    "if": "Branches can't run yet.",
-    "for_each": "Loops can't run yet.",
-    "ask": "Questions to people can't run yet.",
     "every": "Schedules can't run yet.",
     "manual": "Buttons can't run yet.",
 }
@@ -125,7 +119,7 @@ def _check_do(step: Do, world: _World, catalogue: Catalogue | None, path: str) -
     if action is None:
         yield Problem(joined(path, "do"), f"There is no action “{step.do}”.")
         return
-    if world.subject is not None and action.subject != world.subject:
+    if world.subject is not None and action.subject not in ("", world.subject):
         yield Problem(
             joined(path, "do"),
             f"“{action.label}” acts on {action.subject}, and this trigger is about "
@@ -144,15 +138,21 @@ def _check_wait(step: Wait, world: _World, path: str) -> Iterator[Problem]:
             yield Problem(at, f"“{trigger.label}” is about {trigger.subject}.")
 
 
+def _check_ask(step: Ask, path: str) -> Iterator[Problem]:
+    if step.ask.role not in ROLES:
+        roles = ", ".join(ROLES)
+        yield Problem(joined(path, "ask", "role"), f"Choose who is asked: {roles}.")
+
+
 def _check_step(
     step: Any, world: _World, catalogue: Catalogue | None, path: str
 ) -> Iterator[Problem]:
-    if step.shape not in RUNNABLE_STEPS:
-        yield Problem(path, _NOT_YET[step.shape])
     if isinstance(step, Do):
         yield from _check_do(step, world, catalogue, path)
     elif isinstance(step, Wait):
         yield from _check_wait(step, world, path)
+    elif isinstance(step, Ask):
+        yield from _check_ask(step, path)
     elif isinstance(step, If) and catalogue is not None:
         yield from check_condition(step.test, catalogue, world.params, joined(path, "if"))
 
@@ -189,10 +189,12 @@ def _check_plan(document: RuleDocument) -> Iterator[Problem]:
             yield Problem(joined(path, "uid"), f"The uid “{step.uid}” stands twice.")
 
 
-def _check_limits(limits: Limits) -> Iterator[Problem]:
-    for name in type(limits).model_fields:
-        if getattr(limits, name) is not None and name not in RUNNABLE_LIMITS:
-            yield Problem(joined("limits", name), "This limit can't be kept yet.")
+def _check_limits(world: _World) -> Iterator[Problem]:
+    if world.document.limits.per_customer is None:
+        return
+    known = world.registries.triggers.get(world.document.source_key)
+    if known is not None and not known.customer:
+        yield Problem("limits.per_customer", "This trigger does not say who the customer is.")
 
 
 def subject_of(document: RuleDocument, registries: Registries) -> str | None:
@@ -223,7 +225,7 @@ def check_document(document: RuleDocument, registries: Registries | None = None)
         found.extend(check_condition(document.when, catalogue, world.params))
     found.extend(_check_plan(document))
     found.extend(_check_steps(document.steps, world, catalogue, "steps"))
-    found.extend(_check_limits(document.limits))
+    found.extend(_check_limits(world))
     return found
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
 from automations.actions import Risk
+from automations.engine import moving
+from automations.engine.moving import Waiting
 from automations.models.documents import Activation, Approval, Document, DocumentEditor
 from automations.models.rules import Rule
 from automations.rules.parsing import read_document
@@ -23,6 +27,18 @@ SUITABLE: Mapping[str, tuple[str, ...]] = {
     Risk.CUSTOMER: (roles.OPERATIONS, roles.SUPPORT),
     Risk.NONE: (roles.OPERATIONS, roles.FINANCE, roles.SUPPORT),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLook:
+    """A pause of a new version until someone has looked: after so many runs, or from a time on."""
+
+    reviewer_id: int
+    after: int | None = None
+    since: datetime | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"reviewer": self.reviewer_id, "after": self.after, "from": self.since}
 
 
 def role_for(user: User, risk: str) -> str | None:
@@ -83,10 +99,13 @@ def approve(
     comment: str = "",
     evidence: Mapping[str, Any] | None = None,
     activate_now: bool = True,
+    first_look: FirstLook | None = None,
+    waiting: Waiting = "finish",
 ) -> Approval:
     """Agree to exactly this content, and put it in force unless told otherwise.
 
-    `sha256` is the hash the person looked at; `evidence` is what they were shown. Raises Refused.
+    `sha256` is the hash the person looked at; `evidence` is what they were shown; `waiting` says
+    what becomes of runs that wait under the version before. Raises Refused.
     """
     try:
         with transaction.atomic():
@@ -99,7 +118,7 @@ def approve(
                 actor=actor,
             )
             if activate_now:
-                _activate(document_id, actor)
+                _activate(document_id, actor, first_look, waiting)
     except Refused as refusal:
         _refused(document_id, actor, refusal)
         raise
@@ -148,20 +167,49 @@ def _turn_back(
     return Approval.objects.get(pk=given)
 
 
-def activate(document_id: int, *, actor: Actor) -> Activation:
-    """Put an approved version in force from the next matching on; raises Refused."""
+def activate(
+    document_id: int,
+    *,
+    actor: Actor,
+    first_look: FirstLook | None = None,
+    waiting: Waiting = "finish",
+) -> Activation:
+    """Put an approved version in force from the next matching on; raises Refused.
+
+    `waiting` says what becomes of runs that wait under the version before.
+    """
     try:
         with transaction.atomic():
-            opened = _activate(document_id, actor)
+            opened = _activate(document_id, actor, first_look, waiting)
     except Refused as refusal:
         _refused(document_id, actor, refusal)
         raise
     return Activation.objects.get(pk=opened)
 
 
-def _activate(document_id: int, actor: Actor) -> int:
-    opened: int = doors.call("activate_document", document_id, doors.person_id(actor))
-    text = Document.objects.values_list("text", flat=True).get(pk=document_id)
-    trigger = read_document(text).trigger_key or ""
-    Rule.objects.filter(documents=document_id).update(trigger=trigger)
+def _activate(
+    document_id: int, actor: Actor, first_look: FirstLook | None, waiting: Waiting
+) -> int:
+    document = Document.objects.get(pk=document_id)
+    opened: int = doors.call(
+        "activate_document",
+        document_id,
+        doors.person_id(actor),
+        doors.as_json(first_look.as_json()) if first_look is not None else None,
+    )
+    if document.rule_id is not None:
+        key = read_document(document.text).source_key
+        Rule.objects.filter(pk=document.rule_id).update(trigger=key)
+        moving.settle(document.rule_id, document_id, waiting)
     return opened
+
+
+def run_in_shadow(document_id: int, *, actor: Actor) -> Activation:
+    """Let a submitted or approved version run beside what acts, without effects; raises Refused."""
+    opened = doors.call("shadow_document", document_id, doors.person_id(actor))
+    return Activation.objects.get(pk=opened)
+
+
+def end_shadow(rule_id: int, *, actor: Actor) -> None:
+    """End the shadow of a rule; what it noted stays."""
+    doors.call("end_shadow", rule_id, doors.person_id(actor))

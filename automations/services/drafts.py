@@ -26,9 +26,7 @@ def _locked(rule_id: int, revision: int) -> Draft:
 
 def _withdraw_candidate(rule_id: int, actor: Actor) -> None:
     """An edit voids what was asked for and agreed to: it was about other content."""
-    candidates = Document.objects.filter(
-        rule_id=rule_id, state__in=OPEN_CANDIDATE, activations=None
-    )
+    candidates = Document.objects.never_in_force().filter(rule_id=rule_id, state__in=OPEN_CANDIDATE)
     for document_id in candidates.values_list("pk", flat=True):
         doors.call("withdraw_document", document_id, doors.person_id(actor), "The rule was edited.")
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from automations.engine import resume
 from automations.engine.compiled import Unusable
 from automations.engine.failures import CASE
+from automations.engine.resume import NoStep
 from automations.models.failures import Failure, FailureAction
 from automations.models.runs import Run
 from automations.rules.parameters import ParametersInvalid
@@ -35,7 +36,7 @@ class Bulk:
     refused: dict[int, str] = field(default_factory=dict)
 
 
-def _locked(failure_id: int, version: int) -> Failure:
+def locked(failure_id: int, version: int) -> Failure:
     """The case under lock, its run first (the engine's order); raises Stale and NotPossible."""
     run_id = Failure.objects.values_list("run_id", flat=True).get(pk=failure_id)
     if run_id is not None:
@@ -48,16 +49,16 @@ def _locked(failure_id: int, version: int) -> Failure:
     return failure
 
 
-def _run(failure: Failure) -> Run:
+def standing_run(failure: Failure) -> Run:
     run = Run.objects.filter(pk=failure.run_id).first() if failure.run_id is not None else None
     if run is None or run.state not in (Run.State.FAILED, Run.State.HELD):
         raise NotPossible("No run of this case is standing still.")
     return run
 
 
-def _stopped_run(failure: Failure) -> Run:
+def stopped_run(failure: Failure) -> Run:
     """The run, when its version can still go on."""
-    run = _run(failure)
+    run = standing_run(failure)
     try:
         resume.rule_of(run)
     except Unusable as error:
@@ -65,7 +66,7 @@ def _stopped_run(failure: Failure) -> Run:
     return run
 
 
-def _log(
+def log(
     failure: Failure,
     verb: str,
     actor: Actor,
@@ -84,7 +85,7 @@ def _log(
     )
 
 
-def _tell(failure: Failure, words: str, actor: Actor) -> None:
+def tell(failure: Failure, words: str, actor: Actor) -> None:
     """The subject's own story says what people did about its cases."""
     if failure.subject_id is not None:
         timeline.record(
@@ -108,7 +109,7 @@ def _save(failure: Failure, **changes: Any) -> Failure:
     return failure
 
 
-def _close(failure: Failure, resolution: Failure.Resolution, actor: Actor) -> Failure:
+def close(failure: Failure, resolution: Failure.Resolution, actor: Actor) -> Failure:
     return _save(
         failure,
         state=Failure.State.RESOLVED,
@@ -118,10 +119,10 @@ def _close(failure: Failure, resolution: Failure.Resolution, actor: Actor) -> Fa
     )
 
 
-def _goes_on(failure: Failure, run: Run, resolution: Failure.Resolution, actor: Actor) -> Failure:
+def goes_on(failure: Failure, run: Run, resolution: Failure.Resolution, actor: Actor) -> Failure:
     """The case closes with its run: now, if the run is at its end, else when it gets there."""
     if run.state in (Run.State.DONE, Run.State.CANCELLED):
-        return _close(failure, resolution, actor)
+        return close(failure, resolution, actor)
     return _save(
         failure,
         state=Failure.State.RETRYING,
@@ -130,7 +131,7 @@ def _goes_on(failure: Failure, run: Run, resolution: Failure.Resolution, actor: 
     )
 
 
-def _because(reason: str) -> str:
+def because(reason: str) -> str:
     if not reason.strip():
         raise NotPossible("Say why, for those who read this later.")
     return reason.strip()
@@ -139,11 +140,11 @@ def _because(reason: str) -> str:
 @transaction.atomic
 def retry_case(failure_id: int, *, version: int, actor: Actor) -> Failure:
     """Let the run try its failed step again, with what it was given."""
-    failure = _locked(failure_id, version)
-    run = resume.retry(_stopped_run(failure), failure)
-    _log(failure, "retry", actor)
-    _tell(failure, "Retried a failed step", actor)
-    return _goes_on(failure, run, Failure.Resolution.RETRIED, actor)
+    failure = locked(failure_id, version)
+    run = resume.retry(stopped_run(failure), failure)
+    log(failure, "retry", actor)
+    tell(failure, "Retried a failed step", actor)
+    return goes_on(failure, run, Failure.Resolution.RETRIED, actor)
 
 
 @transaction.atomic
@@ -154,29 +155,32 @@ def edit_and_retry(
 
     Raises NotPossible with the form's messages when the action does not take the values.
     """
-    failure = _locked(failure_id, version)
+    failure = locked(failure_id, version)
     again = look_again(failure)
     before = again.given if again else {}
     try:
-        run, changes = resume.edit(_stopped_run(failure), failure, dict(values), before)
-    except ParametersInvalid as error:
+        run, changes = resume.edit(stopped_run(failure), failure, dict(values), before)
+    except (ParametersInvalid, NoStep) as error:
         raise NotPossible(str(error)) from error
     if not changes:
         raise NotPossible("Nothing was changed. Use retry to try the same again.")
-    _log(failure, "edit", actor, changes=changes)
-    _tell(failure, f"Edited {', '.join(sorted(changes))} of a failed step and retried it", actor)
-    return _goes_on(failure, run, Failure.Resolution.EDITED, actor)
+    log(failure, "edit", actor, changes=changes)
+    tell(failure, f"Edited {', '.join(sorted(changes))} of a failed step and retried it", actor)
+    return goes_on(failure, run, Failure.Resolution.EDITED, actor)
 
 
 @transaction.atomic
 def skip_step(failure_id: int, *, version: int, reason: str, actor: Actor) -> Failure:
     """Leave the failed step out and go on with the next."""
-    why = _because(reason)
-    failure = _locked(failure_id, version)
-    run = resume.skip(_stopped_run(failure), why, doors.person_id(actor))
-    _log(failure, "skip", actor, why)
-    _tell(failure, f"Skipped a failed step: {why}", actor)
-    return _goes_on(failure, run, Failure.Resolution.SKIPPED, actor)
+    why = because(reason)
+    failure = locked(failure_id, version)
+    try:
+        run = resume.skip(stopped_run(failure), why, doors.person_id(actor))
+    except NoStep as error:
+        raise NotPossible(str(error)) from error
+    log(failure, "skip", actor, why)
+    tell(failure, f"Skipped a failed step: {why}", actor)
+    return goes_on(failure, run, Failure.Resolution.SKIPPED, actor)
 
 
 @transaction.atomic
@@ -189,25 +193,28 @@ def done_by_hand(
     """
     if not reference.strip():
         raise NotPossible("Give a reference that proves it: a number or a link.")
-    failure = _locked(failure_id, version)
+    failure = locked(failure_id, version)
     if failure.run_id is None:
-        _log(failure, "by_hand", actor, text, reference=reference)
-        return _close(failure, Failure.Resolution.BY_HAND, actor)
-    run = resume.by_hand(_stopped_run(failure), reference, doors.person_id(actor))
-    _log(failure, "by_hand", actor, text, reference=reference)
-    _tell(failure, f"Did a failed step by hand ({reference})", actor)
-    return _goes_on(failure, run, Failure.Resolution.BY_HAND, actor)
+        log(failure, "by_hand", actor, text, reference=reference)
+        return close(failure, Failure.Resolution.BY_HAND, actor)
+    try:
+        run = resume.by_hand(stopped_run(failure), reference, doors.person_id(actor))
+    except NoStep as error:
+        raise NotPossible(str(error)) from error
+    log(failure, "by_hand", actor, text, reference=reference)
+    tell(failure, f"Did a failed step by hand ({reference})", actor)
+    return goes_on(failure, run, Failure.Resolution.BY_HAND, actor)
 
 
 @transaction.atomic
 def end_run(failure_id: int, *, version: int, reason: str, actor: Actor) -> Failure:
     """Give the run up; what it did stays done."""
-    why = _because(reason)
-    failure = _locked(failure_id, version)
-    resume.end(_run(failure), why)
-    _log(failure, "end", actor, why)
-    _tell(failure, f"Ended a run that had failed: {why}", actor)
-    return _close(failure, Failure.Resolution.ENDED, actor)
+    why = because(reason)
+    failure = locked(failure_id, version)
+    resume.end(standing_run(failure), why)
+    log(failure, "end", actor, why)
+    tell(failure, f"Ended a run that had failed: {why}", actor)
+    return close(failure, Failure.Resolution.ENDED, actor)
 
 
 @transaction.atomic
@@ -215,22 +222,22 @@ def solve_case(
     failure_id: int, *, version: int, text: str, actor: Actor, reference: str = ""
 ) -> Failure:
     """Close a case that a domain reported, saying how it was solved."""
-    said = _because(text)
-    failure = _locked(failure_id, version)
+    said = because(text)
+    failure = locked(failure_id, version)
     if failure.run_id is not None:
         raise NotPossible("A run stands behind this case: retry, skip or end it.")
-    _log(failure, "solve", actor, said, reference=reference)
-    _tell(failure, f"Case solved: {said}", actor)
-    return _close(failure, Failure.Resolution.SOLVED, actor)
+    log(failure, "solve", actor, said, reference=reference)
+    tell(failure, f"Case solved: {said}", actor)
+    return close(failure, Failure.Resolution.SOLVED, actor)
 
 
 @transaction.atomic
 def assign_case(failure_id: int, *, version: int, owner: User | None, actor: Actor) -> Failure:
     """Give the case to someone, or back to the queue with None."""
-    failure = _locked(failure_id, version)
+    failure = locked(failure_id, version)
     before = failure.owner_id
     changes = {"owner": {"from": before, "to": owner.pk if owner else None}}
-    _log(failure, "assign", actor, changes=changes)
+    log(failure, "assign", actor, changes=changes)
     return _save(failure, owner_id=owner.pk if owner else None)
 
 
@@ -241,20 +248,20 @@ def snooze_case(
     """Put the case aside until a time; failing again brings it back at once."""
     if until <= timezone.now():
         raise NotPossible("Choose a time that is still to come.")
-    failure = _locked(failure_id, version)
+    failure = locked(failure_id, version)
     if failure.state == Failure.State.RETRYING:
         raise NotPossible("This case is being retried.")
-    _log(failure, "snooze", actor, text, changes={"until": {"to": until.isoformat()}})
+    log(failure, "snooze", actor, text, changes={"until": {"to": until.isoformat()}})
     return _save(failure, state=Failure.State.SNOOZED, snoozed_until=until)
 
 
 @transaction.atomic
 def wake_case(failure_id: int, *, version: int, actor: Actor) -> Failure:
     """End a case's snooze before its time."""
-    failure = _locked(failure_id, version)
+    failure = locked(failure_id, version)
     if failure.state != Failure.State.SNOOZED:
         raise NotPossible("This case is not snoozed.")
-    _log(failure, "wake", actor)
+    log(failure, "wake", actor)
     return _save(failure, state=Failure.State.OPEN, snoozed_until=None)
 
 
@@ -263,8 +270,8 @@ def prioritise_case(
     failure_id: int, *, version: int, priority: Failure.Priority, actor: Actor
 ) -> Failure:
     """Say how soon it has to be looked at."""
-    failure = _locked(failure_id, version)
-    _log(
+    failure = locked(failure_id, version)
+    log(
         failure,
         "prioritise",
         actor,
@@ -280,7 +287,7 @@ def comment_case(failure_id: int, *, text: str, actor: Actor) -> FailureAction:
         failure_id=failure_id,
         user_id=doors.person_id(actor),
         verb="comment",
-        text=_because(text),
+        text=because(text),
     )
 
 

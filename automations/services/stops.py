@@ -44,7 +44,7 @@ def _risk(stop: Stop) -> str:
     """The risk of what would start: of the version in force, of all rules together money."""
     if stop.rule is None:
         return Risk.MONEY
-    live = Activation.objects.filter(rule=stop.rule, until_at=None)
+    live = Activation.objects.in_force().filter(rule=stop.rule)
     return live.values_list("document__risk", flat=True).first() or Risk.NONE
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from automations.actions import Action
 from automations.catalogue import PREVIOUS, flatten
 from automations.conditions.display import seen
-from automations.conditions.fields import Facts, Field
+from automations.conditions.fields import Facts, Field, item_facts
 from automations.conditions.rechecking import paths_read
 from automations.conditions.tree import field_of
 from automations.engine import resume
 from automations.engine.compiled import Compiled, Unusable
+from automations.engine.flow import loops_at
 from automations.engine.inputs import as_json
 from automations.models.events import Event
 from automations.models.failures import Failure
@@ -65,12 +66,12 @@ def look_again(failure: Failure) -> Again | None:
     try:
         rule = resume.rule_of(run)
         step, action = resume.step_of(run)
-    except (Unusable, CursorLost):
+    except (Unusable, CursorLost, resume.NoStep):
         return None
     event = stored.of_event(Event.objects.get(pk=run.event_id))
     now = _now(rule, run.subject_id)
     planned = _planned(rule, step, action, run, now or event.facts, event.lists)
-    given = (run.overrides or {}).get(step.uid) or resume.given_at(run) or planned
+    given = (run.overrides or {}).get(run.cursor) or resume.given_at(run) or planned
     return Again(
         step,
         action,
@@ -83,7 +84,7 @@ def look_again(failure: Failure) -> Again | None:
 
 
 def _now(rule: Compiled, subject_id: int) -> Facts | None:
-    payload = rule.trigger.current([subject_id]).get(subject_id)
+    payload = rule.source.current([subject_id]).get(subject_id)
     return flatten(payload)[0] if payload is not None else None
 
 
@@ -92,10 +93,21 @@ def _planned(
 ) -> Values:
     params = {**rule.document.param_values, **(run.params or {})}
     try:
-        values = StepParameters(step, action, rule.catalogue, params).values(facts, lists)
+        parameters = StepParameters(step, action, rule.catalogues[step.uid], params)
+        values = parameters.values(_with_item(rule, run, facts, lists), lists)
     except ParametersInvalid:
         return dict(step.params)
     return as_json(values)
+
+
+def _with_item(rule: Compiled, run: Run, facts: Facts, lists: Any) -> Facts:
+    """The facts, and inside a loop those of the item the run stands at."""
+    around = loops_at(run.cursor)
+    if not around:
+        return facts
+    uid, index = around[-1]
+    items = (run.items or {}).get(uid) or lists.get(rule.steps[uid].for_each) or []
+    return item_facts(facts, items[index]) if index < len(items) else facts
 
 
 def _problem(action: Action, given: Mapping[str, Any]) -> str:

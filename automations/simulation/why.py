@@ -89,7 +89,7 @@ class _Around:
         ids = [event.pk for event in events]
         pending = PendingEvent.objects.filter(pk__in=ids)
         self.pending = set(pending.values_list("pk", flat=True))
-        periods = Activation.objects.filter(rule__in=self.rules)
+        periods = Activation.objects.filter(rule__in=self.rules, mode=Activation.Mode.LIVE)
         self.periods = list(periods.order_by("from_at"))
         self.stops = list(Stop.objects.filter(Q(rule__in=self.rules) | Q(rule=None)))
         documents = {period.document_id for period in self.periods}

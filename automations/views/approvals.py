@@ -99,7 +99,7 @@ def approval_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "deciders": " or ".join(SUITABLE[document.risk]),
         "editors": [each.user for each in document.editors.all()],
         "verdicts": list(document.approvals.all()),
-        "in_force": [each for each in document.activations.all() if each.until_at is None],
+        "in_force": [each for each in document.activations.all() if each.is_in_force],
         "previous": previous,
         "following": following,
         "place": place,

@@ -193,7 +193,7 @@ def _decide_by_function(document: Document, user: User) -> None:
 
 
 def _activate_by_function(document: Document, user: User) -> None:
-    sql("SELECT automations_activate_document(%s, %s)", document.pk, user.pk)
+    sql("SELECT automations_activate_document(%s, %s, NULL)", document.pk, user.pk)
 
 
 def _submit_other_text(document: Document, user: User) -> None:
@@ -270,9 +270,9 @@ def test_a_rule_without_fallback_or_valid_steps_is_not_submitted() -> None:
     assert not Document.objects.exists()
 
 
-def test_steps_that_cannot_run_yet_are_not_submitted() -> None:
+def test_a_start_that_cannot_run_yet_is_not_submitted() -> None:
     with pytest.raises(Invalid):
-        make.submit(make.make_rule(steps=[{"uid": "w1", "wait": "PT30M"}]))
+        make.submit(make.make_rule(trigger={"manual": "depot.parcel"}))
 
 
 def test_a_rule_may_only_do_what_its_owner_may() -> None:

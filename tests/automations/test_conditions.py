@@ -317,11 +317,12 @@ def test_an_any_with_a_branch_that_asks_for_something_else_requires_nothing() ->
 
 
 def test_an_event_finds_the_rules_that_can_be_true_or_unknown_for_it() -> None:
-    index: RuleIndex[str] = RuleIndex()
-    for country in ("FR", "DE", "GB"):
-        tree = parse_condition(clause("order.country", "is", country))
-        index.add(country, equality_keys(tree, CATALOGUE))
-    index.add("every", [])
+    trees = {
+        country: parse_condition(clause("order.country", "is", country))
+        for country in ("FR", "DE", "GB")
+    }
+    keyed = [(country, equality_keys(tree, CATALOGUE)) for country, tree in trees.items()]
+    index: RuleIndex[str] = RuleIndex([*keyed, ("every", [])])
     assert set(index.candidates(paid()[0])) == {"FR", "every"}
     assert set(index.candidates(paid(country=Country("US"))[0])) == {"every"}
     # Nobody knows the country: each of them is unknown, which may have to become a case.

@@ -74,15 +74,18 @@ def test_the_whole_language_is_read() -> None:
     )
     read = parse_document(raw)
     assert list(steps_by_uid(read)) == ["a1", "w1", "b1", "a2", "l1", "a3", "p1"]
-    assert said(raw) == [
-        ("steps.1", "Waits can't run yet."),
-        ("steps.2", "Branches can't run yet."),
-        ("steps.3", "Loops can't run yet."),
-        ("steps.4", "Questions to people can't run yet."),
-        ("limits.runs", "This limit can't be kept yet."),
-        ("limits.money", "This limit can't be kept yet."),
-        ("limits.per_subject", "This limit can't be kept yet."),
-    ]
+    assert said(raw) == []
+
+
+def test_a_question_goes_to_a_role_that_there_is() -> None:
+    question = {"role": "nobody", "question": "Go on?", "due": "PT1H", "on_timeout": "fail"}
+    raw = document(steps=[{"uid": "p1", "ask": question}])
+    assert [path for path, _ in said(raw)] == ["steps.0.ask.role"]
+
+
+def test_a_limit_per_customer_needs_a_trigger_that_knows_the_customer() -> None:
+    raw = document(limits={"per_customer": {"runs": 1, "within": "P1D"}})
+    assert [path for path, _ in said(raw)] == ["limits.per_customer"]
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def migrations_hash() -> str:
     """A name for the schema: everything that migrating and granting reads."""
     root = Path(settings.ROOT)
     found = [*root.glob("*/migrations/*.py"), *root.glob("*/apps.py")]
+    found += root.glob("tests/*/migrations/*.py")
     found += [root / "backoffice" / name for name in ("grants.py", "guards.py", "roles.py")]
     digest = hashlib.sha256((root / "requirements.lock").read_bytes())
     for path in sorted(found):

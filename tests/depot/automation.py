@@ -14,7 +14,18 @@ from typing import Any
 from django import forms
 from django.db import connection
 
-from automations.actions import Action, Call, Done, Outcome, Rejected, RetryLater, Risk, SetAction
+from automations.actions import (
+    Action,
+    Call,
+    Counts,
+    Done,
+    Outcome,
+    Rejected,
+    RetryLater,
+    Risk,
+    SetAction,
+    Unsure,
+)
 from automations.actions import actions as action_registry
 from automations.cases import CaseKind, NewCase, cases
 from automations.triggers import Country, Fact, Tags, Trigger, labelled, triggers
@@ -25,6 +36,12 @@ from tests.depot.models import Parcel
 
 
 @dataclass(frozen=True, slots=True)
+class ItemPart:
+    sku: str = labelled("SKU")
+    quantity: int = labelled("quantity")
+
+
+@dataclass(frozen=True, slots=True)
 class ParcelPart:
     number: str = labelled("number")
     total: Money = labelled("total")
@@ -32,6 +49,8 @@ class ParcelPart:
     carrier: str | None = labelled("carrier")
     tags: Tags = labelled("tags")
     arrived_at: datetime = labelled("arrived")
+    sender: str | None = labelled("sender")
+    items: tuple[ItemPart, ...] = labelled("items")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +70,15 @@ def payload(parcel: Parcel) -> ParcelArrived:
             parcel.carrier or None,
             Tags(tuple(sorted(parcel.tags))),
             NOON,
+            parcel.sender or None,
+            tuple(ItemPart(item["sku"], item["quantity"]) for item in parcel.items),
         )
     )
 
 
 class _OnParcel(Trigger):
     subject = "depot.parcel"
+    customer = "parcel.sender"
     payload_class = ParcelArrived
     example = "A parcel from France arrives."
 
@@ -91,6 +113,13 @@ class OnParcelTagged(_OnParcel):
     key = "depot.parcel_tagged"
     label = "Parcel tagged"
     signal = signals.parcels_tagged
+
+
+@triggers.register
+class OnParcelLost(_OnParcel):
+    key = "depot.parcel_lost"
+    label = "Parcel lost"
+    signal = signals.parcels_lost
 
 
 class TagForm(forms.Form):
@@ -243,18 +272,29 @@ class Slow(AddTag):
         return answers
 
 
+class DutyForm(TagForm):
+    amount = forms.DecimalField(label="Amount", required=False)
+    currency = forms.CharField(label="Currency", required=False, max_length=3)
+
+
 @action_registry.register
 class Pay(Action):
     key = "depot.pay_duty"
     label = "Pay duty"
     subject = "depot.parcel"
-    form = TagForm
+    form = DutyForm
     permission = "automations.change_rule"
     risk = Risk.MONEY
 
     def execute(self, call: Call) -> Done:
+        if call.params["tag"] == "no":
+            raise Rejected("Customs is closed.")
         add_tags([call])
         return Done("Duty paid.")
+
+    def counts(self, params: Mapping[str, Any]) -> Counts:
+        amount = params.get("amount") or Decimal(0)
+        return Counts(money=Money(amount, params.get("currency") or "GBP"), units=2, messages=1)
 
     def in_words(self, params: Mapping[str, Any]) -> str:
         return "pay the duty"
@@ -278,4 +318,42 @@ class DamagedParcel(CaseKind):
                 "Photograph it and call the carrier.",
             )
             for parcel in parcels
+        ]
+
+
+@action_registry.register
+class Destroy(_Tagging):
+    """Never by a rule alone: finance agrees to each."""
+
+    key = "depot.destroy"
+    label = "Destroy"
+    decided_by = "finance"
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        add_tags(calls)
+        return [Done("Destroyed.") for _ in calls]
+
+
+@action_registry.register
+class Sort(_Tagging):
+    """Sorts parcels by country, and is not sure about France."""
+
+    key = "depot.sort"
+    label = "Sort"
+
+    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
+        french = set(
+            Parcel.objects.filter(
+                pk__in=[call.subject_id for call in calls], country="FR"
+            ).values_list("pk", flat=True)
+        )
+        unsure = [c for c in calls if c.subject_id in french and c.params["tag"] == "guess"]
+        sure = [call for call in calls if call not in unsure]
+        if sure:
+            add_tags(sure)
+        return [
+            Unsure("North or south?", {"tag": "north"}, Decimal("0.55"))
+            if call in unsure
+            else Done("Sorted.")
+            for call in calls
         ]

@@ -8,6 +8,8 @@ class Parcel(models.Model):
     total = models.DecimalField(max_digits=19, decimal_places=4)
     carrier = models.CharField(max_length=20, blank=True)
     tags = ArrayField(models.TextField(), default=list)
+    sender = models.CharField(max_length=40, blank=True)
+    items = models.JSONField(default=list)
     # Raised by each effect: what was done twice is seen here.
     touched = models.IntegerField(default=0)
     # How often a flaky action still fails on it.

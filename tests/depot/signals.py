@@ -4,5 +4,7 @@ from django.dispatch import Signal
 parcels_arrived = Signal()
 # With parcels: list[Parcel]; actor; history
 parcels_tagged = Signal()
+# With parcels: list[Parcel]; actor; history
+parcels_lost = Signal()
 # With parcels: list[Parcel]; actor
 parcels_damaged = Signal()

@@ -20,6 +20,8 @@ class Migration(migrations.Migration):
                 ('country', models.CharField(max_length=2)),
                 ('total', models.DecimalField(decimal_places=4, max_digits=19)),
                 ('carrier', models.CharField(blank=True, max_length=20)),
+                ('sender', models.CharField(blank=True, max_length=40)),
+                ('items', models.JSONField(default=list)),
                 ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
                 ('touched', models.IntegerField(default=0)),
                 ('moods', models.IntegerField(default=0)),

@@ -1,0 +1,90 @@
+"""Answers to what runs wait for: a question, a limit that is reached, a first look."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from automations.engine import parking, resume
+from automations.models.documents import Activation
+from automations.models.failures import Failure
+from automations.models.runs import Run
+from automations.services import doors, failures
+from automations.services.approvals import role_for
+from automations.services.errors import NotPossible, Refused
+from backoffice.actors import Actor
+from backoffice.models import User
+
+PARKED = {
+    Failure.Error.LIMIT: Run.Parked.LIMIT,
+    Failure.Error.FIRST_LOOK: Run.Parked.FIRST_LOOK,
+}
+
+
+@transaction.atomic
+def answer_question(
+    failure_id: int, *, version: int, yes: bool, text: str, actor: Actor
+) -> Failure:
+    """Answer for the role that is asked: with yes the run goes on, with no it ends.
+
+    A no needs a reason. Raises Refused for people of other roles, Stale and NotPossible.
+    """
+    failure = failures.locked(failure_id, version)
+    if failure.error != Failure.Error.QUESTION:
+        raise NotPossible("Nothing is asked here.")
+    person = User.objects.get(pk=doors.person_id(actor))
+    if failure.role and not person.groups.filter(name=failure.role).exists():
+        raise Refused(f"This question is for {failure.role}.")
+    why = text.strip() if yes else failures.because(text)
+    says = f"{actor.label} said {'yes' if yes else 'no'}{f': {why}' if why else '.'}"
+    run = resume.answer(failures.stopped_run(failure), yes=yes, says=says, user_id=person.pk)
+    failures.log(failure, "yes" if yes else "no", actor, why)
+    failures.tell(failure, f"Answered a rule's question: {'yes' if yes else 'no'}", actor)
+    return failures.goes_on(failure, run, Failure.Resolution.ANSWERED, actor)
+
+
+@transaction.atomic
+def release_parked(failure_id: int, *, version: int, actor: Actor, text: str = "") -> Failure:
+    """Let the runs go on that a limit or a first look kept back.
+
+    The limit still counts: what is over it waits again. A first look is released by the reviewer
+    whom the approver named. Raises Refused, Stale, NotPossible.
+    """
+    failure = failures.locked(failure_id, version)
+    why = _parked_for(failure)
+    if why == Run.Parked.FIRST_LOOK:
+        _end_first_look(failure, actor)
+    count = parking.release(_rule_id(failure), why)
+    said = f"{count} {'run goes' if count == 1 else 'runs go'} on. {text}".strip()
+    failures.log(failure, "release", actor, said)
+    return failures.close(failure, Failure.Resolution.RELEASED, actor)
+
+
+@transaction.atomic
+def cancel_parked(failure_id: int, *, version: int, reason: str, actor: Actor) -> Failure:
+    """Leave the runs undone that a limit or a first look kept back; what came before stays."""
+    why = failures.because(reason)
+    failure = failures.locked(failure_id, version)
+    parked = _parked_for(failure)
+    count = parking.give_up(_rule_id(failure), parked, f"Left undone by {actor.label}: {why}")
+    failures.log(failure, "cancel", actor, f"{count} left undone: {why}")
+    return failures.close(failure, Failure.Resolution.ENDED, actor)
+
+
+def _parked_for(failure: Failure) -> Run.Parked:
+    if failure.run_id is not None or failure.error not in PARKED:
+        raise NotPossible("No runs are kept back by this case.")
+    return PARKED[Failure.Error(failure.error)]
+
+
+def _rule_id(failure: Failure) -> int:
+    if failure.rule_id is None:
+        raise NotPossible("No rule stands behind this case.")
+    return failure.rule_id
+
+
+def _end_first_look(failure: Failure, actor: Actor) -> None:
+    activation = Activation.objects.select_related("document").get(pk=int(failure.key))
+    user = User.objects.get(pk=doors.person_id(actor))
+    role = role_for(user, activation.document.risk) or ""
+    if activation.looked_at is None and activation.until_at is None:
+        doors.call("end_first_look", activation.pk, user.pk, role)
