@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -26,7 +27,6 @@ from backoffice.money import Money
 # The sibling `previous_state` holds what `state` was before the fact.
 PREVIOUS = "previous_"
 Stored = tuple[dict[str, Any], dict[str, list[dict[str, Any]] | None]]
-_Write = Callable[[Any, dict[str, Any]], None]
 
 _KINDS: dict[Any, Kind] = {
     str: Kind.TEXT,
@@ -154,13 +154,8 @@ def catalogue_for(source: Source) -> Catalogue:
     return catalogue_of(source.payload_class)
 
 
-# How each kind is written; text, bool and whole numbers go as they are.
+# How each kind is written where it is not stored as it is.
 _WRITTEN: dict[Kind, Callable[[Any], Any]] = {
-    Kind.TEXT: str,
-    Kind.CHOICE: str,
-    Kind.BOOL: bool,
-    Kind.WHOLE: int,
-    Kind.COUNTRY: str,
     Kind.DECIMAL: lambda value: format(value, "f"),
     Kind.DATE: date.isoformat,
     Kind.TIME: lambda value: value.isoformat("seconds"),
@@ -168,84 +163,90 @@ _WRITTEN: dict[Kind, Callable[[Any], Any]] = {
     Kind.DURATION: lambda value: int(value.total_seconds()),
     Kind.TAGS: list,
 }
+_AS_IT_IS = frozenset({Kind.TEXT, Kind.CHOICE, Kind.COUNTRY, Kind.BOOL, Kind.WHOLE})
 
 
-def _money_writer(name: str, key: str) -> _Write:
-    amount_key, currency_key = f"{key}.amount", f"{key}.currency"
-
-    def write(owner: Any, facts: dict[str, Any]) -> None:
-        value = getattr(owner, name) if owner is not None else None
-        facts[amount_key] = None if value is None else format(value.amount, "f")
-        facts[currency_key] = None if value is None else value.currency
-
-    return write
+_PLAIN = frozenset({str, int, bool, type(None)})
 
 
-def _scalar_writer(name: str, key: str, kind: Kind) -> _Write:
-    written = _WRITTEN[kind]
-
-    def write(owner: Any, facts: dict[str, Any]) -> None:
-        value = getattr(owner, name) if owner is not None else None
-        facts[key] = None if value is None else written(value)
-
-    return write
+def _plain(value: Any) -> Any:
+    """A choice's member as the text or number it stands for."""
+    return str(value) if isinstance(value, str) else int(value)
 
 
-def _nested_writer(name: str, writers: list[_Write]) -> _Write:
-    def write(owner: Any, facts: dict[str, Any]) -> None:
-        inner = getattr(owner, name) if owner is not None else None
-        for part in writers:
-            part(inner, facts)
+class _Writer:
+    """Writes objects of one class as flat facts: all attributes are read in one call."""
 
-    return write
+    def __init__(self, fields: Iterable[Field]) -> None:
+        known = list(fields)
+        plain = [field for field in known if field.kind in _AS_IT_IS]
+        rest = [field for field in known if field.kind not in _AS_IT_IS]
+        self.plain_keys = [field.key for field in plain]
+        self.plain_paths = [field.path for field in plain]
+        self.plain = _getter(self.plain_paths)
+        self.rest = [
+            (attrgetter(field.path), field.path, field.keys, _WRITTEN.get(field.kind))
+            for field in rest
+        ]
+
+    def write(self, owner: Any) -> dict[str, Any]:
+        """The facts of one object; a part that is None makes all under it None."""
+        try:
+            values: Iterable[Any] = self.plain(owner)
+        except AttributeError:
+            values = [_walk(owner, path) for path in self.plain_paths]
+        facts = {
+            key: value if type(value) in _PLAIN else _plain(value)
+            for key, value in zip(self.plain_keys, values, strict=True)
+        }
+        for get, path, keys, written in self.rest:
+            try:
+                value = get(owner)
+            except AttributeError:
+                value = _walk(owner, path)
+            if written is None:  # money
+                facts[keys[0]] = None if value is None else format(value.amount, "f")
+                facts[keys[1]] = None if value is None else value.currency
+            else:
+                facts[keys[0]] = None if value is None else written(value)
+        return facts
 
 
-def _writers(payload_class: Any, prefix: str) -> list[_Write]:
-    found: list[_Write] = []
-    for member in _members(payload_class):
-        path = prefix + member.name
-        if member.kind is Kind.MONEY:
-            found.append(_money_writer(member.name, path))
-        elif member.kind is not None:
-            found.append(_scalar_writer(member.name, path, member.kind))
-        elif member.item_class is None:
-            found.append(_nested_writer(member.name, _writers(member.type, f"{path}.")))
-    return found
+def _getter(paths: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    if not paths:
+        return lambda owner: ()
+    if len(paths) == 1:
+        one = attrgetter(paths[0])
+        return lambda owner: (one(owner),)
+    return attrgetter(*paths)
+
+
+def _walk(owner: Any, path: str) -> Any:
+    """An attribute along a path; None where a part on the way is None."""
+    for name in path.split("."):
+        if owner is None:
+            return None
+        owner = getattr(owner, name)
+    return owner
 
 
 @cache
-def _plan(payload_class: Any) -> tuple[list[_Write], list[tuple[str, list[str], list[_Write]]]]:
-    """The writers of a payload class, and for each list its path, attributes and item writers."""
-    lists = []
-    for path in catalogue_of(payload_class).lists:
-        item_class = _item_class(payload_class, path.split("."))
-        lists.append((path, path.split("."), _writers(item_class, "")))
-    return _writers(payload_class, ""), lists
-
-
-def _item_class(owner: Any, names: list[str]) -> Any:
-    member = next(member for member in _members(owner) if member.name == names[0])
-    return member.item_class if len(names) == 1 else _item_class(member.type, names[1:])
-
-
-def _written(owner: Any, writers: Iterable[_Write]) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    for write in writers:
-        write(owner, facts)
-    return facts
+def _plan(payload_class: Any) -> tuple[_Writer, list[tuple[str, _Writer]]]:
+    """The writer of a payload class, and that of each list's items by path."""
+    catalogue = catalogue_of(payload_class)
+    lists = [(path, _Writer(known.items.values())) for path, known in catalogue.lists.items()]
+    return _Writer(catalogue.fields.values()), lists
 
 
 def flatten(payload: Any) -> Stored:
     """A payload as the `facts` and `lists` an event stores."""
     payload_class: Any = type(payload)
-    writers, lists = _plan(payload_class)
+    writer, lists = _plan(payload_class)
     kept: dict[str, list[dict[str, Any]] | None] = {}
-    for path, names, item_writers in lists:
-        value = payload
-        for name in names:
-            value = getattr(value, name) if value is not None else None
-        kept[path] = None if value is None else [_written(item, item_writers) for item in value]
-    return _written(payload, writers), kept
+    for path, items in lists:
+        value = _walk(payload, path)
+        kept[path] = None if value is None else [items.write(item) for item in value]
+    return writer.write(payload), kept
 
 
 def typed(catalogue: Catalogue, facts: Facts) -> dict[str, Any]:

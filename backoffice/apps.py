@@ -6,6 +6,7 @@ class BackofficeConfig(AppConfig):
     append_only_tables = ("backoffice_timelineentry", "backoffice_auditentry")
 
     def ready(self) -> None:
+        import backoffice.sets  # noqa: F401 - registers the lookup `any`
         from backoffice.views import staff
 
         staff.register_bulk_actions()

@@ -14,6 +14,10 @@ class CurrencyMismatch(ValueError):
     """Two currencies met where only one can stand; comparing them would be a guess."""
 
 
+# Codes that are of the right form: checked once, as amounts are made by the million.
+_SEEN: set[str] = set()
+
+
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class Money:
@@ -25,8 +29,10 @@ class Money:
     def __post_init__(self) -> None:
         if not isinstance(self.amount, Decimal):
             raise TypeError(f"An amount of money is a Decimal, not {type(self.amount).__name__}.")
-        if len(self.currency) != 3 or not self.currency.isupper():
-            raise ValueError(f"{self.currency!r} is no ISO 4217 currency code.")
+        if self.currency not in _SEEN:
+            if len(self.currency) != 3 or not self.currency.isupper():
+                raise ValueError(f"{self.currency!r} is no ISO 4217 currency code.")
+            _SEEN.add(self.currency)
 
     def _same(self, other: Money) -> Decimal:
         if self.currency != other.currency:

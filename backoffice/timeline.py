@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from backoffice.actors import Actor
 from backoffice.models import TimelineEntry
-from backoffice.sets import Stencil, insert_many
+from backoffice.sets import Stencil, append_many
 
 ENTRIES = Stencil(TimelineEntry)
 
@@ -31,7 +31,7 @@ class Happened:
 def record(entries: Iterable[Happened]) -> None:
     """Write entries in one insert, inside the caller's transaction."""
     now = timezone.now()
-    insert_many(
+    append_many(
         [
             ENTRIES.row(
                 subject=entry.subject,

@@ -136,7 +136,9 @@ def read(field: Field, facts: Any) -> Any:
 
 def stored_instant(value: datetime) -> str:
     """The canonical stored form of an aware datetime."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return f"{value.isoformat(timespec='microseconds')[:-6]}Z"
 
 
 def parse_duration(raw: object) -> timedelta:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, cast
 
+import orjson
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
@@ -32,7 +33,19 @@ def write(query: str, *arguments: Any) -> int:
 
 def rows(values: Iterable[Mapping[str, Any]]) -> str:
     """Rows as the argument of `json_to_recordset`."""
-    return json.dumps(list(values), cls=DjangoJSONEncoder)
+    return dumps(list(values))
+
+
+def dumps(value: Any) -> str:
+    """A value as JSON."""
+    try:
+        return orjson.dumps(value, default=_encoder.default).decode()
+    except TypeError:
+        # A number of more than 64 bits, or half a character: rare, and the slow way has both.
+        return json.dumps(value, cls=DjangoJSONEncoder)
+
+
+_encoder = DjangoJSONEncoder()
 
 
 def ids(values: Iterable[int]) -> str:
@@ -42,7 +55,7 @@ def ids(values: Iterable[int]) -> str:
 
 def loads(value: str | None) -> Any:
     """A jsonb column as Python; None for NULL."""
-    return None if value is None else json.loads(value)
+    return None if value is None else orjson.loads(value)
 
 
 def now() -> datetime:

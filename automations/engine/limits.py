@@ -48,7 +48,9 @@ FROM json_to_recordset(%s::json) AS r(run_id bigint, name text, rule_id bigint, 
 ON CONFLICT (run_id, name) DO NOTHING
 """
 # Two orders of one customer are different subjects: without this both would count the same past.
-ALONE = "SELECT key, pg_try_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(%s::text[]) AS key"
+ALONE = (
+    "SELECT key, pg_try_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(%s::text[]) AS key"
+)
 
 # A limit's row: rule, name, period.
 Use = tuple[int, str, str]

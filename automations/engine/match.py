@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -108,7 +107,7 @@ def _told(row: tuple[Any, ...]) -> Told | None:
     if trigger is None:
         logger.warning("Event %s is of %s, which no app offers any more", row[0], key)
         return None
-    facts, lists = json.loads(row[6]), json.loads(row[7]) if row[7] else {}
+    facts, lists = database.loads(row[6]), database.loads(row[7]) or {}
     if payload_version < trigger.version:
         facts, lists = upcast(trigger, payload_version, facts, lists)
     return Told(row[0], key, row[2], row[3], row[4], facts, lists, row[8], row[9], row[10])

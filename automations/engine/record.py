@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from automations.catalogue import flatten
 from automations.engine import database, wake
 from automations.triggers import Fact, Trigger
+from backoffice.sets import FEW, copy_rows, next_keys
 
 # One argument of a statement; an import of history announces many thousands at once.
 AT_ONCE = 1_000
@@ -29,13 +31,22 @@ SELECT id FROM told
 """
 
 
+# As INSERT takes them, and as COPY does.
+COLUMNS = (
+    *("id", "trigger", "subject", "subject_id", "subject_version", "occurred_at"),
+    *("payload_version", "facts", "lists", "actor_kind", "actor_user_id", "cause_run_id"),
+    *("depth", "history"),
+)
+WAITING = "INSERT INTO automations_pendingevent (event_id) SELECT unnest(%s::bigint[])"
+
+
 def _row(fact: Fact) -> dict[str, Any]:
     facts, lists = flatten(fact.payload)
     actor = fact.actor
     return {
         "subject_id": fact.subject_id,
         "subject_version": fact.subject_version,
-        "occurred_at": fact.occurred_at.isoformat(),
+        "occurred_at": fact.occurred_at,
         "facts": facts,
         "lists": lists or None,
         "actor_kind": actor.kind.value if actor else "",
@@ -46,13 +57,32 @@ def _row(fact: Fact) -> dict[str, Any]:
     }
 
 
-def record_facts(trigger: Trigger, facts: Sequence[Fact]) -> list[int]:
+def record_facts(trigger: Trigger, facts: Sequence[Fact]) -> None:
     """Write one event a fact; live ones wait to be matched, history never does."""
-    written: list[int] = []
     for start in range(0, len(facts), AT_ONCE):
-        part = database.rows(_row(fact) for fact in facts[start : start + AT_ONCE])
-        told = database.fetch(INSERT, trigger.key, trigger.subject, trigger.version, part)
-        written += [row[0] for row in told]
+        part = facts[start : start + AT_ONCE]
+        if len(part) < FEW:
+            rows = database.rows(map(_row, part))
+            database.fetch(INSERT, trigger.key, trigger.subject, trigger.version, rows)
+        else:
+            _copy(trigger, part)
     if any(not fact.history for fact in facts):
         wake.soon("match")
-    return written
+
+
+def _copy(trigger: Trigger, facts: Sequence[Fact]) -> None:
+    """The same by COPY, which halves what many events cost the server."""
+    ids = next_keys("automations_event", len(facts))
+    head, version = (trigger.key, trigger.subject), trigger.version
+    copy_rows("automations_event", COLUMNS, map(partial(_values, head, version), ids, facts))
+    live = [pk for pk, fact in zip(ids, facts, strict=True) if not fact.history]
+    if live:
+        database.write(WAITING, database.ids(live))
+
+
+def _values(head: tuple[str, str], version: int, pk: int, fact: Fact) -> tuple[Any, ...]:
+    row = _row(fact)
+    facts, lists = database.dumps(row.pop("facts")), row.pop("lists")
+    subject_id, subject_version, occurred_at, *rest = row.values()
+    kept = None if lists is None else database.dumps(lists)
+    return pk, *head, subject_id, subject_version, occurred_at, version, facts, kept, *rest

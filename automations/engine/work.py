@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -113,22 +112,22 @@ class Work:
     @cached_property
     def overrides(self) -> dict[str, Any]:
         """What a person changed, by step."""
-        return json.loads(self.raw_overrides) if self.raw_overrides else {}
+        return database.loads(self.raw_overrides) or {}
 
     @cached_property
     def params(self) -> dict[str, Any]:
-        return json.loads(self.raw_params) if self.raw_params else {}
+        return database.loads(self.raw_params) or {}
 
     @cached_property
     def items(self) -> dict[str, Any]:
         """What loops go over, by uid, where that differs from what the event told."""
-        return json.loads(self.raw_items) if self.raw_items else {}
+        return database.loads(self.raw_items) or {}
 
     @cached_property
     def told(self) -> tuple[Facts, Lists]:
         """The event's facts and lists."""
-        facts = json.loads(self.raw_facts)
-        lists = json.loads(self.raw_lists) if self.raw_lists else {}
+        facts = database.loads(self.raw_facts)
+        lists = database.loads(self.raw_lists) or {}
         known = source(self.trigger)
         if known is not None and self.payload_version < known.version:
             return upcast(known, self.payload_version, facts, lists)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
 from django.db import connection, transaction
 
 from automations.catalogue import upcast
@@ -67,10 +67,10 @@ def of_a_period(
 
 def read(trigger: Trigger, keys: Sequence[str], row: Row) -> tuple[Facts, Lists]:
     """A row's facts (at least those of the keys) and lists, in today's form."""
-    lists: Lists = json.loads(row.lists) if row.lists else {}
+    lists: Lists = orjson.loads(row.lists) if row.lists else {}
     if row.facts is None:
-        return dict(zip(keys, json.loads(row.values or "[]"), strict=True)), lists
-    facts = json.loads(row.facts)
+        return dict(zip(keys, orjson.loads(row.values or "[]"), strict=True)), lists
+    facts = orjson.loads(row.facts)
     if row.payload_version < trigger.version:
         return upcast(trigger, row.payload_version, facts, lists)
     return facts, lists

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from automations.triggers import Country, Tags, labelled
 from backoffice.money import Money
@@ -147,6 +148,8 @@ class ReturnPayload:
 _CENT = Decimal("0.01")
 
 
+# An order tells a dozen amounts, most of them equal to one told just before.
+@lru_cache(maxsize=65_536)
 def told(amount: Decimal, currency: str) -> Money:
     """The amount in one spelling, whether it was just computed or read: 10.00, 0.0015."""
     plain = amount.quantize(_CENT)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from django.db.models import prefetch_related_objects
 
+from orders.models.customers import Customer
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnLine, ReturnOrder
 
@@ -26,13 +27,19 @@ class LineFigures(NamedTuple):
 
 def orders_by_id(ids: Iterable[int]) -> dict[int, Order]:
     """Orders with their channel and customer."""
-    rows = Order.objects.filter(pk__in=set(ids)).select_related("channel", "customer")
+    rows = Order.objects.filter(pk__any=set(ids)).select_related("channel", "customer")
     return {order.pk: order for order in rows}
 
 
 def with_parties(orders: Sequence[Order]) -> Sequence[Order]:
     """See to it that these orders have their channel and customer at hand."""
-    prefetch_related_objects(orders, "channel", "customer")
+    cached = Order.customer.is_cached
+    missing = [order for order in orders if not cached(order)]
+    wanted = {order.customer_id for order in missing if order.customer_id is not None}
+    customers = {each.pk: each for each in Customer.objects.filter(pk__any=wanted)}
+    for order in missing:
+        order.customer = customers.get(order.customer_id) if order.customer_id else None
+    prefetch_related_objects(orders, "channel")
     return orders
 
 
@@ -43,7 +50,7 @@ def lines_by_order(
     if known is not None:
         return {pk: [_figures(line) for line in known.get(pk, ())] for pk in order_ids}
     rows = (
-        OrderLine.objects.filter(order_id__in=set(order_ids))
+        OrderLine.objects.filter(order_id__any=set(order_ids))
         .order_by("order_id", "position")
         .values_list(
             "order_id",

@@ -27,7 +27,7 @@ class Outcomes:
 
 def lock_orders(ids: Iterable[int], versions: Mapping[int, int] | None = None) -> list[Order]:
     """Lock orders by key; raises StaleVersion when one is not as a form showed it."""
-    rows = Order.objects.select_for_update(no_key=True).filter(pk__in=set(ids)).order_by("pk")
+    rows = Order.objects.select_for_update(no_key=True).filter(pk__any=set(ids)).order_by("pk")
     orders = list(rows)
     refuse_stale(orders, versions)
     return orders

@@ -1,15 +1,18 @@
-"""`make bench`: first figures of the engine, the import and the pages, each beside its floor.
+"""`make bench`: what the budgets speak of, each figure beside its floor and its anchor.
 
-`--orders` and `--events` scale it down; `--file` imports an Online Retail file as well.
+`BENCH=engine,latency make bench` measures some parts; `--history 10000000`, `--orders 1000000` and
+`--file FILE` are the large forms. Parts: import, pages, engine, scaling.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import os
-import subprocess
-import sys
+import statistics
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import django
@@ -20,96 +23,162 @@ from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
-from tests.bed.databases import clone, drop, make_template, serving  # noqa: E402
-from tests.bench import company, engine, floor, pages  # noqa: E402
+from automations.engine import wake  # noqa: E402
+from tests.bed.databases import Database, clone, drop, make_template, serving  # noqa: E402
+from tests.bench import company, engine, floor, latency, one_task_each, pages, scaling  # noqa: E402
 from tests.bench.results import Result, keep, show  # noqa: E402
 
 TRIALS = 3
+SLICE = "config/demo/data/online-retail-slice.csv.gz"
 
 
-def measure_engine(events: int, url: str, owner: str) -> list[Result]:
-    """The median of three trials, each with its own events."""
-    staff = company.staff()
-    engine.make_rules(staff)
-    worker = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "celery", "-A", "config", "worker", "-c", "2", "-l", "WARNING"),
-            *("-Q", "internal,sweep", "--without-gossip", "--without-mingle"),
-        ],
-        env={**os.environ, "DATABASE_URL": url},
-        start_new_session=True,
-    )
-    time.sleep(8)
-    try:
-        figures = []
-        for _ in range(TRIALS):
-            engine.store_events(events)
-            figures.append(engine.events_per_second(events))
-    finally:
-        worker.terminate()
-        worker.wait(30)
-    base = floor.events_per_second(owner, events=events)
-    note = f"{engine.RULES} rules, {events:,} events, 2 worker processes, median of {TRIALS}"
-    return [Result("engine.events_per_s", sorted(figures)[TRIALS // 2], "events/s", base, note)]
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured on."""
+
+    orders: int
+    events: int
+    history: int
+    file: Path
 
 
-def measure_pages(orders: int) -> list[Result]:
-    """Every page as an administrator sees it, beside the smallest page there is."""
-    client = company.client_of(company.staff()["administrator"])
-    empty = pages.p95_ms(client, "/me/")
-    results = [
-        Result(f"pages.p95_ms.{name}", pages.p95_ms(client, address), "ms", empty)
-        for name, address in pages.addresses().items()
-    ]
-    results[0] = Result(
-        results[0].name, results[0].value, "ms", empty, f"{orders:,} orders; floor: /me/"
-    )
-    return results
-
-
-def measure_import(file: Path) -> list[Result]:
+def measure_import(database: Database, sizes: Sizes) -> list[Result]:
     """Lines per second of the whole import, beside reading the file alone."""
+    file = sizes.file
     started = time.perf_counter()
     call_command("import_orders", str(file), format="online-retail")
     took = time.perf_counter() - started
-    import gzip  # noqa: PLC0415
-
     opened = gzip.open if file.suffix == ".gz" else open
     started = time.perf_counter()
     with opened(file, "rt", encoding="utf-8") as text:
         lines = sum(1 for _ in text) - 1
     read = time.perf_counter() - started
     note = f"{lines:,} lines in {took:.0f} s; floor: reading the file"
-    return [Result("import.lines_per_s", lines / took, "lines/s", lines / read, note)]
+    return [
+        Result(
+            "import.lines_per_s",
+            lines / took,
+            "lines/s",
+            lines / read,
+            note,
+            must=2_300,
+            aim=10_000,
+        )
+    ]
+
+
+def measure_pages(database: Database, sizes: Sizes) -> list[Result]:
+    """Every page as an administrator sees it, beside the smallest page there is."""
+    company.make_orders(sizes.orders)
+    client = company.client_of(company.staff()["administrator"])
+    empty = pages.p95_ms(client, "/me/")
+    note = f"{sizes.orders:,} orders; floor: /me/"
+    found = []
+    for name, address in pages.addresses().items():
+        must, aim = (500, 200) if name == "home" else (300, 120)
+        figure = pages.p95_ms(client, address)
+        found.append(Result(f"pages.p95_ms.{name}", figure, "ms", empty, note, must=must, aim=aim))
+        note = ""
+    return found
+
+
+def measure_engine(database: Database, sizes: Sizes) -> list[Result]:
+    """Throughput of one and of three steps, and latency, with two real worker processes."""
+    company.make_orders(sizes.events)
+    staff, owner = company.staff(), settings.DATABASE_OWNER_URL
+    base = floor.events_per_second(owner, events=sizes.events)
+    anchor = one_task_each.events_per_second(owner, events=min(sizes.events, 5_000))
+    found = []
+    for steps, name, must, aim in (
+        (1, "engine.events_per_s", 3_000, 6_500),
+        (3, "engine.flow3_runs_per_s", 1_500, 3_000),
+    ):
+        engine.make_rules(staff, steps=steps)
+        figure = _throughput(database, sizes.events, steps)
+        note = f"{engine.RULES} rules, {sizes.events:,} events, 2 workers, median of {TRIALS}"
+        found.append(
+            Result(name, figure, "events/s", base, note, anchor=anchor, must=must, aim=aim)
+        )
+    engine.make_rules(staff)
+    engine.untag()
+    with engine.workers(database.url):
+        middle, late = latency.milliseconds(per_second=100, seconds=10)
+    note = "announced to effect, 100 a second"
+    return [
+        *found,
+        Result("engine.latency_ms.p50", middle, "ms", note=note, must=30, aim=12),
+        Result("engine.latency_ms.p95", late, "ms", must=80, aim=30),
+    ]
+
+
+def _throughput(database: Database, events: int, steps: int) -> float:
+    figures = []
+    with engine.workers(database.url):
+        for _ in range(TRIALS):
+            engine.untag()
+            engine.store_events(events)
+            figures.append(engine.runs_per_second(events, steps=steps))
+    return statistics.median(figures)
+
+
+def measure_scaling(database: Database, sizes: Sizes) -> list[Result]:
+    """What 10,000 rules cost beside 10, and what stored history costs."""
+    wake.send = lambda *given: None  # this process alone matches
+    company.make_orders(5_000)
+    staff, owner = company.staff(), settings.DATABASE_OWNER_URL
+    target = owner.rsplit("/", 1)[0] + f"/{database.name}"
+    scaling.live_rules(target, 10, staff["operations"])
+    few = statistics.median(scaling.microseconds_per_event(5_000) for _ in range(TRIALS))
+    scaling.live_rules(target, 10_000, staff["operations"], first=10)
+    many = statistics.median(scaling.microseconds_per_event(5_000) for _ in range(TRIALS))
+    note = f"{few:.0f} µs with 10 rules, {many:.0f} µs with 10,000"
+    return [Result("engine.rules_scaling", many / few, "times", note=note, must=3, aim=1.5)]
+
+
+def measure_history(database: Database, sizes: Sizes) -> list[Result]:
+    """Throughput with much stored beside little."""
+    company.make_orders(sizes.events)
+    engine.make_rules(company.staff())
+    little = _throughput(database, sizes.events, 1)
+    scaling.store_history(sizes.history)
+    much = _throughput(database, sizes.events, 1)
+    note = f"{little:,.0f}/s with little, {much:,.0f}/s with {sizes.history:,} stored events"
+    return [Result("engine.history_scaling", much / little, "of 1", note=note, must=0.9, aim=0.97)]
+
+
+Measure = Callable[[Database, Sizes], list[Result]]
+PARTS: dict[str, Measure] = {
+    "import": measure_import,
+    "pages": measure_pages,
+    "engine": measure_engine,
+    "scaling": measure_scaling,
+    "history": measure_history,
+}
 
 
 def main() -> None:
-    """Measure on a database of its own, and print and keep what was measured."""
+    """Measure each part on a database of its own, and print and keep what was measured."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", default=[], help=", ".join(PARTS))
     parser.add_argument("--orders", type=int, default=100_000)
     parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--history", type=int, default=1_000_000)
     parser.add_argument("--file", type=Path, default=settings.ROOT / SLICE)
     given = parser.parse_args()
+    wanted = given.parts or [name for name in os.environ.get("BENCH", "").split(",") if name]
+    sizes = Sizes(given.orders, given.events, given.history, given.file)
     setup_test_environment()
     results: list[Result] = []
-    for part in ("import", "company"):
+    for name in wanted or PARTS:
         database = clone(make_template())
         try:
             with serving(database.name):
-                if part == "import":
-                    results += measure_import(given.file)
-                else:
-                    company.make_orders(given.orders)
-                    results += measure_pages(given.orders)
-                    owner = settings.DATABASE_OWNER_URL
-                    results += measure_engine(given.events, database.url, owner)
+                results += PARTS[name](database, sizes)
         finally:
             drop(database.name)
     print(show(results))  # noqa: T201
     keep(results, settings.ROOT / "var" / "bench.json")
 
-
-SLICE = "config/demo/data/online-retail-slice.csv.gz"
 
 if __name__ == "__main__":
     main()

@@ -1,45 +1,69 @@
 """Stored events → matched against 100 active rules → runs → a tag on an order → done.
 
 Two real Celery worker processes work; the clock starts when they are woken and stops when the last
-run is done. What stands beside it is `floor.py`, measured in the same run.
+run is done. What stands beside it is `floor.py` and `one_task_each.py`, measured in the same run.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
 
 from automations.engine import wake
+from automations.models.rules import Rule
 from automations.models.runs import Effect, Run
 from automations.services import approvals, rules
 from backoffice.actors import person
 from backoffice.models import User
+from orders.models.orders import Order
 
 RULES = 100
 TRIGGER = "orders.order_placed"
 
 
-def make_rules(staff: dict[str, User]) -> None:
-    """Rules of which each event matches exactly one: by the units of the order, 1 to 100."""
-    for number in range(1, RULES + 1):
-        body = {
-            "schema": 1,
-            "trigger": {"on": TRIGGER},
-            "when": {
-                "all": [
-                    {"field": "order.units", "op": "is", "value": number},
-                    {"field": "order.total", "op": "gte", "value": _pounds("0.00")},
-                    {"field": "order.currency", "op": "is", "value": "GBP"},
-                ]
+def when(number: int) -> dict[str, Any]:
+    """Of the rules each event matches exactly one: by the units of the order, 1 to 100."""
+    return {
+        "all": [
+            {"field": "order.units", "op": "is", "value": number},
+            {
+                "field": "order.total",
+                "op": "gte",
+                "value": {"amount": "0.00", "currency": "GBP"},
             },
-            "steps": [{"uid": "a1", "do": "orders.add_tag", "with": {"tag": f"bench-{number}"}}],
-        }
+            {"field": "order.currency", "op": "is", "value": "GBP"},
+        ]
+    }
+
+
+def tagging(number: int, steps: int) -> list[dict[str, Any]]:
+    """So many steps that each put a tag of their own on the order."""
+    return [
+        {"uid": f"a{step}", "do": "orders.add_tag", "with": {"tag": f"bench-{number}-{step}"}}
+        for step in range(1, steps + 1)
+    ]
+
+
+def make_rules(staff: dict[str, User], *, steps: int = 1) -> None:
+    """The 100 rules, approved and live; those of an earlier measurement are retired."""
+    _retire(staff)
+    for number in range(1, RULES + 1):
         rule = rules.create_rule(
             name=f"Bench {number}",
             domain="orders",
-            body=body,
+            body={
+                "schema": 1,
+                "trigger": {"on": TRIGGER},
+                "when": when(number),
+                "steps": tagging(number, steps),
+            },
             purpose="Measures.",
             fallback="Nothing.",
             actor=person(staff["operations"]),
@@ -52,8 +76,30 @@ def make_rules(staff: dict[str, User]) -> None:
         )
 
 
-def _pounds(amount: str) -> dict[str, str]:
-    return {"amount": amount, "currency": "GBP"}
+def _retire(staff: dict[str, User]) -> None:
+    for rule in Rule.objects.filter(retired_at=None):
+        rules.retire_rule(
+            rule.pk, version=rule.version, why="Measured.", actor=person(staff["operations"])
+        )
+
+
+@contextmanager
+def workers(url: str, *, count: int = 2, lanes: str = "internal,sweep") -> Iterator[None]:
+    """Real worker processes on a database, ended afterwards."""
+    worker = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "celery", "-A", "config", "worker", "-l", "WARNING"),
+            *("-c", str(count), "-Q", lanes, "--without-gossip", "--without-mingle"),
+        ],
+        env={**os.environ, "DATABASE_URL": url},
+        start_new_session=True,
+    )
+    time.sleep(8)
+    try:
+        yield
+    finally:
+        worker.terminate()
+        worker.wait(30)
 
 
 # Live copies of the history's events, their units spread so that each rule gets its share.
@@ -82,26 +128,26 @@ def store_events(count: int) -> None:
         cursor.execute("ANALYZE automations_event")
 
 
-def events_per_second(count: int, *, limit: float = 300) -> float:
+def runs_per_second(count: int, *, steps: int = 1, limit: float = 300) -> float:
     """Wake the workers and wait for every run; raises RuntimeError when one is missing."""
-    before = Run.objects.count()
+    runs, effects = Run.objects.count(), Effect.objects.count()
     started = time.perf_counter()
     wake.send("match")
     while time.perf_counter() - started < limit:
-        done = Run.objects.filter(state="done").count() - before
-        if done >= count:
+        if Effect.objects.count() - effects >= count * steps:
             break
         time.sleep(0.05)
     took = time.perf_counter() - started
-    _prove(count)
+    _prove(count, Run.objects.count() - runs, Effect.objects.count() - effects, steps)
     return count / took
 
 
-def _prove(count: int) -> None:
-    runs, effects = Run.objects.filter(state="done").count(), Effect.objects.count()
-    if runs != effects or runs < count:
-        states: dict[str, Any] = {
-            state: Run.objects.filter(state=state).count()
-            for state in set(Run.objects.values_list("state", flat=True))
-        }
-        raise RuntimeError(f"{count} events, {runs} runs done, {effects} effects: {states}")
+def _prove(count: int, runs: int, effects: int, steps: int) -> None:
+    open_ones = Run.objects.exclude(state="done").count()
+    if open_ones or runs != count or effects != count * steps:
+        raise RuntimeError(f"{count} events: {runs} runs, {effects} effects, {open_ones} not done.")
+
+
+def untag() -> None:
+    """Take the tags off, so that the next measurement writes as much as this one."""
+    Order.objects.exclude(tags=[]).update(tags=[])

@@ -34,19 +34,24 @@ CREATE TABLE subject (id bigint PRIMARY KEY, tags text[] NOT NULL DEFAULT '{}',
 """
 
 
+def fill(connection: psycopg.Connection[Any], events: int) -> None:
+    """Make the tables anew, with so many events nobody has matched."""
+    connection.execute(SCHEMA)
+    connection.execute(
+        "INSERT INTO subject (id) SELECT i FROM generate_series(1, %s) AS i", [events]
+    )
+    connection.execute(
+        "INSERT INTO event (subject_id, facts) SELECT i, jsonb_build_object('order.total', i,"
+        " 'order.country', 'DE', 'rule', i %% %s) FROM generate_series(1, %s) AS i",
+        [RULES, events],
+    )
+    connection.execute("ANALYZE")
+
+
 def events_per_second(url: str, *, events: int) -> float:
     """Events per second that plain SQL matches, runs and marks done with two processes."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(SCHEMA)
-        connection.execute(
-            "INSERT INTO subject (id) SELECT i FROM generate_series(1, %s) AS i", [events]
-        )
-        connection.execute(
-            "INSERT INTO event (subject_id, facts) SELECT i, jsonb_build_object('order.total', i,"
-            " 'order.country', 'DE', 'rule', i %% %s) FROM generate_series(1, %s) AS i",
-            [RULES, events],
-        )
-        connection.execute("ANALYZE")
+        fill(connection, events)
         started = time.perf_counter()
         workers = [multiprocessing.Process(target=_work, args=(url,)) for _ in range(2)]
         for worker in workers:
@@ -70,11 +75,16 @@ def _rule(number: int) -> Callable[[dict[str, Any]], bool]:
     )
 
 
+def rules() -> list[tuple[int, Callable[[dict[str, Any]], bool]]]:
+    """The rules by number, as closures."""
+    return [(number, _rule(number)) for number in range(RULES)]
+
+
 def _work(url: str) -> None:
-    rules = [(number, _rule(number)) for number in range(RULES)]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET search_path = bench_floor")
-        while _match(connection, rules) + _execute(connection):
+        known = rules()
+        while _match(connection, known) + _execute(connection):
             pass
 
 
