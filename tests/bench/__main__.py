@@ -116,7 +116,6 @@ def _throughput(database: Database, events: int, steps: int) -> float:
     with engine.workers(database.url):
         for _ in range(TRIALS):
             engine.untag()
-            engine.store_events(events)
             figures.append(engine.runs_per_second(events, steps=steps))
     return statistics.median(figures)
 
