@@ -21,7 +21,10 @@ class MoneyWidget(forms.MultiWidget):
         super().__init__([amount, currency], attrs)
 
     def decompress(self, value: Any) -> list[Any]:
-        return [value.amount, value.currency] if isinstance(value, Money) else [None, None]
+        if not isinstance(value, Money):
+            return [None, None]
+        rounded = value.rounded()
+        return [rounded.amount if rounded == value else value.amount, value.currency]
 
 
 class HiddenMoney(MoneyWidget):
@@ -32,7 +35,10 @@ class HiddenMoney(MoneyWidget):
 
 
 class MoneyField(forms.MultiValueField):
-    """Money of any currency, in whole minor units; empty is None."""
+    """Money of any currency, in whole minor units; None without an amount.
+
+    `initial` is Money, or `[None, "GBP"]` for a currency that waits for its amount.
+    """
 
     widget = MoneyWidget
 
@@ -44,9 +50,11 @@ class MoneyField(forms.MultiValueField):
         super().__init__(fields=fields, **options)
 
     def compress(self, data_list: Sequence[Any]) -> Money | None:
-        if not data_list:
+        amount, currency = [*data_list, None, None][:2]
+        if amount is None:
             return None
-        amount, currency = data_list
+        if not currency:
+            raise ValidationError("Say the currency too, such as GBP.", code="incomplete")
         money = Money(Decimal(amount), currency)
         if money != money.rounded():
             raise ValidationError(f"{currency} has no such small amounts.")

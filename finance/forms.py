@@ -47,10 +47,15 @@ class RecordPaymentForm(forms.Form):
     """A payment that reached us outside the provider's reports."""
 
     amount = MoneyField(validators=[_above_zero])
-    method = forms.ChoiceField(choices=Payment.Method.choices)
+    method = forms.ChoiceField(
+        choices=Payment.Method.choices, initial=Payment.Method.TRANSFER.value
+    )
     provider = forms.CharField(max_length=40, initial="bank")
     external_id = forms.CharField(label="Reference", max_length=120)
-    received_at = forms.DateTimeField(label="Received")
+    received_at = forms.DateTimeField(
+        label="Received",
+        widget=forms.DateTimeInput({"type": "datetime-local", "step": 1}, "%Y-%m-%dT%H:%M:%S"),
+    )
 
     def clean_provider(self) -> Any:
         return self.cleaned_data["provider"].strip().lower()
