@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -231,6 +232,51 @@ def test_a_step_takes_a_field_of_the_event(operations_client: Client, saved: Rul
     given = draft(saved).body["steps"][-1]["with"]
     assert given["subject"] == {"text": "Order {{ order.number }}"}
     assert given["priority"] == "high"
+
+
+def all_of(page: str, attribute: str) -> set[str]:
+    return set(re.findall(rf' {attribute}="([^"]+)"', page))
+
+
+def test_every_input_of_a_step_is_sent_as_the_reader_reads_it(
+    operations_client: Client, saved: Rule
+) -> None:
+    save(operations_client, saved, do="add_step:support.open_ticket")
+    uid = draft(saved).body["steps"][-1]["uid"]
+    page = operations_client.get(url("rule_edit", saved)).content.decode()
+    sent = {name for name in all_of(page, "name") if uid in name}
+    known = ("shown", "queue", "queue-from", "priority", "priority-from", "subject", "message")
+    assert sent == {f"s-{uid}-{name}" for name in known}
+    ids = all_of(page, "id")
+    assert all_of(page, "for") | all_of(page, "data-insert") <= ids
+    given = {f"s-{uid}-shown": "1", f"s-{uid}-tag": "x", f"s-{uid}-queue-from": "field"}
+    save(operations_client, saved, **given)
+    assert list(draft(saved).body["steps"][-1]["with"]["queue"]) == ["field"]
+
+
+def test_a_select_without_a_value_says_so_and_its_first_option_can_be_chosen(
+    operations_client: Client, saved: Rule
+) -> None:
+    save(operations_client, saved, do="add_step:support.open_ticket")
+    uid = draft(saved).body["steps"][-1]["uid"]
+    page = operations_client.get(url("rule_edit", saved)).content.decode()
+    queue = page.partition(f'name="s-{uid}-queue"')[2].partition("</select>")[0]
+    assert re.findall(r"<option[^>]*selected[^>]*>\s*([^<]+?)\s*<", queue) == ["Choose…"]
+    save(operations_client, saved, **{f"s-{uid}-shown": "1", f"s-{uid}-queue": "general"})
+    page = operations_client.get(url("rule_edit", saved)).content.decode()
+    queue = page.partition(f'name="s-{uid}-queue"')[2].partition("</select>")[0]
+    assert "Choose…" not in queue
+
+
+@pytest.mark.parametrize("key", [each.key for each in STARTERS])
+def test_every_starter_is_counted_on_stored_events(
+    key: str, operations_client: Client, operations_user: User
+) -> None:
+    some_orders()
+    rule = make_rule(operations_user, key)
+    answer = operations_client.get(url("rule_preview", rule))
+    assert answer.context.get("found") is not None
+    assert "would match" in answer.content.decode()
 
 
 def test_the_preview_counts_right(operations_client: Client, saved: Rule) -> None:
