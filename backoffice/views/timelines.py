@@ -22,6 +22,8 @@ from backoffice.timeline import story
 from backoffice.views.me import signed_in
 
 SHOWN = 60
+# The page around the story may hold fields of the same names.
+NOTE_ID = "note_%s"
 KINDS: dict[str, tuple[str, tuple[ActorKind, ...]]] = {
     "all": ("All", tuple(ActorKind)),
     "people": ("People", (ActorKind.PERSON,)),
@@ -131,7 +133,7 @@ def _part(request: HttpRequest, label: str, pk: int, form: NoteForm, status: int
 def timeline_part(request: HttpRequest, label: str, pk: int) -> HttpResponse:
     """The story as a panel of the record's page."""
     _may_see(label, signed_in(request))
-    return _part(request, label, pk, NoteForm(), 200)
+    return _part(request, label, pk, NoteForm(auto_id=NOTE_ID), 200)
 
 
 @permission_required("backoffice.add_note", raise_exception=True)
@@ -140,8 +142,8 @@ def note_add(request: HttpRequest, label: str, pk: int) -> HttpResponse:
     """Write a note about a record; answers with the story."""
     user = signed_in(request)
     _may_see(label, user)
-    form = NoteForm(request.POST)
+    form = NoteForm(request.POST, auto_id=NOTE_ID)
     if not form.is_valid():
         return _part(request, label, pk, form, 422)
     Note.objects.create(subject=label, subject_id=pk, user=user, text=form.cleaned_data["text"])
-    return _part(request, label, pk, NoteForm(), 200)
+    return _part(request, label, pk, NoteForm(auto_id=NOTE_ID), 200)

@@ -199,6 +199,7 @@ def order_cancel(request: HttpRequest, number: str) -> HttpResponse:
         "refund is approved.",
         word="Cancel the order",
         danger=True,
+        leave="Keep the order",
         refusals=REFUSALS,
         act=act,
     )
