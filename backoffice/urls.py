@@ -14,6 +14,8 @@ urlpatterns = [
     *urls(staff.STAFF, "settings/users/"),
     path("settings/users/new/", staff.user_new, name="user_new"),
     path("settings/users/<str:username>/", staff.user_detail, name="user_detail"),
+    path("settings/users/<str:username>/_/role/", staff.user_role, name="user_role"),
+    path("settings/users/<str:username>/_/access/", staff.user_access, name="user_access"),
     *urls(audit.AUDIT, "settings/audit/"),
     path("views/new/", saved_views.view_new, name="view_new"),
     path("views/<int:pk>/", saved_views.view_edit, name="view_edit"),
