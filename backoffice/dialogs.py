@@ -50,6 +50,7 @@ def ask(
                 status = HTTPStatus.CONFLICT
             else:
                 return respond.go(request, back, said)
+    alone = not request.headers.get("HX-Request")
     context = {
         "title": title,
         "form": form,
@@ -59,8 +60,7 @@ def ask(
         "action": request.get_full_path(),
         "button_class": "danger-solid" if danger else "primary",
         "reload_url": back if status == HTTPStatus.CONFLICT else "",
-        "back": back,
+        "leave_url": back if alone else "",
     }
-    alone = not request.headers.get("HX-Request")
     template = "components/dialog_page.html" if alone else "components/dialog.html"
     return render(request, template, context, status=status)

@@ -23,8 +23,7 @@ class MoneyWidget(forms.MultiWidget):
     def decompress(self, value: Any) -> list[Any]:
         if not isinstance(value, Money):
             return [None, None]
-        rounded = value.rounded()
-        return [rounded.amount if rounded == value else value.amount, value.currency]
+        return [value.plain(), value.currency]
 
 
 class HiddenMoney(MoneyWidget):

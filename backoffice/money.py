@@ -62,6 +62,11 @@ class Money:
         step = Decimal(1).scaleb(-get_currency_precision(self.currency))
         return Money(self.amount.quantize(step, rounding=ROUND_HALF_UP), self.currency)
 
+    def plain(self) -> Decimal:
+        """The amount with as many digits as the currency has, and more only where they count."""
+        rounded = self.rounded()
+        return rounded.amount if rounded == self else self.amount
+
     def as_json(self) -> dict[str, str]:
         """The amount as a string beside its currency, as every document and payload stores it."""
         return {"amount": format(self.amount, "f"), "currency": self.currency}

@@ -125,6 +125,7 @@ def _part(request: HttpRequest, label: str, pk: int, form: NoteForm, status: int
         "more": shown + 200 if len(lines) > shown else 0,
         "form": form,
         "today": timezone.localdate(),
+        "takes_notes": request.GET.get("notes") != "no",
     }
     return render(request, "components/timeline.html", context, status=status)
 

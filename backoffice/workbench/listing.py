@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from django.urls import reverse
 
 from backoffice.models import SavedView, User
-from backoffice.workbench.bench import View, Workbench
+from backoffice.workbench.bench import View, Workbench, order_by
 from backoffice.workbench.bulk import BulkAction, permitted
 from backoffice.workbench.columns import Column, M
 from backoffice.workbench.filters import Filter, FilterError
@@ -161,11 +161,10 @@ class Listing(Generic[M]):
             return []
         start, end = self.first - 1, self.last
         turned = start > self.total // 2
-        order = self.ordering
         if turned:
-            order = [name[1:] if name.startswith("-") else f"-{name}" for name in order]
             start, end = self.total - end, self.total - start
-        keys = list(self.matching.order_by(*order).values_list("pk", flat=True)[start:end])
+        rows = order_by(self.matching, self.ordering, turned=turned)
+        keys = list(rows.values_list("pk", flat=True)[start:end])
         return keys[::-1] if turned else keys
 
     @cached_property

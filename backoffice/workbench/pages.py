@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from backoffice.models import Selection, User
 from backoffice.workbench import bench as benches
 from backoffice.workbench import bulk, jobs, respond
-from backoffice.workbench.bench import Workbench
+from backoffice.workbench.bench import Workbench, order_by
 from backoffice.workbench.bulk import BulkAction
 from backoffice.workbench.export import csv_response
 from backoffice.workbench.listing import Listing
@@ -95,7 +95,7 @@ def counts_part(request: HttpRequest, *, bench: Workbench[Any]) -> HttpResponse:
 def fix_rows(request: HttpRequest, *, bench: Workbench[Any]) -> HttpResponse:
     """Fix all rows of the view as of now for a bulk action; later ones are not among them."""
     listing = listing_for(request, bench)
-    ids = list(listing.matching.order_by(*listing.ordering).values_list("pk", flat=True))
+    ids = list(order_by(listing.matching, listing.ordering).values_list("pk", flat=True))
     selection = Selection.objects.create(user=listing.user, screen=bench.key, ids=ids)
     return JsonResponse({"id": str(selection.key), "count": len(ids)})
 

@@ -110,7 +110,7 @@ def test_an_order_is_tagged_held_and_released_by_keyboard_alone(
     page.wait_for_url(f"**/orders/{order.number}/")
     page.wait_for_load_state("networkidle")
     page.keyboard.press("t")
-    expect(page.get_by_label("Tag")).to_be_focused()
+    expect(page.get_by_label("Tag", exact=True)).to_be_focused()
     page.keyboard.type("gift")
     page.keyboard.press("Enter")
     expect(page.locator(".top .chip")).to_contain_text("gift")
