@@ -13,7 +13,10 @@ from config import navigation
 def home(request: HttpRequest) -> HttpResponse:
     """What needs this person, what is late and what is broken."""
     assert isinstance(request.user, User)  # noqa: S101 (LoginRequiredMiddleware)
-    return render(request, "config/home.html", {"panels": panels_for(request.user)})
+    panels = panels_for(request.user)
+    # Two columns that each close up; the most important panels head them.
+    context = {"panels": panels, "columns": [panels[0::2], panels[1::2]]}
+    return render(request, "config/home.html", context)
 
 
 @require_GET

@@ -49,6 +49,7 @@ def builder_context(drafting: Drafting) -> dict[str, Any]:
         "can_redo": _can_redo(drafting.draft),
         "live": drafting.live,
         "candidate": queries.candidate(drafting.rule),
+        "sent_back": queries.sent_back(drafting.rule),
     }
 
 
@@ -204,7 +205,7 @@ def rule_care(request: HttpRequest, slug: str) -> HttpResponse:
             status = 409 if isinstance(refusal, Stale) else 422
     else:
         status = 422
-    context = {"rule": drafting.rule, "care": form}
+    context = {**builder_context(drafting), "care": form, "answer": True}
     response = render(request, "automations/builder/_care.html", context, status=status)
     response["HX-Trigger"] = json.dumps({"builder:saved": {}})
     return response

@@ -128,7 +128,9 @@ def _warning(case: Failure, again: Again | None, *, changed: bool) -> str:
         return f"Retry would fail again: {again.problem}"
     if case.error in FAILS_AGAIN:
         return FAILS_AGAIN[Failure.Error(case.error)]
-    if case.error == Failure.Error.REJECTED and not changed:
+    if case.error == Failure.Error.REJECTED:
+        if changed:
+            return "It changed since: whether that is what stood in the way is for you to judge."
         return "Retry may fail again: nothing is known to have changed since."
     return ""
 

@@ -14,8 +14,10 @@ from automations.models.documents import Document
 from automations.models.rules import Draft, DraftRevision, Rule
 from automations.rules.starters import STARTERS
 from automations.rules.validating import validate_document
+from automations.services import approvals
+from backoffice.actors import person
 from backoffice.models import User
-from tests.automations.views.factories import make_rule, post, some_orders
+from tests.automations.views.factories import make_rule, post, some_orders, submitted
 
 pytestmark = pytest.mark.django_db
 
@@ -351,6 +353,54 @@ def test_care_saves_by_itself_and_needs_no_approval(
     saved.refresh_from_db()
     assert (saved.name, saved.fallback) == ("Large orders abroad", "Look at them by hand.")
     assert str(saved.review_on) == "2027-02-19"
+
+
+def test_care_that_was_missing_is_no_longer_asked_for(
+    operations_client: Client, operations_user: User
+) -> None:
+    rule = make_rule(operations_user, fallback="")
+    words = "Write what people do when this rule fails."
+    assert words in operations_client.get(url("rule_edit", rule)).content.decode()
+    care = {
+        "care-name": rule.name,
+        "care-domain": "orders",
+        "care-fallback": "By hand.",
+        "care-owner": operations_user.pk,
+    }
+    answer = post(operations_client, url("rule_care", rule), version=rule.version, **care)
+    said = answer.content.decode()
+    assert 'id="problems-part"' in said
+    assert words not in said
+    assert "to finish" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("changes", "asked for changes"), ("reject", "rejected")]
+)
+def test_what_came_back_is_told_where_it_is_edited(
+    name: str, words: str, operations_client: Client, operations_user: User, finance_user: User
+) -> None:
+    document = submitted(operations_user)
+    act = {"changes": approvals.request_changes, "reject": approvals.reject}[name]
+    act(document.pk, sha256=document.sha256, actor=person(finance_user), comment="Not Ireland.")
+    rule = document.rule
+    assert rule is not None
+    page = " ".join(operations_client.get(url("rule_edit", rule)).content.decode().split())
+    told = page.partition('id="sent-back"')[2].partition("</div>")[0]
+    assert "Daniel Okafor" in told
+    assert words in told
+    assert "“Not Ireland.”" in told
+    home = operations_client.get(reverse("rule_home")).content.decode()
+    assert ("changes asked for" in home) is (name == "changes")
+    save(operations_client, rule, missing_data="skip")
+    post(operations_client, url("rule_submit", rule), revision=draft(rule).revision, why="So.")
+    assert "sent-back" not in operations_client.get(url("rule_edit", rule)).content.decode()
+
+
+def test_home_says_how_to_begin_while_there_is_no_rule(operations_client: Client) -> None:
+    home = operations_client.get(reverse("rule_home")).content.decode()
+    assert "There are no rules yet" in home
+    assert reverse("rule_list") in home
 
 
 @pytest.mark.parametrize("role", ["finance", "support", "administrator", "auditor"])
