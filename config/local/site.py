@@ -38,6 +38,7 @@ def begin(supervisor: Supervisor) -> None:
     refuse_full_disk()
     say, state = supervisor.say, supervisor.state
     supervisor.services, addresses = services.start(state, Options(), var=VAR, say=say)
+    state.keep(addresses=dict(addresses))  # for `manage` beside the running site
     env = environment(state, addresses)
     first = prepare(supervisor, env)
     say("Starting the site …")

@@ -29,6 +29,10 @@ REAL_VAR = ROOT / "var"
 PATIENCE = 300.0
 NAMED_SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
 LOCAL = (sys.executable, "-m", "config.local")
+COUNT_PEOPLE = (
+    *(*LOCAL, "manage", "shell", "-v", "0", "-c"),
+    "from backoffice.models import User; print(User.objects.count(), 'people')",
+)
 MAKE_RUN = ("make", "run", f"PYTHON={sys.executable}")
 
 pytestmark = pytest.mark.skipif(
@@ -191,6 +195,8 @@ def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
 ) -> None:
     logins = machine.var / "demo-logins.txt"
     logins.unlink(missing_ok=True)
+    too_early = finish(machine.begin(*COUNT_PEOPLE))
+    assert too_early == (1, "There is no site yet: start it once with make run.\n")
     first = type_in(*MAKE_RUN)
     first.wait_for("Press Ctrl-C")
     assert login_page(machine) == 200
@@ -209,6 +215,7 @@ def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
     assert not [each for each in made if each.alive()]
     assert login_page(machine) == 200
     assert logins.read_text() == passwords
+    assert finish(machine.begin(*COUNT_PEOPLE)) == (0, "7 people\n")
     assert passwords.strip() not in second.said.replace("\r", "")
     assert "Preparing the database" not in second.said  # what makes a later start quick
 
@@ -220,6 +227,8 @@ def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
     assert not machine.left("run")
     assert "Stopped." in second.said
     assert "Traceback" not in second.said
+    assert finish(machine.begin(*COUNT_PEOPLE)) == (0, "7 people\n")
+    assert not machine.left("run")
 
 
 def test_a_process_that_crashes_is_started_again(machine: Machine, type_in: TypeIn) -> None:
