@@ -39,7 +39,9 @@ class NoteForm(forms.Form):
 class ReplyForm(forms.Form):
     """An answer, bound to the version of the ticket it was written on."""
 
-    text = forms.CharField(max_length=20_000, widget=forms.Textarea)
+    text = forms.CharField(
+        label="Answer", max_length=20_000, widget=forms.Textarea({"data-key": "r"})
+    )
     then = forms.ChoiceField(
         label="Then",
         choices=[

@@ -406,7 +406,7 @@
   const label = (element) => {
     const copy = element.cloneNode(true);
     all("kbd, svg, .visually-hidden, [data-n]", copy).forEach((part) => part.remove());
-    return element.getAttribute("aria-label") || copy.textContent.replace(/\s+/g, " ").trim();
+    return element.getAttribute("aria-label") || (element.labels?.[0]?.textContent || copy.textContent).replace(/\s+/g, " ").trim();
   };
   const keyed = () => all("main [data-key]").filter((element) => shown(element) && !element.disabled);
 

@@ -180,7 +180,7 @@ def test_support_answers_a_ticket_and_an_auditor_sees_no_button(
     page, reader = open_page(), open_page()
     sign_in(page, support_user)
     ready(page, f"/tickets/{ticket.number}/")
-    page.get_by_label("Text").fill("It left yesterday.")
+    page.get_by_label("Answer", exact=True).fill("It left yesterday.")
     page.get_by_role("button", name="Answer").click()
     expect(page.locator("article.message").last).to_contain_text("It left yesterday.")
     assert Ticket.objects.get().status == Ticket.Status.PENDING
