@@ -165,7 +165,7 @@ def _offer_nothing(field: forms.Field, value: Any) -> None:
     if not isinstance(field.widget, forms.SelectMultiple | forms.CheckboxSelectMultiple):
         shown = "" if value is None or isinstance(value, dict) else str(value)
         if not field.valid_value(shown):
-            field.choices = [("", "Choose…"), *field.choices]
+            field.choices = [("", "Choose…"), *field.widget.choices]
 
 
 def _initial(given: Json) -> dict[str, Any]:

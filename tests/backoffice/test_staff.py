@@ -29,11 +29,9 @@ def test_an_administrator_changes_a_role_and_access_on_the_persons_page(
     administrator_client.post("/settings/users/nina/_/role/", {"role": "finance"}, headers=HTMX)
     assert person.groups.get().name == "finance"
     administrator_client.post("/settings/users/nina/_/access/", SURE, headers=HTMX)
-    person.refresh_from_db()
-    assert not person.is_active
+    assert not User.objects.get(pk=person.pk).is_active
     administrator_client.post("/settings/users/nina/_/access/", SURE, headers=HTMX)
-    person.refresh_from_db()
-    assert person.is_active
+    assert User.objects.get(pk=person.pk).is_active
     verbs = AuditEntry.objects.filter(subject_id=person.pk).order_by("pk")
     assert list(verbs.values_list("verb", flat=True)) == [
         "staff.role_changed",

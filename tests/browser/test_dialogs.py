@@ -17,8 +17,9 @@ from finance.models.refunds import Refund
 from finance.services.refunds import request_refund
 from orders.models.holds import Hold
 from orders.models.orders import Order
+from orders.services.drafts import OnShort
 from orders.services.holds import hold_orders
-from orders.services.placing import OnShort, place_orders
+from orders.services.placing import place_orders
 from orders.services.returns import NewReturn, NewReturnLine, receive_returns, request_returns
 from orders.services.shipping import ship_order
 from orders.services.tags import add_tags
@@ -48,7 +49,7 @@ def looks(check_axe: CheckAxe) -> Looks:
         dialog = page.get_by_role("dialog", name=name, exact=True)
         expect(dialog).to_be_visible()
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             check_axe(page)
         page.emulate_media(color_scheme="light")
         page.keyboard.press("Escape")
@@ -312,7 +313,7 @@ def test_the_dialogs_of_the_shell_are_named(
         page.keyboard.press(key)
         expect(page.get_by_role("dialog", name=name)).to_be_visible()
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             check_axe(page)
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog", name=name)).to_be_hidden()
