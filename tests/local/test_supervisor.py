@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import shutil
 import signal
 import socket
@@ -112,6 +113,16 @@ class Terminal:
             assert time.monotonic() < until, self.said
             self.read()
         os.waitpid(self.pid, 0)
+        self.read_the_rest()
+
+    def read_the_rest(self) -> None:
+        """The last words may still be on their way when the process has ended."""
+        while select.select([self.screen], [], [], 1)[0]:
+            try:
+                said = os.read(self.screen, 65536)
+            except OSError:  # every process has let go of the terminal
+                return
+            self.said += said.decode(errors="replace")
 
 
 TypeIn = Callable[..., Terminal]
