@@ -6,6 +6,8 @@ class BackofficeConfig(AppConfig):
     append_only_tables = ("backoffice_timelineentry", "backoffice_auditentry")
 
     def ready(self) -> None:
+        from backoffice import addresses
         from backoffice.views import staff
 
+        addresses.register()
         staff.register_bulk_actions()

@@ -13,7 +13,7 @@ urlpatterns = [
     path("jobs/<int:pk>/cancel/", jobs.job_cancel, name="job_cancel"),
     *urls(staff.STAFF, "settings/users/"),
     path("settings/users/new/", staff.user_new, name="user_new"),
-    path("settings/users/<str:username>/", staff.user_detail, name="user_detail"),
+    path("settings/users/<number:username>/", staff.user_detail, name="user_detail"),
     *urls(audit.AUDIT, "settings/audit/"),
     path("views/new/", saved_views.view_new, name="view_new"),
     path("views/<int:pk>/", saved_views.view_edit, name="view_edit"),

@@ -297,7 +297,7 @@ def test_a_submission_is_of_the_draft_as_it_stands(
 
 
 def test_whoever_wrote_what_an_undo_brings_back_is_an_editor(db: None) -> None:
-    made = rule.make_live(rule.make_rule()).rule
+    made = rule.live_rule()
     writer = rule.staff("finance", "writer")
     revision = Draft.objects.get(rule=made).revision
     theirs, mine = rule.body(latency="batch"), rule.body(missing_data="skip")
