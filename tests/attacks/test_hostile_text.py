@@ -19,6 +19,7 @@ from finance.services.books import open_books
 from finance.services.payments import NewPayment, record_payments
 from finance.services.refunds import request_refund
 from inventory.models import Sku, StockMove
+from inventory.services.moves import receive_stock
 from inventory.services.skus import NewSku, add_skus
 from orders.models.holds import Hold
 from orders.models.orders import Order
@@ -29,10 +30,10 @@ from orders.services.shipping import ship_order
 from support.services.messages import add_note
 from tests.attacks.routes import routes
 from tests.attacks.world import SCRIPT, make_world
-from tests.automations.views import story
+from tests.automations import factories as rules
 from tests.bed.people import MakeUser, signed_in
 from tests.finance.factories import NOW
-from tests.inventory.factories import make_legal_entity, moving, receive_stock
+from tests.inventory.factories import make_legal_entity, moving
 from tests.orders.factories import make_channel, place
 from tests.support.factories import make_queue, open_ticket
 
@@ -80,7 +81,7 @@ def company_of(text: str, user: User) -> dict[str, dict[str, Any]]:
     rule = rule_services.create_rule(
         name=text[:120],
         domain="orders",
-        body={**story.make.body(), "trigger": {"on": "orders.order_placed"}},
+        body={**rules.body(), "trigger": {"on": "orders.order_placed"}},
         purpose=text,
         fallback=text,
         actor=person(user),
