@@ -136,7 +136,7 @@ def test_a_case_that_fifty_work_on_is_worked_on_once(
 ) -> None:
     (case,) = story.failed_run()
     by = person(make_user("support"))
-    given = {"version": case.version, "actor": by}
+    given: dict[str, Any] = {"version": case.version, "actor": by}
     verbs: list[Callable[[], Any]] = [
         partial(failures.retry_case, case.pk, **given),
         partial(failures.skip_step, case.pk, reason="No need.", **given),
