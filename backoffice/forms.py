@@ -38,15 +38,20 @@ class MoneyField(forms.MultiValueField):
 
     def __init__(self, **options: Any) -> None:
         fields = (
-            forms.DecimalField(max_digits=19, decimal_places=4),
+            # A thousandth of what a column holds, so that no sum of what people type overflows.
+            forms.DecimalField(max_digits=16, decimal_places=4),
             forms.RegexField(r"^[A-Z]{3}$", error_messages={"invalid": "Write it like GBP."}),
         )
         super().__init__(fields=fields, **options)
 
     def compress(self, data_list: Sequence[Any]) -> Money | None:
-        if not data_list:
+        amount, currency = data_list or (None, None)
+        if amount is None and not currency:
             return None
-        amount, currency = data_list
+        if amount is None:
+            raise ValidationError("Enter an amount beside the currency.")
+        if not currency:
+            raise ValidationError("Enter the currency beside the amount, such as GBP.")
         money = Money(Decimal(amount), currency)
         if money != money.rounded():
             raise ValidationError(f"{currency} has no such small amounts.")
