@@ -7,6 +7,8 @@ class BackofficeConfig(AppConfig):
 
     def ready(self) -> None:
         import backoffice.sets  # noqa: F401 - registers the lookup `any`
+        from backoffice import addresses
         from backoffice.views import staff
 
+        addresses.register()
         staff.register_bulk_actions()

@@ -10,8 +10,13 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from backoffice.versions import StaleVersion
+from backoffice.versions import StaleVersion, whole
 from backoffice.workbench import respond
+
+
+def seen_version(request: HttpRequest) -> int | None:
+    """The version that the page showed; None for an address without one."""
+    return whole(request.GET.get("version", ""))
 
 
 def ask(

@@ -43,7 +43,8 @@ class MoneyField(forms.MultiValueField):
 
     def __init__(self, **options: Any) -> None:
         fields = (
-            forms.DecimalField(max_digits=19, decimal_places=4),
+            # A thousandth of what a column holds, so that no sum of what people type overflows.
+            forms.DecimalField(max_digits=16, decimal_places=4),
             forms.RegexField(r"^[A-Z]{3}$", error_messages={"invalid": "Write it like GBP."}),
         )
         super().__init__(fields=fields, **options)

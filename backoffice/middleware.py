@@ -3,10 +3,30 @@
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.utils import timezone
 
 from backoffice.models import User
+
+NULL = "\0"
+
+
+class NoNullsMiddleware:
+    """Refuses null characters, which PostgreSQL's text can't hold and nobody types."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if self._holds_one(request):
+            return HttpResponseBadRequest("This holds a null character. Type it again.")
+        return self.get_response(request)
+
+    def _holds_one(self, request: HttpRequest) -> bool:
+        texts = [request.path]
+        for query in (request.GET, request.POST):
+            texts += [text for key, values in query.lists() for text in (key, *map(str, values))]
+        return any(NULL in text for text in texts)
 
 
 class UserTimeZoneMiddleware:

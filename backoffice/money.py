@@ -9,6 +9,9 @@ from functools import total_ordering
 
 from babel.numbers import format_currency, get_currency_precision
 
+# More than any amount a column holds, and less than NaN, which PostgreSQL puts above all numbers.
+BEYOND = Decimal(10) ** 15
+
 
 class CurrencyMismatch(ValueError):
     """Two currencies met where only one can stand; comparing them would be a guess."""

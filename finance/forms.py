@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from backoffice.forms import HiddenMoney, MoneyField
 from backoffice.money import Money
 from finance.models.payments import Payment
 from finance.models.refunds import Refund
+
+OLDEST = timedelta(days=3653)
 
 
 def _above_zero(money: Money) -> None:
@@ -56,6 +60,14 @@ class RecordPaymentForm(forms.Form):
         label="Received",
         widget=forms.DateTimeInput({"type": "datetime-local", "step": 1}, "%Y-%m-%dT%H:%M:%S"),
     )
+
+    def clean_received_at(self) -> datetime:
+        at: datetime = self.cleaned_data["received_at"]
+        if at > timezone.now():
+            raise ValidationError("This is still to come. Enter when the money was received.")
+        if at < timezone.now() - OLDEST:
+            raise ValidationError("This is more than ten years ago. Check the year.")
+        return at
 
     def clean_provider(self) -> Any:
         return self.cleaned_data["provider"].strip().lower()

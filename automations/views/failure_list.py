@@ -23,7 +23,7 @@ from backoffice.models import User
 from backoffice.money import Money
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
-from backoffice.workbench.filters import Amount, Choice, Day, Text, yes_no
+from backoffice.workbench.filters import Amount, Choice, Day, Key, yes_no
 
 OPEN = Q(state__in=[Failure.State.OPEN, Failure.State.RETRYING])
 # Seconds before it is due that a case looks urgent.
@@ -188,7 +188,7 @@ FAILURES = Workbench[Failure](
             options=Failure.Resolution.choices,
             field="resolution",
         ),
-        Text(key="record", label="Record's id", field="subject_id", lookup="exact"),
+        Key(key="record", label="Record's id", field="subject_id"),
     ),
     search=lambda words: (
         Q(says__icontains=words)

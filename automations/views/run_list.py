@@ -18,7 +18,7 @@ from automations.triggers import triggers
 from backoffice import subjects, ui
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column, M
-from backoffice.workbench.filters import Age, Choice, Text
+from backoffice.workbench.filters import Age, Choice, Key, Text
 
 STATES: Mapping[str, tuple[str, str]] = {
     Run.State.DUE: ("info", "player-play"),
@@ -161,7 +161,7 @@ RUNS = Workbench[Run](
         OnTrigger(key="trigger", label="Starts on", options=trigger_options, pinned=True),
         Choice(key="about", label="About", options=subject_options, field="subject"),
         Age(key="age", label="Age", field="created_at"),
-        Text(key="record", label="Record's id", field="subject_id", lookup="exact"),
+        Key(key="record", label="Record's id", field="subject_id"),
         Text(key="ended", label="How it ended", field="outcome"),
     ),
     search=by_number,

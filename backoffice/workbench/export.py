@@ -14,7 +14,7 @@ from backoffice.workbench.listing import Listing
 
 BATCH = 500
 # A spreadsheet runs a cell that starts like this as a formula.
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class _Line:
@@ -32,7 +32,7 @@ def quoted(text: str) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text[1:].replace(".", "", 1).isdecimal()
+    return text[0] in "+-" and text[1:].replace(".", "", 1).isdecimal()
 
 
 def lines(listing: Listing[Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import reduce
 from operator import or_
 from typing import ClassVar
@@ -20,6 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from backoffice import ui
+from backoffice.versions import whole
 
 
 class FilterError(ValueError):
@@ -131,6 +132,19 @@ class Text(Filter):
         return f"“{value}”"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Key(Text):
+    """A record's own key, exactly."""
+
+    lookup: str = "exact"
+
+    def condition(self, values: Sequence[str]) -> Q:
+        for value in values:
+            if whole(value) is None:
+                raise FilterError(f"{self.label} is a number, not “{value}”.")
+        return super().condition(values)
+
+
 _SIGNS = {"gte": "≥", "lte": "≤", "gt": ">", "lt": "<", "eq": "="}
 
 
@@ -157,10 +171,9 @@ class Range(Filter):
         result = Q()
         for sign, text in self.bounds(values):
             try:
-                bound = self.read(text.strip())
-            except (ValueError, InvalidOperation) as error:
+                result &= self.compare(sign, self.read(text.strip()))
+            except (ValueError, ArithmeticError) as error:
                 raise FilterError(f"{self.label} can't be “{text}”.") from error
-            result &= self.compare(sign, bound)
         return result
 
     def compare(self, sign: str, bound: object) -> Q:
