@@ -41,6 +41,8 @@ PERMISSIONS = {
     "note_add": "backoffice.add_note",
     "user_new": "backoffice.add_user",
     "user_detail": "backoffice.view_user",
+    "user_role": "backoffice.change_user",
+    "user_access": "backoffice.change_user",
     "sku_home_low": "inventory.view_sku",
     "sku_detail": "inventory.view_sku",
     "sku_receive": "inventory.receive_stock",

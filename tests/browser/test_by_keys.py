@@ -2,102 +2,28 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from automations.models.documents import Activation
-from automations.models.rules import Rule
-from automations.services import approvals
 from backoffice.actors import person
-from backoffice.models import AuditEntry, User
+from backoffice.models import User
 from finance.models.refunds import Refund
 from finance.services.refunds import request_refund
 from inventory.models import Sku
-from orders.models.orders import Order
 from orders.models.returns import ReturnOrder
 from orders.services.shipping import ship_order
 from support.models import Message, Queue, Ticket
-from tests.automations.views import story
-from tests.automations.views.factories import some_orders, submitted
-from tests.bed.browsers import OpenPage, SignIn
-from tests.finance.factories import pay, pounds
+from tests.bed.browsers import SignIn
+from tests.browser.keys import (
+    a_paid_order,
+    opened,
+    press,
+    ready,
+    tab_to,
+    told,
+)
+from tests.finance.factories import pounds
 from tests.inventory.factories import level, make_locations, make_sku
-from tests.orders.factories import fresh, line, make_channel, place
 from tests.support.factories import make_queue, open_ticket
-
-STEPS = 160  # no screen of these tests has more places to stop at
-
-# Everything that a person with a mouse can press or fill in, but for the other radio buttons of a
-# group (arrows choose among them) and what stands in a closed dialog or menu.
-STOPS = """() => {
-    const seen = new Set();
-    const stops = [...document.querySelectorAll(
-        'a[href], button, input, select, textarea, summary, [tabindex="0"]'
-    )].filter((element) => {
-        if (element.disabled || element.tabIndex < 0 || element.type === "hidden") return false;
-        if (!element.checkVisibility({visibilityProperty: true})) return false;
-        if (element.type === "radio") {
-            const group = element.form?.id + element.name;
-            if (seen.has(group)) return false;
-            seen.add(group);
-        }
-        return true;
-    });
-    window.missed = new Set(stops);
-    document.addEventListener("focusin", (event) => {
-        window.missed.delete(event.target);
-        if (event.target.type !== "radio") return;
-        const group = document.getElementsByName(event.target.name);
-        for (const other of group) window.missed.delete(other);
-    });
-    // A date is several stops: day, month, year, the calendar.
-    return stops.reduce((sum, {type}) => sum + (/^date/.test(type) ? 7 : 1), 2);
-}"""
-MISSED = """() => [...window.missed].filter((element) => element.isConnected)
-    .map((element) => element.outerHTML.slice(0, 160))"""
-STANDS_ON = "() => document.activeElement.outerHTML.slice(0, 160)"
-SHOWS_FOCUS = """() => {
-    const element = document.activeElement;
-    if (!element || element === document.body) return true;
-    return getComputedStyle(element).outlineStyle !== "none" || Boolean(element.closest(".find"));
-}"""
-
-
-def ready(page: Page, address: str) -> None:
-    page.goto(address)
-    page.wait_for_load_state("networkidle")
-
-
-def press(page: Page, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
-
-
-def tab_to(page: Page, name: str) -> None:
-    """Tab until a control of this name has the focus."""
-    for _ in range(STEPS):
-        page.keyboard.press("Tab")
-        now = page.evaluate("document.activeElement.innerText || document.activeElement.ariaLabel")
-        if name in (now or ""):
-            return
-    pytest.fail(f"{name} can't be reached by Tab.")
-
-
-def opened(page: Page, name: str) -> None:
-    """The dialog is there and has taken the focus."""
-    expect(page.get_by_role("dialog", name=name, exact=True)).to_be_visible()
-    expect(page.locator("#dialog :focus")).to_have_count(1)
-
-
-def told(page: Page, words: str) -> None:
-    expect(page.locator(".toast").last).to_contain_text(words)
-    page.wait_for_load_state("networkidle")
-
-
-def a_paid_order(number: int = 1) -> Order:
-    order = place(line(make_sku(f"KB-{number:03}", stock=10), 2, "120.00"), channel=make_channel())
-    pay(order)
-    return fresh(order)
 
 
 def test_goods_come_back_from_the_request_to_the_shelf(
@@ -339,190 +265,3 @@ def test_finance_releases_one_refund_and_turns_down_another(
     told(page, "is rejected")
     states = Refund.objects.order_by("pk").values_list("state", flat=True)
     assert list(states) == ["approved", "rejected"]
-
-
-def test_a_rule_is_stopped_by_one_and_started_by_two(
-    open_page: OpenPage, sign_in: SignIn, operations_user: User, finance_user: User
-) -> None:
-    document = submitted(operations_user)
-    approvals.approve(document.pk, sha256=document.sha256, actor=person(finance_user))
-    rule = Rule.objects.get()
-    one, other = open_page(), open_page()
-    sign_in(one, operations_user)
-    sign_in(other, finance_user)
-    ready(one, f"/rules/{rule.slug}/")
-    press(one, "Shift+X")
-    opened(one, f"Stop “{rule.name}”")
-    one.keyboard.type("Too many.")
-    press(one, "Control+Enter")
-    expect(one.locator(".note-bar")).to_contain_text("Too many.")
-    one.wait_for_load_state("networkidle")
-    tab_to(one, "Start again…")
-    press(one, "Enter")
-    opened(one, f"Start “{rule.name}” again")
-    press(one, "Control+Enter")
-    told(one, "Someone else has to agree")
-    ready(other, f"/rules/{rule.slug}/")
-    tab_to(other, "Start again…")
-    press(other, "Enter")
-    opened(other, f"Start “{rule.name}” again")
-    press(other, "ArrowDown")
-    press(other, "Control+Enter")
-    told(other, "It runs again.")
-    verbs = AuditEntry.objects.filter(verb__startswith="rules.start").order_by("pk")
-    assert list(verbs.values_list("verb", flat=True)) == ["rules.start_asked", "rules.started"]
-
-
-def test_a_version_is_sent_back_mended_and_approved(
-    open_page: OpenPage, sign_in: SignIn, operations_user: User, finance_user: User
-) -> None:
-    some_orders()
-    document = submitted(operations_user)
-    author, finance = open_page(), open_page()
-    sign_in(author, operations_user)
-    sign_in(finance, finance_user)
-    ready(finance, "/")
-    press(finance, "g", "a")
-    finance.wait_for_url("**/approvals/")
-    finance.wait_for_load_state("networkidle")
-    press(finance, "j", "Enter")
-    finance.wait_for_url(f"**/approvals/{document.pk}/")
-    finance.wait_for_load_state("networkidle")
-    press(finance, "v", "n")
-    opened(finance, "Request changes to version 1")
-    finance.keyboard.type("From £400.")
-    press(finance, "Control+Enter")
-    told(finance, "Sent back")
-    assert document.rule is not None
-    ready(author, f"/rules/{document.rule.slug}/")
-    press(author, "e")
-    author.wait_for_url("**/edit/")
-    author.wait_for_load_state("networkidle")
-    expect(author.locator("#sent-back")).to_contain_text("From £400.")
-    for _ in range(STEPS):
-        author.keyboard.press("Tab")
-        if author.evaluate("document.activeElement.ariaLabel") == "Value, amount":
-            break
-    author.keyboard.type("400")
-    press(author, "Escape")
-    expect(author.locator("#words")).to_contain_text("£400.00")
-    press(author, "Control+Enter")
-    opened(author, f"Submit “{document.rule.name}” for approval")
-    author.keyboard.type("As asked.")
-    press(author, "Control+Enter")
-    author.wait_for_url("**/approvals/*/")
-    ready(finance, "/approvals/")
-    press(finance, "j", "Enter")
-    finance.wait_for_url("**/approvals/*/")
-    finance.wait_for_load_state("networkidle")
-    press(finance, "y")
-    opened(finance, "Approve version 2")
-    press(finance, "Control+Enter")
-    told(finance, "Version 2 is live")
-    assert Activation.objects.get(until_at=None).document.version == 2
-
-
-def test_the_place_in_the_inbox_is_kept_when_its_case_goes(
-    page: Page, sign_in: SignIn, support_user: User
-) -> None:
-    first, second, third = story.failed_run(3)
-    sign_in(page, support_user)
-    ready(page, "/failures/?view=nobodys")
-    press(page, "j", "j")
-    expect(page.locator("#case")).to_have_attribute("data-case", str(second.pk))
-    press(page, "i")
-    told(page, f"Case {second.pk} is with Amara Lewis")
-    expect(page.locator("tr[data-id]")).to_have_count(2)
-    expect(page.locator("#view-nobodys .count")).to_have_text("2")
-    expect(page.locator("#scroll")).to_be_focused()
-    press(page, "j")
-    expect(page.locator("#case")).to_have_attribute("data-case", str(third.pk))
-    press(page, "k")
-    expect(page.locator("#case")).to_have_attribute("data-case", str(first.pk))
-
-
-def test_rows_that_open_nothing_are_walked_too(
-    page: Page, sign_in: SignIn, administrator_user: User, support_user: User
-) -> None:
-    sign_in(page, administrator_user)
-    for role in ("finance", "support"):
-        ready(page, f"/settings/users/{support_user.username}/")
-        press(page, "r")
-        opened(page, "Role of Amara Lewis")
-        page.keyboard.type(role.capitalize())
-        press(page, "Control+Enter")
-        told(page, f"has the role {role}")
-    ready(page, "/settings/audit/")
-    press(page, "j", "j")
-    expect(page.locator("tbody tr").nth(1)).to_be_focused()
-
-
-@pytest.fixture
-def company(operations_user: User, support_user: User) -> list[str]:
-    """A bit of everything, and the address of each screen that shows it."""
-    order, actor = a_paid_order(), person(support_user)
-    ship_order(order.pk, actor=person(operations_user))
-    ticket = open_ticket(order=order)
-    refund = request_refund(order, pounds(20), Refund.Reason.GOODWILL, actor=actor)
-    document = submitted(operations_user)
-    assert document.rule is not None
-    lists = (
-        "/",
-        "/orders/",
-        "/customers/",
-        "/returns/",
-        "/inventory/",
-        "/inventory/moves/",
-        "/tickets/",
-        "/queues/",
-        "/finance/ledger/",
-        "/finance/trial-balance/",
-        "/finance/payments/",
-        "/finance/refunds/",
-        "/failures/",
-        "/jobs/",
-        "/rules/",
-        "/runs/",
-        "/approvals/?view=waiting",
-        "/me/",
-        "/search/?q=KB",
-    )
-    return [
-        *lists,
-        f"/orders/{order.number}/",
-        "/inventory/KB-001/",
-        f"/tickets/{ticket.number}/",
-        f"/queues/{ticket.queue.slug}/",
-        f"/finance/refunds/{refund.number}/",
-        f"/finance/payments/{order.payments.get().number}/",
-        f"/rules/{document.rule.slug}/",
-        f"/rules/{document.rule.slug}/edit/",
-        f"/approvals/{document.pk}/",
-    ]
-
-
-def test_tab_reaches_everything_that_a_mouse_does_and_shows_where_it_is(
-    page: Page, sign_in: SignIn, operations_user: User, company: list[str]
-) -> None:
-    sign_in(page, operations_user)
-    for address in company:
-        ready(page, address)
-        count = page.evaluate(STOPS)
-        assert 10 < count < STEPS, address
-        for _ in range(count):
-            page.keyboard.press("Tab")
-            assert page.evaluate(SHOWS_FOCUS), (address, page.evaluate(STANDS_ON))
-        assert page.evaluate(MISSED) == [], address
-
-
-def test_the_administrators_screens_are_reached_by_tab_too(
-    page: Page, sign_in: SignIn, administrator_user: User, company: list[str]
-) -> None:
-    sign_in(page, administrator_user)
-    own = f"/settings/users/{administrator_user.username}/"
-    for address in ("/settings/users/", "/settings/users/new/", own, "/settings/audit/"):
-        ready(page, address)
-        count = page.evaluate(STOPS)
-        for _ in range(count):
-            page.keyboard.press("Tab")
-        assert page.evaluate(MISSED) == [], address
