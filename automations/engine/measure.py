@@ -44,7 +44,8 @@ WITH ended AS MATERIALIZED (
     FROM automations_run r
     JOIN automations_event e ON e.id = r.event_id
     LEFT JOIN LATERAL (
-        SELECT min(started_at) AS first, max(finished_at - started_at) AS slowest
+        SELECT min(started_at) AS first,
+            max(finished_at - started_at) FILTER (WHERE action <> '') AS slowest
         FROM automations_steprun WHERE run_id = r.id) s ON true
     CROSS JOIN LATERAL (SELECT coalesce(s.first, r.finished_at) AS at) begun
     WHERE r.finished_at > %(since)s AND r.finished_at <= %(upto)s AND NOT r.shadow
@@ -81,7 +82,7 @@ WITH ended AS MATERIALIZED (
         extract(epoch FROM s.finished_at - s.started_at)
     FROM ended JOIN declared ON declared.id = document_id
     JOIN automations_steprun s ON s.run_id = ended.id
-        AND s.finished_at - s.started_at = ended.slowest
+        AND s.action <> '' AND s.finished_at - s.started_at = ended.slowest
     WHERE slowest > interval '{SLOW_SECONDS} seconds'
     ON CONFLICT (run_id, kind) DO NOTHING
 )

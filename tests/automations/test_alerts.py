@@ -154,6 +154,23 @@ def test_a_step_that_does_not_get_through_is_told_with_a_link_to_the_step(
 
 
 @pytest.mark.requirement("R11")
+def test_runs_that_are_parked_for_a_connector_are_told_too() -> None:
+    rule = make.live_rule(name="Book labels", steps=make.steps("depot.flaky"))
+    make.parcels_arrived(2)
+    Parcel.objects.update(moods=100)
+    make.match_all()
+    make.execute_all_once()
+    Run.objects.update(state="parked", parked_for="connector")
+    StepRun.objects.update(outcome="down", started_at=timezone.now() - timedelta(minutes=3))
+    assert overruns.find() == 2
+    alerts.send()
+    (notice,) = Notice.objects.filter(user=owner_of(rule))
+    assert "does not get through" in notice.text
+    page = signed_in(owner_of(rule)).get(notice.link.partition("#")[0]).content.decode()
+    assert "The shelf is in use." in page
+
+
+@pytest.mark.requirement("R11")
 def test_a_slow_step_is_told_with_a_link_to_the_step() -> None:
     rule = make.live_rule(name="Weigh", steps=make.steps("depot.add_tag", "depot.add_tag"))
     make.parcels_arrived(1)
@@ -188,6 +205,21 @@ def test_a_rule_that_fails_a_lot_is_told_to_its_owner_with_its_failures(
     assert text.startswith("“Choosy” fails: 6 of 6 runs since ")
     listing = auditor_client.get(Notice.objects.get().link).context["listing"]
     assert listing.total == 6
+
+
+def test_a_wait_that_a_rule_asks_for_is_no_slow_step() -> None:
+    make.live_rule(steps=[{"uid": "w1", "wait": "PT1H"}, *make.steps("depot.add_tag")])
+    make.parcels_arrived(1)
+    make.work_all()
+    long_ago = timezone.now() - timedelta(hours=1)
+    Run.objects.update(run_after=timezone.now() - timedelta(seconds=1), created_at=long_ago)
+    make.work_all()
+    waited = StepRun.objects.get(outcome="waited")
+    assert waited.finished_at - waited.started_at > timedelta(minutes=50)
+    while measure.count():
+        pass
+    assert overruns.find() == 0
+    assert not Overrun.objects.filter(kind__in=["step", "trying"]).exists()
 
 
 def test_a_rule_that_fails_rarely_is_not_told() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 from django.db.models import Count, Sum
+from django.test import Client
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -19,6 +21,8 @@ from automations.models.progress import EngineHour
 from automations.models.rules import Rule
 from automations.models.runs import Run
 from automations.queries import figures, health
+from automations.services import approvals, drafts
+from backoffice.actors import person
 from tests.automations import factories as make
 from tests.bed.databases import Database, at_once
 
@@ -78,6 +82,26 @@ def test_what_has_not_ended_or_ended_a_moment_ago_is_not_counted_yet() -> None:
     assert measure.count() == 1
     assert health.runs_by_state()["done"] == Run.objects.filter(state="done").count()
     assert health.runs_by_state()["failed"] == 2
+
+
+@pytest.mark.django_db
+def test_shadows_are_counted_nowhere(administrator_client: Client) -> None:
+    rule = make.live_rule()
+    drafts.save_draft(
+        rule.pk, body=make.body(latency="batch"), revision=1, actor=person(make.author())
+    )
+    approvals.run_in_shadow(make.submit(rule).pk, actor=person(make.author()))
+    make.parcels_arrived(3)
+    make.match_all()
+    Run.objects.update(run_after=timezone.now())
+    make.execute_all()
+    assert Run.objects.filter(shadow=True).count() == 3
+    end(list(Run.objects.all()), LONG_AGO, timedelta(0))
+    assert measure.count() == 3
+    assert counted() == {"done": 3}
+    assert health.runs_by_state()["done"] == 3
+    listing = administrator_client.get("/runs/?shadow=no").context["listing"]
+    assert listing.total == 3
 
 
 def test_a_transaction_that_ends_runs_is_waited_for(committed_db: Database) -> None:
