@@ -14,10 +14,11 @@ from config import navigation
 def home(request: HttpRequest) -> HttpResponse:
     """What needs this person, what is late and what is broken."""
     assert isinstance(request.user, User)  # noqa: S101 (LoginRequiredMiddleware)
+    watches = request.user.has_perm("automations.tend_engine")
     context = {
         "panels": panels_for(request.user),
-        "standstill": standstill_for(request.user),
-        "watches": request.user.has_perm("automations.tend_engine"),
+        "standstill": standstill_for(request.user) if watches else None,
+        "watches": watches,
     }
     return render(request, "config/home.html", context)
 

@@ -116,7 +116,7 @@ def engine_health(request: HttpRequest) -> HttpResponse:
         "longest": _seconds(found.longest.seconds) if found.longest else None,
         "rules": _rules(found),
         "behind": timezone.now() - at.upto > BEHIND,
-        "standstill": standstill_for(signed_in(request), "automations.view_health"),
+        "standstill": standstill_for(signed_in(request)),
     }
     return render(request, "automations/health.html", context)
 
@@ -196,9 +196,13 @@ def _rule(each: OfRule) -> dict[str, Any]:
     }
 
 
-def standstill_for(user: User, permission: str = "automations.tend_engine") -> Standstill | None:
-    """What this person must know of at once; None while all moves, or for whom it is nothing."""
-    stalls = watchdog.diagnose(STARTED) if user.has_perm(permission) else []
+def standstill_for(user: User) -> Standstill | None:
+    """What stands still now; None while all moves, or for people whom it does not concern."""
+    if not user.has_perm("automations.tend_engine") and not user.has_perm(
+        "automations.view_health"
+    ):
+        return None
+    stalls = watchdog.diagnose(STARTED)
     return Standstill(stalls) if stalls else None
 
 
