@@ -159,9 +159,10 @@ def limit() -> timedelta:
     return timedelta(seconds=settings.STALL_SECONDS)
 
 
-def diagnose(since: datetime | None = None) -> list[Stall]:
+def diagnose(since: datetime | None = None, *, swept_since: datetime | None = None) -> list[Stall]:
     """What stands still now. `since` is from when on anyone could have moved it, None for ever.
 
+    `swept_since` stands for a sweep that was never seen; None: then nothing can be said of it.
     Where everything is stopped by people, runs rightly wait.
     """
     seen = look()
@@ -176,8 +177,9 @@ def diagnose(since: datetime | None = None) -> list[Stall]:
     if stands and not stopped_now().everything:
         last = seen.executed_at or seen.oldest_run
         found.append(Stall("execute", cast(datetime, last), _count(DUE)))
-    if seen.swept_at is not None and seen.swept_at < edge:
-        found.append(Stall("sweep", seen.swept_at))
+    swept = seen.swept_at or swept_since
+    if swept is not None and swept < edge:
+        found.append(Stall("sweep", swept))
     return found
 
 
@@ -196,7 +198,7 @@ def watch(since: datetime | None = None) -> list[Stall]:
     """
     if since is not None and since > timezone.now() - limit():
         return []
-    found = diagnose()
+    found = diagnose(swept_since=since)
     if found:
         _report(Standstill(found))
         return found

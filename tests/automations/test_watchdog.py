@@ -141,6 +141,16 @@ def test_who_has_only_begun_to_look_waits_a_minute_before_it_cries() -> None:
 
 
 @pytest.mark.django_db
+def test_a_worker_that_was_deaf_from_its_first_moment_is_noticed_by_who_has_looked_for_long() -> (
+    None
+):
+    assert watchdog.diagnose() == []
+    assert watchdog.watch(timezone.now() - timedelta(seconds=59)) == []
+    (stall,) = watchdog.watch(timezone.now() - timedelta(seconds=90))
+    assert stall.stage == "sweep"
+
+
+@pytest.mark.django_db
 def test_who_has_only_begun_to_look_closes_no_case_either() -> None:
     make.parcels_arrived(1)
     age_events()

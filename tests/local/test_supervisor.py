@@ -269,7 +269,7 @@ def test_a_worker_that_hears_nothing_is_started_again(
         return bool(now["worker"][0] != worker)
 
     assert processes.wait_until(another, PATIENCE)
-    assert not [each for each in before if each.alive()]
+    assert processes.wait_until(lambda: not [each for each in before if each.alive()], 30)
     terminal.press_ctrl_c()
     terminal.wait_until_ended()
     assert not machine.left("run")
