@@ -36,6 +36,7 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             Screen("Bulk jobs", "stack-2", "job_list", ("backoffice.view_bulkjob",)),
             Screen("Approvals", "list-check", "approval_list", ("automations.view_approval",), "a"),
             Screen("Tickets", "headset", "ticket_list", ("support.view_ticket",), "t"),
+            Screen("Notices", "bell", "notice_list", ("backoffice.view_notice",), "n"),
         ),
     ),
     (
@@ -56,6 +57,7 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
         (
             Screen("Rules", "bolt", "rule_list", ("automations.view_rule",), "r"),
             Screen("Runs", "history", "run_list", ("automations.view_run",), "u"),
+            Screen("Health", "activity", "engine_health", ("automations.view_health",), "e"),
         ),
     ),
     (

@@ -15,7 +15,8 @@ from automations.models.runs import Effect, Run, StepRun
 from automations.queries import failures as queries
 from automations.simulation.again import Again, look_again
 from automations.views.failure_list import due_mark, source, stake
-from automations.views.run_list import noun, subject_url
+from automations.views.run_filters import noun
+from automations.views.run_list import subject_url
 from automations.views.trace import Step, steps_of
 from backoffice import subjects
 from backoffice.models import User

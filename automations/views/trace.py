@@ -23,7 +23,15 @@ SIGNS = {
     StepRun.Outcome.REJECTED: ("bad", "x"),
     StepRun.Outcome.BUG: ("bad", "bug"),
     StepRun.Outcome.CRASH: ("bad", "bolt"),
+    StepRun.Outcome.DOWN: ("warn", "plug"),
+    StepRun.Outcome.FAILED: ("bad", "x"),
+    StepRun.Outcome.IN_DOUBT: ("unk", "help-circle"),
+    StepRun.Outcome.WAITED: ("ok", "hourglass"),
+    StepRun.Outcome.ASKED: ("wait", "user-question"),
+    StepRun.Outcome.ANSWERED: ("ok", "user-check"),
+    StepRun.Outcome.WOULD: ("wait", "eye"),
     StepRun.Outcome.SKIPPED: ("wait", "player-skip-forward"),
+    StepRun.Outcome.UNDONE: ("wait", "arrow-back-up"),
     StepRun.Outcome.BY_HAND: ("ok", "hand-click"),
 }
 VERDICTS = {

@@ -39,6 +39,9 @@ PERMISSIONS = {
     "view_delete": OWN,
     "timeline": "orders.view_order",
     "note_add": "backoffice.add_note",
+    "notices_read": "backoffice.view_notice",
+    "notice_home": "backoffice.view_notice",
+    "notice_open": "backoffice.view_notice",
     "user_new": "backoffice.add_user",
     "user_detail": "backoffice.view_user",
     "user_role": "backoffice.change_user",
@@ -82,6 +85,8 @@ PERMISSIONS = {
         "automations.view_run",
     ),
     "why_depot_parcel": "depot.view_parcel",  # of the tests' own domain, which no role sees
+    "engine_health": "automations.view_health",
+    "standstill": EVERYBODY,  # the engine at rest is for each to know
     "rule_home": "automations.view_rule",
     "rule_detail": "automations.view_rule",
     "rule_diff": "automations.view_rule",

@@ -217,7 +217,7 @@ def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
 
     supervisor = int((machine.var / "run" / "lock").read_text())
     made = descendants(supervisor)
-    assert len(made) > 8
+    assert len(made) > 9
     os.kill(supervisor, signal.SIGKILL)
     first.wait_until_ended()
 
@@ -231,7 +231,7 @@ def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
     assert "Preparing the database" not in second.said  # what makes a later start quick
 
     made = descendants(second.pid)
-    assert len(made) > 8
+    assert len(made) > 9
     second.press_ctrl_c()
     second.wait_until_ended()
     assert not [each for each in made if each.alive()]
@@ -260,6 +260,36 @@ def test_a_process_that_crashes_is_started_again(machine: Machine, type_in: Type
             return False
 
     assert processes.wait_until(answers, 60)
+    terminal.press_ctrl_c()
+    terminal.wait_until_ended()
+    assert not machine.left("run")
+
+
+def test_a_worker_that_hears_nothing_is_started_again(
+    machine: Machine, type_in: TypeIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A minute for processes that start would be long; a quarter of one is enough here.
+    monkeypatch.setenv("STALL_SECONDS", "25")
+    terminal = type_in(*MAKE_RUN)
+    terminal.wait_for("Press Ctrl-C")
+    started = machine.kept("run")["processes"]
+    assert isinstance(started, dict)
+    worker = started["worker"][0]
+    log = machine.var / "log" / "worker.log"
+    # The children are there once it works; all of them are frozen, as a machine would freeze them.
+    assert processes.wait_until(lambda: len(descendants(worker)) >= 2, PATIENCE)
+    assert processes.wait_until(lambda: "queues" in log.read_text(), PATIENCE)
+    before = descendants(worker)
+    os.killpg(worker, signal.SIGSTOP)
+    terminal.wait_for("worker runs but does nothing; starting it again")
+
+    def another() -> bool:
+        now = machine.kept("run")["processes"]
+        assert isinstance(now, dict)
+        return bool(now["worker"][0] != worker)
+
+    assert processes.wait_until(another, PATIENCE)
+    assert processes.wait_until(lambda: not [each for each in before if each.alive()], 30)
     terminal.press_ctrl_c()
     terminal.wait_until_ended()
     assert not machine.left("run")
