@@ -7,6 +7,16 @@ class BackofficeConfig(AppConfig):
 
     def ready(self) -> None:
         import backoffice.sets  # noqa: F401 - registers the lookup `any`
+        from backoffice import subjects
         from backoffice.views import staff
 
+        subjects.register(
+            subjects.Subject(
+                "backoffice.legalentity",
+                "company",
+                "name",
+                "company_detail",
+                "backoffice.view_legalentity",
+            )
+        )
         staff.register_bulk_actions()

@@ -69,12 +69,26 @@ def coming(every: Every, days: Days, after: datetime) -> Iterator[Slot]:
     floor = _minute(after)
     # A time just gone may have been moved from a closed day to one that is still to come.
     before = CronSim(every.every, (floor + MINUTE).astimezone(zone), reverse=True)
-    nominal = next(before, None) or next(CronSim(every.every, floor.astimezone(zone)))
-    for following in CronSim(every.every, nominal):
+    nominal = next(before, None) or _following(every.every, floor.astimezone(zone))
+    while True:
+        following = _following(every.every, nominal)
         slot = _slot(nominal, following, days)
         if slot.at > after:
             yield slot
         nominal = following
+
+
+def _following(cron: str, at: datetime) -> datetime:
+    """The first time after one. Looking back decides: looking ahead, `cronsim` can jump over one.
+
+    That is where clocks move by half an hour, as on Lord Howe Island.
+    """
+    found = next(CronSim(cron, at))
+    for earlier in CronSim(cron, found, reverse=True):
+        if earlier <= at:
+            break
+        found = earlier
+    return found
 
 
 def past(every: Every, days: Days, after: datetime, until: datetime, most: int) -> list[Slot]:
@@ -89,7 +103,7 @@ def past(every: Every, days: Days, after: datetime, until: datetime, most: int) 
         if nominal <= after or len(found) > most:
             break
     found.reverse()
-    following = next(CronSim(every.every, floor.astimezone(zone)))
+    following = _following(every.every, floor.astimezone(zone))
     slots = [_slot(nominal, then, days) for nominal, then in pairwise([*found, following])]
     return [slot for slot in slots if after < slot.at <= until][-most:]
 

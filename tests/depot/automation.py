@@ -13,6 +13,8 @@ from typing import Any
 
 from django import forms
 from django.db import connection
+from django.db.models import QuerySet, Value
+from django.db.models.functions import NullIf
 
 from automations.actions import (
     Action,
@@ -28,7 +30,7 @@ from automations.actions import (
 )
 from automations.actions import actions as action_registry
 from automations.cases import CaseKind, NewCase, cases
-from automations.triggers import Country, Fact, Tags, Trigger, labelled, triggers
+from automations.triggers import Country, Fact, Scan, Tags, Trigger, labelled, scans, triggers
 from backoffice.actors import Actors
 from backoffice.money import Money
 from tests.depot import signals
@@ -120,6 +122,29 @@ class OnParcelLost(_OnParcel):
     key = "depot.parcel_lost"
     label = "Parcel lost"
     signal = signals.parcels_lost
+
+
+@scans.register
+class Parcels(Scan):
+    key = subject = "depot.parcel"
+    label = "Parcels"
+    example = "Every parcel there is."
+    customer = "parcel.sender"
+    payload_class = ParcelArrived
+    columns = {
+        "parcel.number": "number",
+        "parcel.total": ("total", "currency"),
+        "parcel.country": "country",
+        "parcel.carrier": "known_carrier",
+        "parcel.tags": "tags",
+    }
+
+    def rows(self) -> QuerySet[Parcel]:
+        known = NullIf("carrier", Value(""))
+        return Parcel.objects.annotate(currency=Value("GBP"), known_carrier=known)
+
+    def current(self, ids: Iterable[int]) -> Mapping[int, ParcelArrived]:
+        return {parcel.pk: payload(parcel) for parcel in Parcel.objects.filter(pk__in=set(ids))}
 
 
 class TagForm(forms.Form):
@@ -357,3 +382,21 @@ class Sort(_Tagging):
             else Done("Sorted.")
             for call in calls
         ]
+
+
+@action_registry.register
+class Ring(Action):
+    """About no parcel: a parcel that stands for each ring of the bell."""
+
+    key = "depot.ring"
+    label = "Ring the bell"
+    subject = "backoffice.legalentity"
+    form = TagForm
+    permission = "automations.change_rule"
+
+    def execute(self, call: Call) -> Done:
+        Parcel.objects.create(number=f"bell-{Parcel.objects.count()}", country="GB", total=0)
+        return Done("It rang.")
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return "ring the bell"
