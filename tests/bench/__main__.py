@@ -1,7 +1,7 @@
 """`make bench`: what the budgets speak of, each figure beside its floor and its anchor.
 
 `BENCH=engine,latency make bench` measures some parts; `--history 10000000`, `--orders 1000000` and
-`--file FILE` are the large forms. Parts: import, pages, engine, scaling.
+`--file FILE` are the large forms. Parts: import, pages, engine, scaling, history, scans.
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ from django.test.utils import setup_test_environment  # noqa: E402
 
 from automations.engine import wake  # noqa: E402
 from tests.bed.databases import Database, clone, drop, make_template, serving  # noqa: E402
-from tests.bench import company, engine, floor, latency, one_task_each, pages, scaling  # noqa: E402
+from tests.bench import (  # noqa: E402
+    company,
+    engine,
+    floor,
+    latency,
+    one_task_each,
+    pages,
+    scaling,
+    scans,
+)
 from tests.bench.results import Result, keep, show  # noqa: E402
 
 TRIALS = 3
@@ -39,6 +48,7 @@ class Sizes:
     orders: int
     events: int
     history: int
+    scanned: int
     file: Path
 
 
@@ -145,6 +155,11 @@ def measure_history(database: Database, sizes: Sizes) -> list[Result]:
     return [Result("engine.history_scaling", much / little, "of 1", note=note, must=0.9, aim=0.97)]
 
 
+def measure_scans(database: Database, sizes: Sizes) -> list[Result]:
+    """A schedule's scan of a million orders, pushed down and judged one by one."""
+    return scans.measure(company.staff(), sizes.scanned)
+
+
 Measure = Callable[[Database, Sizes], list[Result]]
 PARTS: dict[str, Measure] = {
     "import": measure_import,
@@ -152,6 +167,7 @@ PARTS: dict[str, Measure] = {
     "engine": measure_engine,
     "scaling": measure_scaling,
     "history": measure_history,
+    "scans": measure_scans,
 }
 
 
@@ -162,10 +178,11 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=100_000)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--history", type=int, default=1_000_000)
+    parser.add_argument("--scanned", type=int, default=scans.ORDERS)
     parser.add_argument("--file", type=Path, default=settings.ROOT / SLICE)
     given = parser.parse_args()
     wanted = given.parts or [name for name in os.environ.get("BENCH", "").split(",") if name]
-    sizes = Sizes(given.orders, given.events, given.history, given.file)
+    sizes = Sizes(given.orders, given.events, given.history, given.scanned, given.file)
     setup_test_environment()
     results: list[Result] = []
     for name in wanted or PARTS:

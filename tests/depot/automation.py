@@ -144,6 +144,9 @@ class Parcels(Scan):
         return Parcel.objects.annotate(currency=Value("GBP"), known_carrier=known)
 
     def current(self, ids: Iterable[int]) -> Mapping[int, ParcelArrived]:
+        # Long enough, where a test asks for it, to be killed in the middle of a page.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(%s)", [os.environ.get("SCAN_PAGE_SECONDS", "0")])
         return {parcel.pk: payload(parcel) for parcel in Parcel.objects.filter(pk__in=set(ids))}
 
 
