@@ -86,9 +86,7 @@ def make_calendar(
     if Calendar.objects.filter(name__iexact=name).exists():
         raise CalendarError(f"There is a calendar “{name}” already.")
     calendar = Calendar.objects.create(key=_free_key(name), name=name)
-    CalendarWeek.objects.create(
-        calendar=calendar, from_day=today, open_days=sorted(set(open_days))
-    )
+    CalendarWeek.objects.create(calendar=calendar, from_day=today, open_days=sorted(set(open_days)))
     audit.record("calendars.made", SUBJECT, calendar.pk, actor=actor, key=calendar.key)
     return calendar
 

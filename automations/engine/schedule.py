@@ -26,7 +26,7 @@ from automations.models.failures import Failure
 from automations.models.schedules import ScheduleSlot
 from automations.rules.document import Every
 from automations.rules.parsing import DocumentInvalid, read_document
-from automations.rules.schedules import Days, EveryDay, Slot, coming, past
+from automations.rules.schedules import Days, EveryDay, Slot, firing, past
 from backoffice import calendars
 
 logger = logging.getLogger(__name__)
@@ -288,5 +288,5 @@ def upcoming(every: Every, count: int, after: datetime | None = None) -> list[da
     days: Days = EveryDay()
     if every.calendar is not None:
         days = calendars.load([every.calendar]).get(every.calendar) or days
-    slots = islice(coming(every, days, after or database.now()), 5_000)
-    return [slot.at for slot in islice((each for each in slots if not each.closed), count)]
+    slots = firing(every, days, after or database.now())
+    return [slot.at for slot in islice(slots, count)]

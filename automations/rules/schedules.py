@@ -78,6 +78,23 @@ def coming(every: Every, days: Days, after: datetime) -> Iterator[Slot]:
         nominal = following
 
 
+def firing(every: Every, days: Days, after: datetime) -> Iterator[Slot]:
+    """The slots after a moment at which something is done; ends when no day is open any more."""
+    zone = ZoneInfo(every.zone)
+    while True:
+        for slot in coming(every, days, after):
+            if not slot.closed:
+                yield slot
+                continue
+            opens = _next_open(slot.at.astimezone(zone), days)
+            if opens is None:
+                return
+            # Weeks of closed quarters of an hour are not gone through one by one.
+            midnight = opens.replace(hour=0, minute=0, fold=0)
+            after = max(slot.at, midnight.astimezone(UTC) - MINUTE)
+            break
+
+
 def _following(cron: str, at: datetime) -> datetime:
     """The first time after one. Looking back decides: looking ahead, `cronsim` can jump over one.
 

@@ -205,14 +205,9 @@ def _check_limits(world: _World) -> Iterator[Problem]:
 
 
 def subject_of(document: RuleDocument, registries: Registries) -> str | None:
-    """The label of the records a rule acts on; None when its trigger is unknown."""
-    start = document.trigger
-    if isinstance(start, Manual):
-        return start.manual
-    if isinstance(start, Every):
-        return start.subject
-    trigger = registries.triggers.get(start.on)
-    return trigger.subject if trigger is not None else None
+    """The label of the records a rule acts on; None when what it starts on is unknown."""
+    known = registries.source(document)
+    return known.subject if known is not None else None
 
 
 def catalogue_of_document(document: RuleDocument, registries: Registries) -> Catalogue | None:

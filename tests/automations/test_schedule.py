@@ -20,7 +20,7 @@ from automations.models.runs import Run
 from automations.models.schedules import ScheduleSlot
 from automations.rules.document import Every
 from automations.rules.rhythms import Rhythm, cron_of, rhythm_of, rhythm_words
-from automations.rules.schedules import EveryDay, coming, past
+from automations.rules.schedules import EveryDay, coming, firing, past
 from automations.services import approvals, drafts, rules, stops
 from backoffice import calendars
 from backoffice.actors import person
@@ -553,6 +553,16 @@ def test_the_next_times_leave_closed_days_out() -> None:
     known = Every.model_validate(every(calendar="uk"))
     found = schedule.upcoming(known, 3, utc(2027, 1, 14, 12))
     assert found == [utc(2027, 1, 15, 8), utc(2027, 1, 18, 8), utc(2027, 1, 19, 8)]
+    often = Every.model_validate(every("*/5 * * * *", calendar="uk"))
+    assert schedule.upcoming(often, 2, utc(2027, 1, 15, 23, 55)) == [
+        utc(2027, 1, 18, 0, 0),
+        utc(2027, 1, 18, 0, 5),
+    ]
+
+
+def test_a_calendar_without_an_open_day_lets_nothing_come_round() -> None:
+    never = calendars.OpenDays("never", [(date(2020, 1, 1), frozenset())])
+    assert list(firing(Every.model_validate(every("*/5 * * * *")), never, MORNING)) == []
 
 
 # --- words ----------------------------------------------------------------------------------------
