@@ -21,7 +21,6 @@ from automations.rules.document import (
     Every,
     ForEach,
     If,
-    Manual,
     On,
     Param,
     RuleDocument,

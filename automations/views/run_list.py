@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from automations.models.rules import RULE_SPAN, Rule
 from automations.models.runs import Run
 from automations.queries.runs import run_list
-from automations.triggers import triggers
+from automations.triggers import scans, triggers
 from backoffice import subjects, ui
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column, M
@@ -111,11 +111,14 @@ class OnTrigger(Choice):
 
 
 def trigger_options() -> list[tuple[str, str]]:
-    return [(trigger.key, trigger.label) for trigger in triggers]
+    found = [(trigger.key, trigger.label) for trigger in triggers]
+    return [*found, *((scan.key, f"{scan.label}: schedule or button") for scan in scans)]
 
 
 def subject_options() -> list[tuple[str, str]]:
-    return [(label, noun(label)) for label in sorted({known.subject for known in triggers})]
+    return [
+        (label, noun(label)) for label in sorted({known.subject for known in (*triggers, *scans)})
+    ]
 
 
 def by_number(words: str) -> Q:
