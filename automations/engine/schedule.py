@@ -110,7 +110,7 @@ def plans() -> list[Plan]:
 
 
 def _read() -> Iterable[Plan]:
-    found = [(row, every) for row in database.fetch(SCHEDULED) if (every := _every(row[4]))]
+    found = [(row, every) for row in database.fetch(SCHEDULED) if (every := every_of(row[4]))]
     usable = compiled(row[1] for row, _ in found)
     for (rule_id, document_id, shadow, since, _), every in found:
         known = usable[document_id]
@@ -118,7 +118,7 @@ def _read() -> Iterable[Plan]:
         yield Plan(rule_id, document_id, shadow, since, every, broken)
 
 
-def _every(text: str) -> Every | None:
+def every_of(text: str) -> Every | None:
     """The schedule of a document, of one that can't be read any more too; None: it has none."""
     try:
         start: Any = read_document(text).trigger

@@ -184,6 +184,7 @@ class _Now:
         scope = Scope(self.catalogue, self.document.param_values)
         leaves = list(clauses(self.document.when))
         if not leaves:
+            self.found.sampled = min(SAMPLE, self.found.records)
             return
         tests = [leaf_predicate(leaf, scope) for _, leaf in leaves]
         counts: list[Counter[Verdict]] = [Counter() for _ in leaves]

@@ -47,3 +47,11 @@ def register_runs_and_cases() -> None:
         panels.register(
             panels.Panel(label, "Run a rule", button_name(label), "automations.view_run", order=20)
         )
+    panels.register(
+        panels.Panel(
+            "backoffice.calendar",
+            "Rules that keep to it",
+            "calendar_rules",
+            "automations.view_rule",
+        )
+    )

@@ -6,15 +6,12 @@ import json
 import os
 import signal as signals_of_the_system
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.db import connection
-from django.db.models import QuerySet, Value
-from django.db.models.functions import NullIf
 
 from automations.actions import (
     Action,
@@ -30,52 +27,15 @@ from automations.actions import (
 )
 from automations.actions import actions as action_registry
 from automations.cases import CaseKind, NewCase, cases
-from automations.triggers import Country, Fact, Scan, Tags, Trigger, labelled, scans, triggers
+from automations.triggers import Fact, Trigger, triggers
 from backoffice.actors import Actors
 from backoffice.money import Money
-from tests.depot import signals
+from tests.depot import scanning, signals
 from tests.depot.models import Parcel
+from tests.depot.payloads import ParcelArrived, payload
 
-
-@dataclass(frozen=True, slots=True)
-class ItemPart:
-    sku: str = labelled("SKU")
-    quantity: int = labelled("quantity")
-
-
-@dataclass(frozen=True, slots=True)
-class ParcelPart:
-    number: str = labelled("number")
-    total: Money = labelled("total")
-    country: Country = labelled("country")
-    carrier: str | None = labelled("carrier")
-    tags: Tags = labelled("tags")
-    arrived_at: datetime = labelled("arrived")
-    sender: str | None = labelled("sender")
-    items: tuple[ItemPart, ...] = labelled("items")
-
-
-@dataclass(frozen=True, slots=True)
-class ParcelArrived:
-    parcel: ParcelPart = labelled("Parcel")
-
-
-NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
-
-
-def payload(parcel: Parcel) -> ParcelArrived:
-    return ParcelArrived(
-        ParcelPart(
-            parcel.number,
-            Money(Decimal(parcel.total), "GBP"),
-            Country(parcel.country),
-            parcel.carrier or None,
-            Tags(tuple(sorted(parcel.tags))),
-            NOON,
-            parcel.sender or None,
-            tuple(ItemPart(item["sku"], item["quantity"]) for item in parcel.items),
-        )
-    )
+# Registers what schedules go over.
+__all__ = ["scanning"]
 
 
 class _OnParcel(Trigger):
@@ -122,32 +82,6 @@ class OnParcelLost(_OnParcel):
     key = "depot.parcel_lost"
     label = "Parcel lost"
     signal = signals.parcels_lost
-
-
-@scans.register
-class Parcels(Scan):
-    key = subject = "depot.parcel"
-    label = "Parcels"
-    example = "Every parcel there is."
-    customer = "parcel.sender"
-    payload_class = ParcelArrived
-    columns = {
-        "parcel.number": "number",
-        "parcel.total": ("total", "currency"),
-        "parcel.country": "country",
-        "parcel.carrier": "known_carrier",
-        "parcel.tags": "tags",
-    }
-
-    def rows(self) -> QuerySet[Parcel]:
-        known = NullIf("carrier", Value(""))
-        return Parcel.objects.annotate(currency=Value("GBP"), known_carrier=known)
-
-    def current(self, ids: Iterable[int]) -> Mapping[int, ParcelArrived]:
-        # Long enough, where a test asks for it, to be killed in the middle of a page.
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_sleep(%s)", [os.environ.get("SCAN_PAGE_SECONDS", "0")])
-        return {parcel.pk: payload(parcel) for parcel in Parcel.objects.filter(pk__in=set(ids))}
 
 
 class TagForm(forms.Form):
