@@ -27,13 +27,14 @@ PATTERNS: Mapping[str, str] = {
     "cron": "as cron says",
 }
 _NUMBER = r"(\d{1,2})"
+_MINUTE, _HOUR = r"([1-5]?\d)", r"(1?\d|2[0-3])"
 _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("daily", re.compile(rf"{_NUMBER} {_NUMBER} \* \* \*")),
-    ("weekdays", re.compile(rf"{_NUMBER} {_NUMBER} \* \* 1-5")),
-    ("weekly", re.compile(rf"{_NUMBER} {_NUMBER} \* \* ([0-7](?:,[0-7])*)")),
-    ("monthly", re.compile(rf"{_NUMBER} {_NUMBER} {_NUMBER} \* \*")),
+    ("daily", re.compile(rf"{_MINUTE} {_HOUR} \* \* \*")),
+    ("weekdays", re.compile(rf"{_MINUTE} {_HOUR} \* \* 1-5")),
+    ("weekly", re.compile(rf"{_MINUTE} {_HOUR} \* \* ([0-7](?:,[0-7])*)")),
+    ("monthly", re.compile(rf"{_MINUTE} {_HOUR} {_NUMBER} \* \*")),
     ("minutes", re.compile(rf"\*/{_NUMBER} \* \* \* \*")),
-    ("hours", re.compile(rf"{_NUMBER} \*(?:/{_NUMBER})? \* \* \*")),
+    ("hours", re.compile(rf"{_MINUTE} \*(?:/{_NUMBER})? \* \* \*")),
 )
 
 
@@ -79,9 +80,18 @@ def rhythm_of(cron: str) -> Rhythm:
     for pattern, shape in _SHAPES:
         if (found := shape.fullmatch(cron)) is not None:
             made = _made(pattern, found.groups())
-            if cron_of(made) == cron:
+            if _is_offered(made) and cron_of(made) == cron:
                 return made
     return Rhythm("cron", cron=cron)
+
+
+def _is_offered(rhythm: Rhythm) -> bool:
+    """Whether the builder has it: what divides no hour or day evenly is left to cron."""
+    if rhythm.pattern == "monthly":
+        return rhythm.month_day in MONTH_DAYS
+    if rhythm.pattern == "minutes":
+        return rhythm.every in MINUTES
+    return rhythm.pattern != "hours" or rhythm.every in HOURS
 
 
 def _made(pattern: str, parts: tuple[str | None, ...]) -> Rhythm:
@@ -107,7 +117,7 @@ def rhythm_words(cron: str) -> str:
     if known.pattern == "monthly":
         return f"on day {known.month_day} of every month at {known.time}"
     if known.pattern == "minutes":
-        return f"every {known.every} minutes" if known.every != 1 else "every minute"
+        return f"every {known.every} minutes"
     if known.pattern == "hours":
         hours = "every hour" if known.every == 1 else f"every {known.every} hours"
         return f"{hours}, at minute {known.minute}" if known.minute else hours

@@ -30,8 +30,8 @@ from backoffice.workbench import respond
 may_edit = permission_required("automations.change_draft", raise_exception=True)
 
 
-def builder_context(drafting: Drafting) -> dict[str, Any]:
-    """What the left column prints."""
+def builder_context(drafting: Drafting, pattern: str = "") -> dict[str, Any]:
+    """What the left column prints; `pattern` is that of a schedule as it was just chosen."""
     body, problems = drafting.body, drafting.problems
     root = Rows(drafting.catalogue, problems).root(body)
     whole = ("steps", "owner", "fallback")
@@ -41,7 +41,7 @@ def builder_context(drafting: Drafting) -> dict[str, Any]:
         "root": root,
         "steps": StepRows(drafting.catalogue, problems, drafting.recent).rows(body),
         "source": drafting.source,
-        "start": start_row(body, drafting.blocking),
+        "start": start_row(body, drafting.blocking, pattern),
         "variables": field_groups(drafting.catalogue),
         "missing_data": body.get("missing_data", "hold"),
         "problems": drafting.blocking,
@@ -98,7 +98,8 @@ def rule_save(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _saved(request: HttpRequest, slug: str, focus: str, notice: str = "") -> HttpResponse:
-    context = {**builder_context(Drafting.of(slug)), "notice": notice, "answer": True}
+    shown = builder_context(Drafting.of(slug), request.POST.get("start-pattern", ""))
+    context = {**shown, "notice": notice, "answer": True}
     response = render(
         request, "automations/builder/_builder.html", context, status=422 if notice else 200
     )

@@ -88,8 +88,8 @@ def _problems(problems: Sequence[Problem]) -> dict[str, str]:
     return found
 
 
-def start_row(body: Any, problems: Sequence[Problem]) -> StartRow:
-    """The inputs of a body's start."""
+def start_row(body: Any, problems: Sequence[Problem], pattern: str = "") -> StartRow:
+    """The inputs of a body's start; `pattern` is the one that its author has just chosen."""
     start = start_of(body)
     row = StartRow(shape_of(start), problems=_problems(problems))
     if row.shape == "on":
@@ -98,12 +98,14 @@ def start_row(body: Any, problems: Sequence[Problem]) -> StartRow:
     row.key = str(start.get("for", start.get("manual", "")))
     row.records = [(scan.key, scan.label) for scan in scans]
     if row.shape == "every":
-        _schedule(row, start)
+        _schedule(row, start, pattern)
     return row
 
 
-def _schedule(row: StartRow, start: dict[str, Any]) -> None:
-    row.rhythm = rhythm_of(str(start.get("every", "")))
+def _schedule(row: StartRow, start: dict[str, Any], pattern: str) -> None:
+    cron = str(start.get("every", ""))
+    # Every pattern is cron as well: whoever wants to write it by hand is not turned back.
+    row.rhythm = Rhythm("cron", cron=cron) if pattern == "cron" else rhythm_of(cron)
     row.patterns = list(PATTERNS.items())
     row.days = [(n, name[:3], n in row.rhythm.days) for n, name in enumerate(DAYS, 1)]
     row.everies = MINUTES if row.rhythm.pattern == "minutes" else HOURS

@@ -147,7 +147,7 @@ def test_a_schedule_is_told_in_words_and_edited_as_a_pattern(
 
 def test_every_pattern_has_a_cron_expression_that_comes_round() -> None:
     for pattern in ("daily", "weekdays", "weekly", "monthly", "minutes", "hours"):
-        rhythm = Rhythm(pattern, "06:05", (1, 7), 28, 5, 10)
+        rhythm = Rhythm(pattern, "06:05", (1, 7), 28, 6 if pattern == "hours" else 5, 10)
         known = Every.model_validate(every(cron_of(rhythm)))
         assert len(list(islice(coming(known, EveryDay(), MORNING), 3))) == 3
         assert rhythm_of(cron_of(rhythm)).pattern == pattern
