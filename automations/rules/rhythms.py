@@ -134,6 +134,12 @@ def _explained(cron: str) -> str:
     return f"{said[:1].lower()}{said[1:]}"
 
 
+def schedule_words(cron: str, zone: str) -> str:
+    """A schedule with its zone: `every day at 08:00 London time`, `every hour, London time`."""
+    words = rhythm_words(cron)
+    return f"{words}{' ' if re.search(r' at [0-9:]+$', words) else ', '}{zone_words(zone)}"
+
+
 def zone_words(zone: str) -> str:
     """`London time` for `Europe/London`."""
     place = zone.rpartition("/")[2].replace("_", " ")

@@ -32,7 +32,7 @@ from automations.rules.document import (
     Wait,
     text_of,
 )
-from automations.rules.rhythms import rhythm_words, zone_words
+from automations.rules.rhythms import schedule_words
 from automations.rules.validating import Registries, catalogue_of_document
 from automations.triggers import Trigger
 from backoffice import subjects
@@ -186,7 +186,7 @@ def start_words(start: On | Every | Manual, triggers: Registry[Trigger]) -> str:
         return f"a person presses its button on {_a(noun)} {noun}"
     if isinstance(start, Every):
         days = f", on open days of {quoted(start.calendar)}" if start.calendar else ""
-        when = f"{rhythm_words(start.every)} {zone_words(start.zone)}"
+        when = schedule_words(start.every, start.zone)
         return f"{when}{days}, for each {noun_of(start.subject)}"
     known = triggers.get(start.on)
     return f"{quoted(known.label if known is not None else start.on)} happens"

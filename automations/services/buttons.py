@@ -52,6 +52,7 @@ class Verdict:
 
     told: Explained
     standing: Standing
+    at: datetime
     refusal: str
 
 
@@ -112,16 +113,12 @@ def presses_of(label: str, subject_id: int, rule_ids: Sequence[int]) -> dict[int
 
 def judge(button: Button, subject_id: int) -> Verdict:
     """What the rule's conditions say of the record now; raises NotPossible when it is gone."""
-    compiled, now = button.compiled, _now()
+    compiled, now = button.compiled, moment().now
     standing = as_it_stands(cast(Scan, compiled.source), subject_id)
     if standing is None:
         raise NotPossible("No rule can be started here: it is gone, or imported history.")
     told = compiled.explain(Seen(standing.facts, standing.lists, now))
-    return Verdict(told, standing, _why_not(compiled, told))
-
-
-def _now() -> datetime:
-    return moment().now
+    return Verdict(told, standing, now, _why_not(compiled, told))
 
 
 def _why_not(compiled: Compiled, told: Explained) -> str:

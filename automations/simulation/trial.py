@@ -52,7 +52,7 @@ def try_on(body: Any, event: Event) -> Trial:
         raise KeyError(f"The draft starts on {document.trigger_key}, the event is {event.trigger}.")
     seen = stored.of_event(event)
     at = event.occurred_at.astimezone(business_zone())
-    return _tried(document, catalogue_for(triggers[event.trigger]), seen.facts, seen.lists, at)
+    return tried(document, catalogue_for(triggers[event.trigger]), seen.facts, seen.lists, at)
 
 
 def try_on_record(body: Any, subject_id: int) -> Trial | None:
@@ -65,12 +65,13 @@ def try_on_record(body: Any, subject_id: int) -> Trial | None:
     standing = as_it_stands(scan, subject_id)
     if standing is None:
         return None
-    return _tried(document, catalogue_for(scan), standing.facts, standing.lists, moment().now)
+    return tried(document, catalogue_for(scan), standing.facts, standing.lists, moment().now)
 
 
-def _tried(
+def tried(
     document: RuleDocument, catalogue: Catalogue, facts: Facts, lists: Lists, at: datetime
 ) -> Trial:
+    """What a document would do on these facts at a moment, its steps in words of their values."""
     params = document.param_values
     told = explain(document.when, catalogue, facts, lists, at, params)
     steps = [

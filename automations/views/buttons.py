@@ -14,11 +14,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from automations.conditions.words import lowered
 from automations.models.events import Event
 from automations.models.runs import Run, run_id, run_number
+from automations.rules.words import StepWords
 from automations.services import buttons
 from automations.services.buttons import Button, Verdict
 from automations.services.errors import AutomationError, NotPossible, Stale
+from automations.simulation.trial import tried
 from automations.views.drafting import signed_in
 from automations.views.phrases import told
 from automations.views.run_list import STATES
@@ -108,7 +111,7 @@ def buttons_panel(request: HttpRequest, pk: int, *, label: str) -> HttpResponse:
     context = {
         "shown": shown,
         "waits": waits,
-        "url": request.path,
+        "address": request.path,
         "part": f"part-{button_name(label)}",
     }
     response = render(request, "automations/_buttons.html", context)
@@ -176,6 +179,7 @@ def _ask(
         "noun": subject.noun,
         "number": subject.numbers([pk]).get(pk, ""),
         "told": told(button.compiled.document),
+        "steps": _steps(button, verdict),
         "refusal": refusal,
         "verdict": (verdict.told.verdict, *VERDICTS[verdict.told.verdict]) if verdict else None,
         "clauses": clauses(verdict.told) if verdict else [],
@@ -184,3 +188,20 @@ def _ask(
         "action": request.path,
     }
     return render(request, "automations/_press.html", context, status=status)
+
+
+def _steps(button: Button, verdict: Verdict | None) -> list[tuple[StepWords, str, str]]:
+    """The rule's steps, in words of this record's values where they can be told; what is wrong."""
+    compiled, known = button.compiled, {}
+    if verdict is not None:
+        standing, at = verdict.standing, verdict.at
+        trial = tried(compiled.document, compiled.catalogue, standing.facts, standing.lists, at)
+        known = {step.uid: step for step in trial.steps}
+    return [
+        (
+            line,
+            lowered(known[line.uid].words) if line.uid in known else line.words,
+            known[line.uid].problem if line.uid in known else "",
+        )
+        for line in told(compiled.document).steps
+    ]

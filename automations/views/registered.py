@@ -45,7 +45,7 @@ def register_runs_and_cases() -> None:
         )
     for label in pressed_subjects():
         panels.register(
-            panels.Panel(label, "Run a rule", button_name(label), "automations.view_run", order=20)
+            panels.Panel(label, "Run a rule", button_name(label), "automations.view_run", order=5)
         )
     panels.register(
         panels.Panel(

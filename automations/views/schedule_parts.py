@@ -20,7 +20,7 @@ from automations.models.rules import Rule
 from automations.models.schedules import ScheduleSlot
 from automations.rules.document import Every, RuleDocument
 from automations.rules.parsing import DocumentInvalid, read_document
-from automations.rules.rhythms import rhythm_words, zone_words
+from automations.rules.rhythms import schedule_words
 from automations.views.drafting import signed_in
 from automations.views.start_rows import NEXT, when_words
 from backoffice.models import Calendar
@@ -76,7 +76,7 @@ def times_of(rule: Rule, document: RuleDocument | None, *, is_live: bool) -> Tim
     lines = [_line(slot, start.zone) for slot in slots.order_by("-fire_at", "shadow")[:MOST_SLOTS]]
     late = [each for each in schedule.overdue() if each.rule_id == rule.pk] if is_live else []
     return Times(
-        f"{rhythm_words(start.every)} {zone_words(start.zone)}",
+        schedule_words(start.every, start.zone),
         start.zone,
         [when_words(moment, start.zone) for moment in _next(start)] if is_live else [],
         f"{when_words(late[0].fire_at, start.zone)}: {late[0].says}" if late else "",

@@ -25,8 +25,7 @@ from automations.rules.rhythms import (
     PATTERNS,
     Rhythm,
     rhythm_of,
-    rhythm_words,
-    zone_words,
+    schedule_words,
 )
 from automations.triggers import scans
 from automations.views.inputs import Option
@@ -125,7 +124,7 @@ def _foretell(row: StartRow, start: dict[str, Any]) -> None:
         times = schedule.upcoming(every, NEXT)
     except (ValidationError, ValueError, KeyError):
         return
-    row.words = f"{rhythm_words(every.every)} {zone_words(every.zone)}"
+    row.words = schedule_words(every.every, every.zone)
     row.next_times = [when_words(moment, every.zone) for moment in times]
 
 

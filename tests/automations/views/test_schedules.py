@@ -323,7 +323,7 @@ def test_a_button_asks_first_and_then_starts_once(
     assert rule.name in buttons(support_client, order)
     address = reverse("press_orders_order", args=[order.pk, rule.slug])
     dialog = support_client.get(address).content.decode()
-    assert "open a ticket in “general”" in dialog
+    assert f"open a ticket in “general”, priority high: “Where is order {order.number}?”" in dialog
     assert "met" in dialog
     assert 'name="after" value="0"' in dialog
     for _ in range(2):
