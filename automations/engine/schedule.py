@@ -17,6 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from pydantic import ValidationError
 
 from automations.engine import database, wake
 from automations.engine.compiled import Unusable, compiled
@@ -26,7 +27,7 @@ from automations.models.failures import Failure
 from automations.models.schedules import ScheduleSlot
 from automations.rules.document import Every
 from automations.rules.parsing import DocumentInvalid, read_document
-from automations.rules.schedules import Days, EveryDay, Slot, firing, past
+from automations.rules.schedules import Days, EveryDay, Slot, coming, firing, past
 from backoffice import calendars
 
 logger = logging.getLogger(__name__)
@@ -98,6 +99,10 @@ class Overdue:
 
 # By database, as a process of the tests serves several.
 _known: dict[str, tuple[int, list[Plan]]] = {}
+# Until when a plan has nothing to do, by what it was worked out from: the sweep asks every few
+# seconds, and cron takes its time. A calendar may change meanwhile, so plans with one are left out.
+_quiet: dict[tuple[Plan, datetime], datetime] = {}
+MOST_QUIET = 10_000
 
 
 def plans() -> list[Plan]:
@@ -124,7 +129,11 @@ def every_of(text: str) -> Every | None:
         start: Any = read_document(text).trigger
     except DocumentInvalid:
         raw = json.loads(text).get("trigger", {})
-        start = Every.model_validate(raw) if "every" in raw else None
+        try:
+            start = Every.model_validate(raw) if "every" in raw else None
+        except ValidationError:
+            logger.exception("A schedule in force can't be read, so it never comes round: %s", raw)
+            return None
     return start if isinstance(start, Every) else None
 
 
@@ -191,8 +200,12 @@ def _slots(
 ) -> list[dict[str, Any]]:
     """What became of a plan's slots since its last one; one fault must not stop the others."""
     after = max(last.fire_at or plan.since, plan.since)
+    if now < _quiet.get((plan, after), now):
+        return []
     try:
         found = past(plan.every, days, after, now, MOST_MISSED)
+        if not found:
+            _rest(plan, after, days)
     except Exception:
         logger.exception("The schedule of rule %s can't be worked out", plan.rule_id)
         return []
@@ -206,6 +219,15 @@ def _slots(
             says = f"{says} So were those before it."
         rows.append(_row(plan, slot, state, says))
     return rows
+
+
+def _rest(plan: Plan, after: datetime, days: Days) -> None:
+    """Remember when a plan comes round next."""
+    if plan.every.calendar is not None:
+        return
+    if len(_quiet) >= MOST_QUIET:
+        _quiet.clear()
+    _quiet[plan, after] = next(coming(plan.every, days, after)).at
 
 
 def _fate(slot: Slot, plan: Plan, stopped: Stopped) -> tuple[ScheduleSlot.State, str]:
