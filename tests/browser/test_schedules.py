@@ -9,36 +9,21 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from automations.models.events import Event
-from automations.models.rules import Draft, Rule
-from automations.services import approvals
+from automations.models.rules import Draft
 from backoffice import calendars
 from backoffice.actors import person
 from backoffice.models import User
-from orders.models.orders import Order
 from support.models import Ticket
 from tests.automations import factories as engine
 from tests.automations.schedules import come_round, last_slot, utc
-from tests.automations.views.factories import make_rule
+from tests.automations.views.factories import make_live, make_rule, some_live_orders
 from tests.bed.browsers import CheckAxe, OpenPage, SignIn, Troubles
 from tests.browser.test_rule_builder import settled
-from tests.inventory.factories import make_sku
-from tests.orders.factories import line, make_channel, pay, place
-
-
-def some_live_orders() -> list[Order]:
-    make_channel()
-    sku = make_sku(stock=20)
-    return [pay(place(line(sku, 1, "80.00"))) for _ in range(3)]
+from tests.orders.factories import make_channel
 
 
 def start_of(slug: str) -> Any:
     return Draft.objects.get(rule__slug=slug).body["trigger"]
-
-
-def live(rule: Rule) -> None:
-    document = engine.submit(rule)
-    approver = person(engine.approver(document))
-    approvals.approve(document.pk, sha256=document.sha256, actor=approver, comment="")
 
 
 def both_lights(page: Page, check_axe: CheckAxe, **within: str) -> None:
@@ -131,7 +116,7 @@ def test_a_scheduled_rules_page_tells_its_times(
 ) -> None:
     some_live_orders()
     rule = make_rule(operations_user, "waiting-orders")
-    live(rule)
+    make_live(rule)
     last_slot(rule, utc(2027, 1, 11, 8))
     come_round(utc(2027, 1, 14, 8, 1))
     sign_in(page, operations_user)
@@ -159,7 +144,7 @@ def test_a_button_is_pressed_in_two_tabs_and_acts_once(
 ) -> None:
     order, *_ = some_live_orders()
     rule = make_rule(operations_user, "ask-warehouse", name="Ask the warehouse")
-    live(rule)
+    make_live(rule)
     one, two = open_page(), open_page()
     for page in (one, two):
         sign_in(page, support_user)
