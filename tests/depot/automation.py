@@ -6,7 +6,6 @@ import json
 import os
 import signal as signals_of_the_system
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,52 +27,15 @@ from automations.actions import (
 )
 from automations.actions import actions as action_registry
 from automations.cases import CaseKind, NewCase, cases
-from automations.triggers import Country, Fact, Tags, Trigger, labelled, triggers
+from automations.triggers import Fact, Trigger, triggers
 from backoffice.actors import Actors
 from backoffice.money import Money
-from tests.depot import signals
+from tests.depot import scanning, signals
 from tests.depot.models import Parcel
+from tests.depot.payloads import ParcelArrived, payload
 
-
-@dataclass(frozen=True, slots=True)
-class ItemPart:
-    sku: str = labelled("SKU")
-    quantity: int = labelled("quantity")
-
-
-@dataclass(frozen=True, slots=True)
-class ParcelPart:
-    number: str = labelled("number")
-    total: Money = labelled("total")
-    country: Country = labelled("country")
-    carrier: str | None = labelled("carrier")
-    tags: Tags = labelled("tags")
-    arrived_at: datetime = labelled("arrived")
-    sender: str | None = labelled("sender")
-    items: tuple[ItemPart, ...] = labelled("items")
-
-
-@dataclass(frozen=True, slots=True)
-class ParcelArrived:
-    parcel: ParcelPart = labelled("Parcel")
-
-
-NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
-
-
-def payload(parcel: Parcel) -> ParcelArrived:
-    return ParcelArrived(
-        ParcelPart(
-            parcel.number,
-            Money(Decimal(parcel.total), "GBP"),
-            Country(parcel.country),
-            parcel.carrier or None,
-            Tags(tuple(sorted(parcel.tags))),
-            NOON,
-            parcel.sender or None,
-            tuple(ItemPart(item["sku"], item["quantity"]) for item in parcel.items),
-        )
-    )
+# Registers what schedules go over.
+__all__ = ["scanning"]
 
 
 class _OnParcel(Trigger):
@@ -357,3 +319,21 @@ class Sort(_Tagging):
             else Done("Sorted.")
             for call in calls
         ]
+
+
+@action_registry.register
+class Ring(Action):
+    """About no parcel: a parcel that stands for each ring of the bell."""
+
+    key = "depot.ring"
+    label = "Ring the bell"
+    subject = "backoffice.legalentity"
+    form = TagForm
+    permission = "automations.change_rule"
+
+    def execute(self, call: Call) -> Done:
+        Parcel.objects.create(number=f"bell-{Parcel.objects.count()}", country="GB", total=0)
+        return Done("It rang.")
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return "ring the bell"
