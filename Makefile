@@ -7,6 +7,8 @@ PYTHON ?= $(shell for name in $(NAMES); do \
 VENV := .venv/bin/python
 PORT ?= 8000
 TESTS ?= tests
+# Side by side, by file; 0 runs all in one process, for a debugger.
+TEST_PROCESSES ?= 2
 export PORT
 export PLAYWRIGHT_BROWSERS_PATH ?= $(CURDIR)/var/browsers
 unexport VIRTUAL_ENV
@@ -19,7 +21,7 @@ run: environment  ## the site on this machine, with everything that it needs
 test: environment-dev  ## every test, against servers of their own (TESTS=tests/orders for some)
 	@$(VENV) -m config.local browser
 	@$(VENV) -m config.local with-services --state var/test --fast -- \
-		$(VENV) -m pytest $(TESTS)
+		$(VENV) -m pytest -n $(TEST_PROCESSES) --dist loadfile $(TESTS)
 
 check: environment-dev  ## format, lint, import contracts, templates, types, migrations, settings
 	@$(VENV) -m ruff format --check --quiet .

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -85,14 +84,9 @@ def log_path(request: pytest.FixtureRequest, name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def redis_url(request: pytest.FixtureRequest) -> str:
-    """A Redis database of this session's own; parallel sessions of one run take the next ones."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    parts = urlsplit(settings.REDIS_URL)
-    if not worker:
-        return str(settings.REDIS_URL)
-    number = (int(parts.path.strip("/") or 0) + 1 + int(worker.removeprefix("gw"))) % 16
-    return parts._replace(path=f"/{number}").geturl()
+def redis_url() -> str:
+    """A Redis database of this session's own (`tests.bed.apart`)."""
+    return str(settings.REDIS_URL)
 
 
 @pytest.fixture
