@@ -6,6 +6,7 @@ from automations.engine import sweep as sweeping
 from automations.engine.drain import drain
 from automations.engine.execute import execute_batch
 from automations.engine.match import BATCH, match_batch
+from automations.engine.outside import call_lane
 
 
 @shared_task
@@ -21,3 +22,8 @@ def execute_runs() -> None:
 @shared_task
 def sweep() -> None:
     sweeping.sweep()
+
+
+@shared_task
+def call_connector(lane: str) -> None:
+    call_lane(lane)

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from automations.engine import crashes, database, questions, wake
+from automations.engine import crashes, database, doubts, outages, questions, wake
 from automations.models.failures import Failure
 
 WAITING = """
@@ -25,6 +25,7 @@ def sweep() -> None:
     """One round; each part stands on its own."""
     with transaction.atomic():
         crashes.count(crashes.find())
+    doubts.expire()
     _wake_cases()
     questions.time_out()
     events, runs, lanes = database.fetch(WAITING)[0]
@@ -32,7 +33,7 @@ def sweep() -> None:
         wake.send("match")
     if runs:
         wake.send("execute")
-    for lane in lanes:
+    for lane in {*lanes, *doubts.lanes_to_look_up(), *outages.lanes_that_wait()}:
         wake.send("call", lane)
 
 

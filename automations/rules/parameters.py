@@ -22,6 +22,7 @@ from automations.conditions.problems import Problem, joined
 from automations.conditions.tree import field_of, param_of
 from automations.conditions.values import read
 from automations.rules.document import Do, Param, text_of
+from automations.rules.fillings import FilledField, is_literal
 from automations.rules.texts import TextInvalid, namespace, paths_in, render, unknown_paths
 from backoffice.money import Money
 
@@ -56,6 +57,8 @@ def takes_text(field: forms.Field) -> bool:
 
 def takes(field: forms.Field, kind: Kind) -> bool:
     """Whether a form field may be filled from a payload field of this kind."""
+    if is_literal(field):
+        return False
     for known, kinds in _TAKES:
         if isinstance(field, known):
             return kind in kinds
@@ -128,6 +131,13 @@ def check_parameters(
         at = joined(path, "with", name)
         if name not in fields:
             yield Problem(at, f"“{action.label}” has no parameter “{name}”.")
+        elif is_literal(fields[name]):
+            found = list(_check_literal(value, fields[name], catalogue, at))
+            yield from found
+            if found or isinstance(fields[name], FilledField):
+                later.add(name)
+            else:
+                literals[name] = value
         elif (wanted := param_of(value)) is not None and wanted not in params:
             yield Problem(at, f"There is no param “{wanted}” in this rule.")
         elif wanted is not None:
@@ -138,6 +148,16 @@ def check_parameters(
         else:
             literals[name] = value
     yield from _check_literals(action, literals, later, joined(path, "with"))
+
+
+def _check_literal(
+    value: Any, field: forms.Field, catalogue: Catalogue | None, path: str
+) -> Iterator[Problem]:
+    """What its author alone writes: no value of an event or a tunable in its place."""
+    if not isinstance(value, str):
+        yield Problem(path, f"{field.label} is written here, and not filled in later.")
+    elif isinstance(field, FilledField):
+        yield from (Problem(path, said) for said in field.problems(value, catalogue))
 
 
 def _check_literals(
@@ -202,7 +222,11 @@ class StepParameters:
         errors: dict[str, list[str]] = {}
         for name, value in self.step.params.items():
             try:
-                found[name] = self._one(name, value, seen, names)
+                known = self.action.form.base_fields.get(name)
+                if isinstance(known, FilledField) and isinstance(value, str):
+                    found[name] = known.fill(value, self.catalogue, seen, lists)
+                else:
+                    found[name] = self._one(name, value, seen, names)
             except ValueError as error:
                 errors[name] = [str(error)]
         if errors:

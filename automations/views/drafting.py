@@ -49,7 +49,7 @@ def catalogue_of_body(body: Any) -> Catalogue:
 
 def actions_for(trigger: Trigger | None) -> list[Action]:
     """The actions that fit the records this trigger is about."""
-    return [each for each in actions if trigger and each.subject == trigger.subject]
+    return [each for each in actions if trigger and each.subject in ("", trigger.subject)]
 
 
 @dataclass

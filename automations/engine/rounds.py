@@ -1,0 +1,176 @@
+"""What a lane may begin now: breaker, rate, cap, order, under the lock of the account's state."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.utils import timezone
+
+from automations.connectors import health
+from automations.connectors.kinds import Account, Trace
+from automations.engine import database, doubts, outages, settling, work
+from automations.engine.doubts import Look
+from automations.engine.execute import count_crash, let_go, worker
+from automations.engine.gate import Lease, clock
+from automations.engine.intents import LEASE, NEXT_LEASE, Intents, Sending
+from automations.engine.sending import gate_of, result_of, told
+from automations.models.connectors import CallLog, ConnectorState
+
+logger = logging.getLogger(__name__)
+
+# No rule asks whether a connector is up again.
+NO_RULE = 0
+# While a lane waits for a slot that another process uses, or for more to drain.
+BUSY_SECONDS = 0.25
+
+UNDER_WAY = """
+SELECT (SELECT count(*) FROM automations_run
+        WHERE lane = %s AND state = 'calling' AND lease_until > statement_timestamp())
+    + (SELECT count(*) FROM automations_effect
+        WHERE lane = %s AND state = 'in_doubt' AND looking_until > statement_timestamp())
+"""
+ANY_DUE = """
+SELECT EXISTS (SELECT 1 FROM automations_run WHERE lane = %s AND state IN ('due', 'waiting')
+    AND run_after <= statement_timestamp())
+"""
+
+
+@dataclass(slots=True)
+class Begun:
+    """What a round begins. `pause`: seconds until more may be begun; None: nothing waits."""
+
+    sendings: list[Sending] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    pause: float | None = None
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What was decided under lock: which runs are noted, what is looked up, who tries."""
+
+    note: int = 0
+    ids: list[int] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    pause: float | None = None
+    probe: bool = False
+    ask_health: bool = False
+
+
+def under_way(key: str) -> int:
+    """How many calls of an account are under way, in whatever process."""
+    return int(database.fetch(UNDER_WAY, key, key)[0][0])
+
+
+def any_due(key: str) -> bool:
+    """Whether runs of a lane could be sent now, as far as their own time goes."""
+    return bool(database.fetch(ANY_DUE, key)[0][0])
+
+
+def begin(account: Account) -> Begun:
+    """Decide what may begin now, and commit its intent."""
+    with transaction.atomic():
+        plan = _plan(account)
+    if plan.ask_health:
+        _ask_health(account)
+        return Begun(pause=0.0)
+    sendings = _intend(account, plan) if plan.ids else []
+    return Begun(sendings, plan.looks, plan.pause)
+
+
+def _plan(account: Account) -> _Plan:
+    state, now = health.locked(account.id), database.now()
+    if health.is_down(state, now):
+        outages.park_due(account.key, f"{account.name} is down. {state.last_error}".strip())
+        return _Plan()
+    plan = _probe(account, state, now) if _is_tried(state) else _usual(account, state, now)
+    state.save()
+    return plan
+
+
+def _is_tried(state: ConnectorState) -> bool:
+    return state.breaker != ConnectorState.Breaker.CLOSED
+
+
+def _usual(account: Account, state: ConnectorState, now: datetime) -> _Plan:
+    waiting = outages.any_parked(account.key)
+    if waiting:
+        outages.drain(account, state, now)
+    room = health.room(state, account.scope, under_way(account.key), now)
+    looks = doubts.take(account, room)
+    health.take(state, len(looks))
+    plan = _Plan(looks=looks)
+    if room > len(looks):
+        plan.note, plan.ids = work.claim(worker(), room - len(looks), account.key)
+    if not plan.ids and (waiting or any_due(account.key)):
+        plan.pause = max(health.waits(state, account.scope, now), BUSY_SECONDS)
+    return plan
+
+
+def _probe(account: Account, state: ConnectorState, now: datetime) -> _Plan:
+    """One call that tries whether it is up again: a question, a look-up, or the oldest run."""
+    plan = _Plan(probe=True)
+    if account.connector.can_probe(account.scope):
+        plan.ask_health = True
+    else:
+        plan.looks = doubts.take(account, 1)
+        for one in plan.looks:
+            one.probe = True
+        if not plan.looks:
+            outages.let_one_go(account.key)
+            plan.note, plan.ids = work.claim(worker(), 1, account.key)
+    if plan.ask_health or plan.looks or plan.ids:
+        health.begin_probe(state, now)
+        health.refill(state, account.scope, now)
+        health.take(state, 0 if plan.ids else 1)
+    return plan
+
+
+def _intend(account: Account, plan: _Plan) -> list[Sending]:
+    try:
+        with transaction.atomic():
+            return _in_hand(account, plan)
+    except (OperationalError, InterfaceError):
+        logger.exception("The database refused %s calls of %s", len(plan.ids), account.key)
+        let_go(plan.note)
+    except Exception:
+        logger.exception("%s calls of %s broke before they began", len(plan.ids), account.key)
+        count_crash(plan.note)
+    return []
+
+
+def _in_hand(account: Account, plan: _Plan) -> list[Sending]:
+    """Counted again under lock, as another process may have begun calls meanwhile."""
+    state, now = health.locked(account.id), database.now()
+    if not work.hold(plan.note):
+        return []
+    room = health.room(state, account.scope, under_way(account.key), now)
+    works = work.load(plan.ids, account.key)[: 1 if plan.probe else room]
+    sendings = Intents(account, works).take() if works else []
+    for each in sendings:
+        each.probe = plan.probe
+    health.take(state, len(sendings))
+    state.save()
+    work.drop(plan.note)
+    return sendings
+
+
+def _ask_health(account: Account) -> None:
+    """Ask how it is, and count the answer."""
+    trace, (token,) = Trace(), database.fetch(NEXT_LEASE)[0]
+    lease = Lease(token, timezone.now() + LEASE, clock() + LEASE.total_seconds())
+    said: object = None
+    try:
+        account.connector.probe(account, trace, gate_of(account, lease, NO_RULE))
+    except Exception as error:  # noqa: BLE001 - told by kind
+        said = told(error, account, trace, repeats=True)
+    trace.end()
+    with transaction.atomic():
+        state = health.locked(account.id)
+        result = result_of(said, probe=True) if said is not None else health.Result(True, "", True)
+        outages.noted(account, state, health.record(state, [result], timezone.now()))
+        state.save()
+        row = settling.entry(account, trace, said, purpose=CallLog.Purpose.PROBE)
+        CallLog.objects.bulk_create([row])
