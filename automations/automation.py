@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import connection
 
 from automations.actions import Call, Counts, ExternalAction, Rejected, Risk, actions
 from automations.connectors.accounts import live_document
@@ -24,6 +26,7 @@ from automations.rules.fillings import JsonField, LiteralChoice, PathField
 from backoffice import roles
 from backoffice.models import User
 
+KEPT_SECONDS = 5.0
 OWNER = "owner"
 ROLE = "role:"
 PERSON = "user:"
@@ -33,6 +36,29 @@ def accounts_of(*kinds: str) -> list[tuple[str, str]]:
     """The accounts of some kinds that have a scope in force, by name."""
     rows = ConnectorAccount.objects.filter(kind__in=kinds).order_by("name")
     return [(row.key, row.name) for row in rows if live_document(row.key) is not None]
+
+
+class AccountChoice(LiteralChoice):
+    """One of the accounts of some kinds: what was right stays right for a while.
+
+    That an account can be called is asked again when it is.
+    """
+
+    def __init__(self, *kinds: str, **given: Any) -> None:
+        self.kinds = kinds
+        super().__init__(choices=lambda: accounts_of(*kinds), **given)
+
+    def valid_value(self, value: Any) -> bool:
+        known = (str(connection.settings_dict["NAME"]), *self.kinds, str(value))
+        if _right_until.get(known, 0.0) > time.monotonic():
+            return True
+        right = super().valid_value(value)
+        if right:
+            _right_until[known] = time.monotonic() + KEPT_SECONDS
+        return right
+
+
+_right_until: dict[tuple[str, ...], float] = {}
 
 
 def _called(params: Mapping[str, Any]) -> str:
@@ -60,9 +86,9 @@ class _Outside(ExternalAction):
 
 
 class CallForm(forms.Form):
-    account = LiteralChoice(
+    account = AccountChoice(
+        WebService.key,
         label="Service",
-        choices=lambda: accounts_of(WebService.key),
         help_text="Connectors whose scope is approved.",
     )
     method = LiteralChoice(
@@ -108,9 +134,10 @@ class CallService(_Outside):
 
 
 class MessageForm(forms.Form):
-    account = LiteralChoice(
+    account = AccountChoice(
+        Slack.key,
+        Teams.key,
         label="Channel",
-        choices=lambda: accounts_of(Slack.key, Teams.key),
         help_text="Channels whose connector’s scope is approved.",
     )
     text = forms.CharField(label="Text", max_length=3_000, widget=forms.Textarea(attrs={"rows": 3}))
@@ -173,9 +200,9 @@ def _who(to: str) -> str:
 
 
 class MailForm(forms.Form):
-    account = LiteralChoice(
+    account = AccountChoice(
+        Mail.key,
         label="Mail account",
-        choices=lambda: accounts_of(Mail.key),
         help_text="Mail connectors whose scope is approved.",
     )
     to = LiteralChoice(label="To", choices=recipients, initial=OWNER)

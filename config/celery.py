@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, worker_init, worker_shutting_down
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
@@ -12,7 +12,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 app = Celery("countersign")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # One lane each, so that a long job never stands before the sweep.
-app.conf.task_queues = [Queue("internal"), Queue("bulk"), Queue("sweep")]
+# Calls outside wait more than they work: their worker has threads (`-P threads`).
+app.conf.task_queues = [Queue("internal"), Queue("bulk"), Queue("sweep"), Queue("external")]
 app.autodiscover_tasks()
 
 
@@ -27,3 +28,11 @@ def refuse_powerful_role(**kwargs: object) -> None:
     except ImproperlyConfigured as error:
         # Celery swallows an Exception of a signal's receiver, and would start all the same.
         raise SystemExit(str(error)) from error
+
+
+@worker_shutting_down.connect
+def begin_no_more_calls(**kwargs: object) -> None:
+    """A worker that is asked to end settles the calls that are under way, and begins none."""
+    from automations.engine import outside  # noqa: PLC0415 - Django is set up by now
+
+    outside.stop()

@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.bed.databases",
     "tests.bed.people",
     "tests.bed.workers",
+    "tests.bed.fakes",
     "tests.bed.browsers",
     "tests.bed.requirement_marks",
 ]

@@ -5,8 +5,8 @@ Connections are kept as long as the scope stays; scope and secrets are read for 
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -15,11 +15,9 @@ from automations.connectors import vault
 from automations.connectors.kinds import Account, Connector, Opened, kinds, limits_of
 from automations.connectors.scope import Scope, ScopeInvalid, read_scope
 from automations.connectors.transport import Transport
-from automations.models.connectors import SCOPE, ConnectorAccount, Secret
+from automations.models.connectors import SCOPE
 from automations.models.documents import Activation, Document
 from automations.rules.canonical import content_hash
-
-logger = logging.getLogger(__name__)
 
 
 class NotReady(Exception):
@@ -62,13 +60,40 @@ def live_document(key: str) -> Document | None:
     return found.document if found is not None else None
 
 
-def _live(key: str) -> _Live:
-    document = live_document(key)
-    if document is None:
+# One look for all that a set of calls needs: the account, what is in force, its newest secrets.
+READ = """
+SELECT a.id, a.name, a.prefix, v.document_id, ARRAY(
+    SELECT DISTINCT ON (s.name) jsonb_build_array(s.id, s.name, s.sealed)
+    FROM automations_secret s WHERE s.account_id = a.id AND s.retired_at IS NULL
+    ORDER BY s.name, s.created_at DESC, s.id DESC)
+FROM automations_connectoraccount a LEFT JOIN automations_activation v ON v.kind = %s
+    AND v.key = a.key AND v.mode = 'live' AND v.until_at IS NULL
+WHERE a.key = %s
+"""
+
+
+def account_of(key: str) -> Account:
+    """An account ready to be called; raises NotReady."""
+    with connection.cursor() as cursor:
+        cursor.execute(READ, [SCOPE, key])
+        row = cursor.fetchone()
+    if row is None:
+        raise NotReady(f"There is no connector “{key}”.")
+    account_id, name, prefix, document_id, sealed = row
+    live = _live(key, document_id)
+    secrets = _opened(key, sealed)
+    return Account(
+        account_id, key, name, prefix, live.scope, live.connector, secrets, live.transport
+    )
+
+
+def _live(key: str, document_id: int | None) -> _Live:
+    if document_id is None:
         raise NotReady("Its scope is not approved yet.")
     name = (str(connection.settings_dict["NAME"]), key)
     known = _kept.get(name)
-    if known is None or known.document_id != document.pk:
+    if known is None or known.document_id != document_id:
+        document = Document.objects.get(pk=document_id)
         scope = scope_of(document)
         connector = kinds.get(scope.kind)
         if connector is None or document.pins != [pin_of(connector)]:
@@ -77,36 +102,16 @@ def _live(key: str) -> _Live:
         if known is not None:
             # What is under way keeps its connection; those that stand open are closed.
             known.transport.close()
-        known = _kept[name] = _Live(document.pk, scope, connector, transport)
+        known = _kept[name] = _Live(document_id, scope, connector, transport)
     return known
 
 
-def secrets_of(account: ConnectorAccount) -> Mapping[str, Opened]:
+def _opened(key: str, sealed: Sequence[str]) -> Mapping[str, Opened]:
     """The newest live secret of each name, opened; raises NotReady."""
-    rows = Secret.objects.filter(account=account, retired_at=None).order_by("created_at", "pk")
-    newest = {row.name: row for row in rows}
     try:
         return {
-            name: Opened(row.pk, vault.open_sealed(account.key, name, row.sealed))
-            for name, row in newest.items()
+            name: Opened(pk, vault.open_sealed(key, name, text))
+            for pk, name, text in map(json.loads, sealed)
         }
     except vault.Unreadable as error:
         raise NotReady(str(error)) from error
-
-
-def account_of(key: str) -> Account:
-    """An account ready to be called; raises NotReady."""
-    row = ConnectorAccount.objects.filter(key=key).first()
-    if row is None:
-        raise NotReady(f"There is no connector “{key}”.")
-    live = _live(key)
-    return Account(
-        row.pk,
-        key,
-        row.name,
-        row.prefix,
-        live.scope,
-        live.connector,
-        secrets_of(row),
-        live.transport,
-    )

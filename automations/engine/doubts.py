@@ -14,17 +14,16 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from automations.actions import Call, ExternalAction
 from automations.connectors import accounts, health
 from automations.connectors.accounts import NotReady
 from automations.connectors.kinds import Account, Answer, Found, Trace
-from automations.engine import calls, database, effects, flow, outages, resume, settling, work
+from automations.engine import database, effects, flow, outages, resume, settling, work
 from automations.engine.batch import fail
-from automations.engine.calls import Bug
 from automations.engine.compiled import Compiled, Unusable, compiled, uid_at
 from automations.engine.failures import open_run_cases
 from automations.engine.gate import Lease, clock
 from automations.engine.intents import LEASE
+from automations.engine.resume import NotWritten
 from automations.engine.sending import gate_of, result_of, told
 from automations.engine.settling import BELIEVE_ABSENT, LOOKS
 from automations.engine.work import Work
@@ -32,7 +31,7 @@ from automations.models.connectors import CallLog
 from automations.models.failures import Failure, FailureAction
 from automations.models.rules import RULE_SPAN
 from automations.models.runs import Effect, Run, StepRun
-from backoffice.actors import HOUSE, Actor
+from backoffice.actors import HOUSE
 
 LOST = "The worker was lost while it called. It may have been done."
 AT_ONCE = 500
@@ -201,7 +200,7 @@ def settle(looked: Looked) -> None:
         effect=one.effect,
         late=not mine,
     )
-    CallLog.objects.bulk_create([row])
+    settling.write_log([row])
     effect = still.first()
     if effect is None or run is None or not isinstance(said, Found):
         return
@@ -221,8 +220,8 @@ def _was_there(run: Run, effect: Effect, found: Found) -> None:
     says = f"Looked up: {found.says}"
     confirm(effect, says, found.reference)
     if _stands_at(run, effect):
-        trouble = go_on(run, effect, Answer(says, found.reference), None)
-        _tell_case(run, says, None if trouble else Failure.Resolution.CHECKED, closed=not trouble)
+        fine = go_on(run, effect, Answer(says, found.reference))
+        _tell_case(run, says, Failure.Resolution.CHECKED if fine else None, closed=fine)
 
 
 def _was_absent(run: Run, effect: Effect, found: Found, *, retry: bool) -> None:
@@ -273,7 +272,7 @@ def confirm(effect: Effect, says: str, reference: str) -> None:
 
 
 def did_not_happen(effect: Effect, says: str) -> None:
-    """It certainly did not: it may be sent again under the same key, and counts against no limit."""
+    """It certainly did not: it may be sent again, under the same key, and counts for nothing."""
     counted: Sequence[Sequence[str]] = effect.counted or []
     rows = [
         {
@@ -293,29 +292,19 @@ def did_not_happen(effect: Effect, says: str) -> None:
     )
 
 
-def go_on(run: Run, effect: Effect, answer: Answer, user_id: int | None) -> str:
-    """Take a run past a step that happened; answers what could not be written down, if anything."""
-    told_here = written_down(run, effect, answer)
-    if told_here:
-        run.state, run.outcome = Run.State.FAILED, told_here
+def go_on(run: Run, effect: Effect, answer: Answer) -> bool:
+    """Take a run past a step that is known to have happened.
+
+    Answers False when it can't be written down here: then it stays a case.
+    """
+    try:
+        resume.write_down(run, effect.uid, answer, HOUSE)
+        resume.leave_done(run, answer.says, None)
+    except (NotWritten, Unusable) as error:
+        run.state, run.outcome = Run.State.FAILED, str(error)
         run.save(update_fields=["state", "outcome"])
         Failure.objects.filter(run_id=run.pk).update(
-            error=Failure.Error.BUG, says=told_here, version=F("version") + 1
+            error=Failure.Error.BUG, says=str(error), version=F("version") + 1
         )
-        return told_here
-    resume.leave(run, StepRun.Outcome.DONE, answer.says, user_id)
-    return ""
-
-
-def written_down(run: Run, effect: Effect, answer: Answer, actor: Actor = HOUSE) -> str:
-    """Let the action write down here what happened there; answers why it could not."""
-    try:
-        action = resume.rule_of(run).actions.get(effect.uid)
-    except Unusable as error:
-        return str(error)
-    if not isinstance(action, ExternalAction):
-        return ""
-    key = effects.key(run.pk, effect.uid, effect.target)
-    call = Call(key, run.subject_id, resume.given_at(run), actor)
-    done = calls.confirm(action, call, answer)
-    return str(done) if isinstance(done, Bug) else ""
+        return False
+    return True

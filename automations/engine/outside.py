@@ -25,8 +25,9 @@ logger = logging.getLogger(__name__)
 
 # How long a driver waits for calls before it looks for more to begin.
 LOOK_SECONDS = 0.25
-# Answers that come this close together are settled as one set.
-GATHER_SECONDS = 0.004
+# Answers that come this close together are settled as one set: a transaction for each would cost
+# more than the calls.
+GATHER_SECONDS = 0.02
 # A longer pause is slept elsewhere: the sweep wakes the lane again.
 PATIENCE_SECONDS = 2.0
 TRIES = 5
@@ -113,10 +114,9 @@ class _Driver:
         return begun.pause
 
     def _land(self) -> None:
-        over, _ = wait(self.flying, LOOK_SECONDS, FIRST_COMPLETED)
-        if over and len(over) < len(self.flying):
-            time.sleep(GATHER_SECONDS)
-            over = {each for each in self.flying if each.done()}
+        over, others = wait(self.flying, LOOK_SECONDS, FIRST_COMPLETED)
+        if over and others:
+            over, _ = wait(self.flying, GATHER_SECONDS)
         self.flying -= over
         answers = [each.result() for each in over]
         _settle([each for each in answers if isinstance(each, Sent)])

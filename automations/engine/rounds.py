@@ -85,9 +85,7 @@ def _plan(account: Account) -> _Plan:
     if health.is_down(state, now):
         outages.park_due(account.key, f"{account.name} is down. {state.last_error}".strip())
         return _Plan()
-    plan = _probe(account, state, now) if _is_tried(state) else _usual(account, state, now)
-    state.save()
-    return plan
+    return _probe(account, state, now) if _is_tried(state) else _usual(account, state, now)
 
 
 def _is_tried(state: ConnectorState) -> bool:
@@ -96,11 +94,12 @@ def _is_tried(state: ConnectorState) -> bool:
 
 def _usual(account: Account, state: ConnectorState, now: datetime) -> _Plan:
     waiting = outages.any_parked(account.key)
-    if waiting:
-        outages.drain(account, state, now)
+    drained = outages.drain(account, state, now) if waiting else 0
     room = health.room(state, account.scope, under_way(account.key), now)
     looks = doubts.take(account, room)
     health.take(state, len(looks))
+    if drained or looks:
+        state.save()
     plan = _Plan(looks=looks)
     if room > len(looks):
         plan.note, plan.ids = work.claim(worker(), room - len(looks), account.key)
@@ -125,6 +124,7 @@ def _probe(account: Account, state: ConnectorState, now: datetime) -> _Plan:
         health.begin_probe(state, now)
         health.refill(state, account.scope, now)
         health.take(state, 0 if plan.ids else 1)
+        state.save()
     return plan
 
 
@@ -173,4 +173,4 @@ def _ask_health(account: Account) -> None:
         outages.noted(account, state, health.record(state, [result], timezone.now()))
         state.save()
         row = settling.entry(account, trace, said, purpose=CallLog.Purpose.PROBE)
-        CallLog.objects.bulk_create([row])
+        settling.write_log([row])

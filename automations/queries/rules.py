@@ -125,7 +125,7 @@ def revisions(rule: Rule) -> QuerySet[DraftRevision]:
 
 def open_stop(rule: Rule | None) -> Stop | None:
     """The stop of a rule (None: of all rules) that is in force; None when there is none."""
-    found = Stop.objects.filter(rule=rule, lifted_at=None)
+    found = Stop.objects.filter(rule=rule, lane="", lifted_at=None)
     return found.select_related("stopped_by", "asked_by").first()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -34,6 +34,10 @@ class LiteralChoice(forms.ChoiceField):
     """A choice that the author makes: no event and no tunable fills it."""
 
 
+# Makes the text for one event; raises ValueError with the reason.
+Fill = Callable[[Facts, Lists], str]
+
+
 class FilledField(forms.CharField):
     """A text whose places are filled by its own rules."""
 
@@ -41,8 +45,8 @@ class FilledField(forms.CharField):
         """What is wrong with it, as far as it goes without an event; `catalogue` None: unknown."""
         raise NotImplementedError
 
-    def fill(self, value: str, catalogue: Catalogue, facts: Facts, lists: Lists) -> str:
-        """The text for one event; raises ValueError with the reason."""
+    def filling(self, value: str, catalogue: Catalogue) -> Fill:
+        """The text, ready to be filled; raises ValueError when it can't be read."""
         raise NotImplementedError
 
 
@@ -138,9 +142,11 @@ class JsonField(FilledField):
             return
         yield from _problems(body, catalogue)
 
-    def fill(self, value: str, catalogue: Catalogue, facts: Facts, lists: Lists) -> str:
-        filled = _Filler(lists).fill(read_json(value), catalogue, facts) if value else ""
-        return json.dumps(filled, ensure_ascii=False) if value else ""
+    def filling(self, value: str, catalogue: Catalogue) -> Fill:
+        if not value:
+            return lambda facts, lists: ""
+        made = _made(read_json(value), catalogue)
+        return lambda facts, lists: json.dumps(made(facts, lists), ensure_ascii=False)
 
 
 def _names(body: Any, keys: frozenset[str]) -> bool:
@@ -180,30 +186,40 @@ def _text_problems(text: str, catalogue: Catalogue | None) -> Iterator[str]:
         yield f"There is no field “{path}” in this trigger."
 
 
-class _Filler:
-    def __init__(self, lists: Lists) -> None:
-        self.lists = lists
+_Make = Callable[[Facts, Lists], Any]
 
-    def fill(self, body: Any, catalogue: Catalogue, facts: Facts) -> Any:
-        if isinstance(body, dict):
-            if _names(body, FIELD):
-                return typed(catalogue, body["field"], facts)
-            if _names(body, EACH):
-                return self._each(body["each"], body["item"], catalogue, facts)
-            return {name: self.fill(part, catalogue, facts) for name, part in body.items()}
-        if isinstance(body, list):
-            return [self.fill(part, catalogue, facts) for part in body]
-        return self._text(body, catalogue, facts) if _is_text(body) else body
 
-    def _each(self, path: str, body: Any, catalogue: Catalogue, facts: Facts) -> list[Any]:
-        items = self.lists.get(path)
+def _made(body: Any, catalogue: Catalogue) -> _Make:
+    """A part of a body as what makes it for an event: taken apart once, filled often."""
+    if _names(body, FIELD):
+        path = body["field"]
+        return lambda facts, lists: typed(catalogue, path, facts)
+    if _names(body, EACH):
+        return _each(body["each"], body["item"], catalogue)
+    if isinstance(body, dict):
+        parts = {name: _made(part, catalogue) for name, part in body.items()}
+        return lambda facts, lists: {name: make(facts, lists) for name, make in parts.items()}
+    if isinstance(body, list):
+        made = [_made(part, catalogue) for part in body]
+        return lambda facts, lists: [make(facts, lists) for make in made]
+    if _is_text(body):
+        named = _named(paths_in(body), catalogue)
+        return lambda facts, lists: render(body, namespace(named, facts, lists))
+    return lambda facts, lists: body
+
+
+def _each(path: str, body: Any, catalogue: Catalogue) -> _Make:
+    if path not in catalogue.lists:
+        raise ValueError(f"There is no list “{path}” here.")
+    make = _made(body, catalogue.with_item(path))
+
+    def each(facts: Facts, lists: Lists) -> list[Any]:
+        items = lists.get(path)
         if not isinstance(items, list):
             raise ValueError(f"It is not known what {path} holds.")
-        inner = catalogue.with_item(path)
-        return [self.fill(body, inner, item_facts(facts, item)) for item in items]
+        return [make(item_facts(facts, item), lists) for item in items]
 
-    def _text(self, text: str, catalogue: Catalogue, facts: Facts) -> str:
-        return render(text, namespace(_named(paths_in(text), catalogue), facts, self.lists))
+    return each
 
 
 def _named(paths: list[str], catalogue: Catalogue) -> Catalogue:
@@ -236,8 +252,12 @@ class PathField(FilledField):
         except ValidationError as error:
             yield from error.messages
 
-    def fill(self, value: str, catalogue: Catalogue, facts: Facts, lists: Lists) -> str:
-        return _PLACE.sub(lambda found: _part(found[1], catalogue, facts), value)
+    def filling(self, value: str, catalogue: Catalogue) -> Fill:
+        if _PLACE.search(value) is None:
+            return lambda facts, lists: value
+        return lambda facts, lists: _PLACE.sub(
+            lambda found: _part(found[1], catalogue, facts), value
+        )
 
 
 def _part(path: str, catalogue: Catalogue, facts: Facts) -> str:

@@ -22,7 +22,7 @@ from automations.conditions.problems import Problem, joined
 from automations.conditions.tree import field_of, param_of
 from automations.conditions.values import read
 from automations.rules.document import Do, Param, text_of
-from automations.rules.fillings import FilledField, is_literal
+from automations.rules.fillings import Fill, FilledField, is_literal
 from automations.rules.texts import TextInvalid, namespace, paths_in, render, unknown_paths
 from backoffice.money import Money
 
@@ -213,6 +213,7 @@ class StepParameters:
         self.params = params
         self._cleaned: dict[str, dict[str, Any]] = {}
         self._named = _named(step, catalogue)
+        self._fillings: dict[str, Fill] = {}
 
     def values(self, facts: Facts, lists: Lists, item: Facts | None = None) -> dict[str, Any]:
         """The typed values before the form; raises ParametersInvalid."""
@@ -222,9 +223,8 @@ class StepParameters:
         errors: dict[str, list[str]] = {}
         for name, value in self.step.params.items():
             try:
-                known = self.action.form.base_fields.get(name)
-                if isinstance(known, FilledField) and isinstance(value, str):
-                    found[name] = known.fill(value, self.catalogue, seen, lists)
+                if isinstance(self.action.form.base_fields.get(name), FilledField):
+                    found[name] = self._filling(name, value)(seen, lists)
                 else:
                     found[name] = self._one(name, value, seen, names)
             except ValueError as error:
@@ -232,6 +232,12 @@ class StepParameters:
         if errors:
             raise ParametersInvalid(errors)
         return found
+
+    def _filling(self, name: str, value: Any) -> Fill:
+        known = self.action.form.base_fields[name]
+        if name not in self._fillings and isinstance(known, FilledField):
+            self._fillings[name] = known.filling(str(value), self.catalogue)
+        return self._fillings[name]
 
     def _one(self, name: str, value: Any, facts: Facts, names: Mapping[str, Any]) -> Any:
         if (source := text_of(value)) is not None:
