@@ -68,6 +68,7 @@ def call_lane(key: str) -> int:
 class _Driver:
     def __init__(self, key: str) -> None:
         self.key = key
+        self.cap = 1
         self.pool: ThreadPoolExecutor | None = None
         self.flying: set[Future[Sent | Looked]] = set()
         self.made = 0
@@ -75,13 +76,18 @@ class _Driver:
     def work(self) -> int:
         try:
             while not _stopping.is_set():
-                pause = self._fly(self._begin())
+                # Half of what may be under way at once is begun while the other half is, so that
+                # nobody waits for the transactions of the others.
+                begun = Begun() if 2 * len(self.flying) > self.cap else self._begin()
+                self._fly(begun)
+                if begun.more and 2 * len(self.flying) <= self.cap:
+                    continue
                 if self.flying:
                     self._land()
-                elif pause is None or pause > PATIENCE_SECONDS:
+                elif begun.pause is None or begun.pause > PATIENCE_SECONDS:
                     break
                 else:
-                    time.sleep(pause)
+                    time.sleep(begun.pause)
         finally:
             # Whatever is under way is waited for: its answer has to be written.
             while self.flying:
@@ -93,6 +99,7 @@ class _Driver:
     def _begin(self) -> Begun:
         try:
             account = accounts.account_of(self.key)
+            self.cap = account.scope.cap
             return rounds.begin(account)
         except NotReady as error:
             with transaction.atomic():
@@ -103,15 +110,13 @@ class _Driver:
                 connection.close()
         return Begun()
 
-    def _fly(self, begun: Begun) -> float | None:
+    def _fly(self, begun: Begun) -> None:
         if begun.sendings or begun.looks:
             if self.pool is None:
-                account = (begun.sendings or begun.looks)[0].account
-                self.pool = ThreadPoolExecutor(account.scope.cap, f"call-{self.key}")
+                self.pool = ThreadPoolExecutor(self.cap, f"call-{self.key}")
             self.flying |= {self.pool.submit(send, each) for each in begun.sendings}
             self.flying |= {self.pool.submit(doubts.look, each) for each in begun.looks}
             self.made += len(begun.sendings) + len(begun.looks)
-        return begun.pause
 
     def _land(self) -> None:
         over, others = wait(self.flying, LOOK_SECONDS, FIRST_COMPLETED)

@@ -45,6 +45,8 @@ class Begun:
     sendings: list[Sending] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     pause: float | None = None
+    # As many were found as were asked for: there may be more.
+    more: bool = False
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class _Plan:
     pause: float | None = None
     probe: bool = False
     ask_health: bool = False
+    more: bool = False
 
 
 def under_way(key: str) -> int:
@@ -77,7 +80,7 @@ def begin(account: Account) -> Begun:
         _ask_health(account)
         return Begun(pause=0.0)
     sendings = _intend(account, plan) if plan.ids else []
-    return Begun(sendings, plan.looks, plan.pause)
+    return Begun(sendings, plan.looks, plan.pause, plan.more)
 
 
 def _plan(account: Account) -> _Plan:
@@ -101,8 +104,10 @@ def _usual(account: Account, state: ConnectorState, now: datetime) -> _Plan:
     if drained or looks:
         state.save()
     plan = _Plan(looks=looks)
-    if room > len(looks):
-        plan.note, plan.ids = work.claim(worker(), room - len(looks), account.key)
+    wanted = min(room - len(looks), (account.scope.cap + 1) // 2)
+    if wanted > 0:
+        plan.note, plan.ids = work.claim(worker(), wanted, account.key)
+        plan.more = len(plan.ids) == wanted
     if not plan.ids and (waiting or any_due(account.key)):
         plan.pause = max(health.waits(state, account.scope, now), BUSY_SECONDS)
     return plan

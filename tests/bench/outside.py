@@ -44,7 +44,7 @@ from tests.bed.databases import clone, drop, make_template, serving
 from tests.bench import company, engine
 from tests.bench.results import Result, show
 
-CAP = 32
+CAP = 64
 TRIALS = 3
 
 
