@@ -40,6 +40,11 @@ class Result:
     after: timedelta | None = None
 
 
+def seen(account_id: int) -> ConnectorState:
+    """An account's state as it stands, for a first look."""
+    return ConnectorState.objects.get(account_id=account_id)
+
+
 def locked(account_id: int) -> ConnectorState:
     """An account's state, locked until the transaction ends."""
     rows = ConnectorState.objects.select_for_update(no_key=True)

@@ -26,7 +26,7 @@ from automations.engine.calls import Bug
 from automations.engine.compiled import Compiled, compiled, uid_at
 from automations.engine.failures import RunCase, open_run_cases, resolve_run_cases
 from automations.engine.gate import Lease, clock
-from automations.engine.in_force import Moment, moment, stopped_now
+from automations.engine.in_force import Moment, moment
 from automations.engine.inputs import Inputs
 from automations.engine.limits import Limits
 from automations.engine.steps import Doing, Hand
@@ -47,10 +47,12 @@ BEFORE = "It was done before."
 DOUBT = "It may have been done before, and nobody has said yet whether it was."
 
 INTEND = """
+WITH lease AS (SELECT nextval('automations_lease') AS token)
 INSERT INTO automations_effect (run_id, uid, target, generation, action, state, request_hash, lane,
     token, counted, says, reference)
-SELECT r.run_id, r.uid, r.target, %s, r.action, 'intent', r.request_hash, %s, %s, r.counted, '', ''
-FROM json_to_recordset(%s::json) AS r(run_id bigint, uid text, target text, action text,
+SELECT r.run_id, r.uid, r.target, %s, r.action, 'intent', r.request_hash, %s, lease.token,
+    r.counted, '', ''
+FROM lease, json_to_recordset(%s::json) AS r(run_id bigint, uid text, target text, action text,
     request_hash text, counted jsonb)
 ON CONFLICT (run_id, uid, target, generation) DO UPDATE SET state = 'intent',
     action = EXCLUDED.action, request_hash = EXCLUDED.request_hash, lane = EXCLUDED.lane,
@@ -58,7 +60,7 @@ ON CONFLICT (run_id, uid, target, generation) DO UPDATE SET state = 'intent',
     settled_at = NULL, look_up_at = NULL, looks = 0, looking_until = NULL,
     at = statement_timestamp()
 WHERE automations_effect.state = 'failed'
-RETURNING run_id, uid, target
+RETURNING run_id, uid, target, token
 """
 KNOWN = """
 SELECT e.run_id, e.uid, e.target, e.state, e.says, e.reference
@@ -66,7 +68,6 @@ FROM automations_effect e JOIN json_to_recordset(%s::json) AS r(run_id bigint, u
     target text) ON e.run_id = r.run_id AND e.uid = r.uid AND e.target = r.target
 WHERE e.generation = %s
 """
-NEXT_LEASE = "SELECT nextval('automations_lease')"
 CALL = """
 UPDATE automations_run r SET state = 'calling', parked_for = '', outcome = v.outcome,
     subject_version = v.subject_version, lease_token = %s,
@@ -166,9 +167,9 @@ class Intents:
         return Failure.Error.STALE, says
 
     def _not_stopped(self) -> None:
-        stopped = stopped_now()
+        """As the transaction found it; the gate asks again right before the first byte."""
         for one in self._acting():
-            if stopped.holds(one.rule_id, one.lane):
+            if self.at.stopped.holds(one.rule_id, one.lane):
                 one.park(Run.Parked.STOP, STOPPED)
 
     def _by_action(self) -> dict[str, list[Doing]]:
@@ -226,7 +227,6 @@ class Intents:
         """Claim the effects; one that is known already is never sent again."""
         if not ready:
             return []
-        (token,) = database.fetch(NEXT_LEASE)[0]
         rows = [
             {
                 "run_id": each.work.id,
@@ -238,13 +238,12 @@ class Intents:
             }
             for each in ready
         ]
-        answered = database.fetch(
-            INTEND, effects.FIRST, self.account.key, token, database.rows(rows)
-        )
+        given = effects.FIRST, self.account.key, database.rows(rows)
+        answered = database.fetch(INTEND, *given)
         mine = {(row[0], row[1], row[2]) for row in answered}
         self._known([each for each in ready if each.doing.target not in mine])
         sending = [each for each in ready if each.doing.target in mine]
-        return self._lease(sending, token)
+        return self._lease(sending, answered[0][3]) if sending else []
 
     def _known(self, others: list[Sending]) -> None:
         if not others:
@@ -274,8 +273,6 @@ class Intents:
 
     def _lease(self, sending: list[Sending], token: int) -> list[Sending]:
         """The runs are under way from now on. Our clock is read first, so that it ends first."""
-        if not sending:
-            return []
         ends = clock() + LEASE.total_seconds()
         rows = database.rows(
             {

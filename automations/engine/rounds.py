@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
@@ -15,10 +16,11 @@ from automations.engine import database, doubts, outages, settling, work
 from automations.engine.doubts import Look
 from automations.engine.execute import count_crash, let_go, worker
 from automations.engine.gate import Lease, clock
-from automations.engine.intents import LEASE, NEXT_LEASE, Intents, Sending
+from automations.engine.intents import LEASE, Intents, Sending
 from automations.engine.sending import gate_of, result_of, told
 from automations.models.connectors import CallLog, ConnectorState
 
+Breaker = ConnectorState.Breaker
 logger = logging.getLogger(__name__)
 
 # No rule asks whether a connector is up again.
@@ -26,16 +28,34 @@ NO_RULE = 0
 # While a lane waits for a slot that another process uses, or for more to drain.
 BUSY_SECONDS = 0.25
 
-UNDER_WAY = """
-SELECT (SELECT count(*) FROM automations_run
+GLANCE = """
+SELECT now(), (SELECT count(*) FROM automations_run
         WHERE lane = %s AND state = 'calling' AND lease_until > statement_timestamp())
     + (SELECT count(*) FROM automations_effect
-        WHERE lane = %s AND state = 'in_doubt' AND looking_until > statement_timestamp())
+        WHERE lane = %s AND state = 'in_doubt' AND looking_until > statement_timestamp()),
+    EXISTS (SELECT 1 FROM automations_run
+        WHERE lane = %s AND state = 'parked' AND parked_for = 'connector'),
+    EXISTS (SELECT 1 FROM automations_effect
+        WHERE lane = %s AND state = 'in_doubt' AND look_up_at <= statement_timestamp())
 """
 ANY_DUE = """
 SELECT EXISTS (SELECT 1 FROM automations_run WHERE lane = %s AND state IN ('due', 'waiting')
     AND run_after <= statement_timestamp())
 """
+
+
+class Glance(NamedTuple):
+    """How a lane stands: PostgreSQL's clock, calls under way in whatever process, and whether runs
+    are parked for the connector or something is to be looked up."""
+
+    now: datetime
+    under_way: int
+    parked: bool
+    to_look_up: bool
+
+
+def glance(key: str) -> Glance:
+    return Glance(*database.fetch(GLANCE, key, key, key, key)[0])
 
 
 @dataclass(slots=True)
@@ -62,11 +82,6 @@ class _Plan:
     more: bool = False
 
 
-def under_way(key: str) -> int:
-    """How many calls of an account are under way, in whatever process."""
-    return int(database.fetch(UNDER_WAY, key, key)[0][0])
-
-
 def any_due(key: str) -> bool:
     """Whether runs of a lane could be sent now, as far as their own time goes."""
     return bool(database.fetch(ANY_DUE, key)[0][0])
@@ -84,32 +99,32 @@ def begin(account: Account) -> Begun:
 
 
 def _plan(account: Account) -> _Plan:
-    state, now = health.locked(account.id), database.now()
-    if health.is_down(state, now):
+    seen, state = glance(account.key), health.seen(account.id)
+    if state.breaker == Breaker.CLOSED and not seen.parked and not seen.to_look_up:
+        return _usual(account, state, seen)
+    state = health.locked(account.id)
+    if health.is_down(state, seen.now):
         outages.park_due(account.key, f"{account.name} is down. {state.last_error}".strip())
         return _Plan()
-    return _probe(account, state, now) if _is_tried(state) else _usual(account, state, now)
+    if state.breaker != Breaker.CLOSED:
+        return _probe(account, state, seen.now)
+    plan = _usual(account, state, seen)
+    state.save()
+    return plan
 
 
-def _is_tried(state: ConnectorState) -> bool:
-    return state.breaker != ConnectorState.Breaker.CLOSED
-
-
-def _usual(account: Account, state: ConnectorState, now: datetime) -> _Plan:
-    waiting = outages.any_parked(account.key)
-    drained = outages.drain(account, state, now) if waiting else 0
-    room = health.room(state, account.scope, under_way(account.key), now)
-    looks = doubts.take(account, room)
-    health.take(state, len(looks))
-    if drained or looks:
-        state.save()
-    plan = _Plan(looks=looks)
-    wanted = min(room - len(looks), (account.scope.cap + 1) // 2)
+def _usual(account: Account, state: ConnectorState, seen: Glance) -> _Plan:
+    if seen.parked:
+        outages.drain(account, state, seen.now)
+    room = health.room(state, account.scope, seen.under_way, seen.now)
+    plan = _Plan(looks=doubts.take(account, room) if seen.to_look_up else [])
+    health.take(state, len(plan.looks))
+    wanted = min(room - len(plan.looks), (account.scope.cap + 1) // 2)
     if wanted > 0:
         plan.note, plan.ids = work.claim(worker(), wanted, account.key)
         plan.more = len(plan.ids) == wanted
-    if not plan.ids and (waiting or any_due(account.key)):
-        plan.pause = max(health.waits(state, account.scope, now), BUSY_SECONDS)
+    if not plan.ids and (seen.parked or any_due(account.key)):
+        plan.pause = max(health.waits(state, account.scope, seen.now), BUSY_SECONDS)
     return plan
 
 
@@ -148,10 +163,10 @@ def _intend(account: Account, plan: _Plan) -> list[Sending]:
 
 def _in_hand(account: Account, plan: _Plan) -> list[Sending]:
     """Counted again under lock, as another process may have begun calls meanwhile."""
-    state, now = health.locked(account.id), database.now()
+    state, seen = health.locked(account.id), glance(account.key)
     if not work.hold(plan.note):
         return []
-    room = health.room(state, account.scope, under_way(account.key), now)
+    room = health.room(state, account.scope, seen.under_way, seen.now)
     works = work.load(plan.ids, account.key)[: 1 if plan.probe else room]
     sendings = Intents(account, works).take() if works else []
     for each in sendings:
@@ -164,8 +179,8 @@ def _in_hand(account: Account, plan: _Plan) -> list[Sending]:
 
 def _ask_health(account: Account) -> None:
     """Ask how it is, and count the answer."""
-    trace, (token,) = Trace(), database.fetch(NEXT_LEASE)[0]
-    lease = Lease(token, timezone.now() + LEASE, clock() + LEASE.total_seconds())
+    trace = Trace()
+    lease = Lease(0, timezone.now() + LEASE, clock() + LEASE.total_seconds())
     said: object = None
     try:
         account.connector.probe(account, trace, gate_of(account, lease, NO_RULE))

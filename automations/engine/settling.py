@@ -8,7 +8,6 @@ shows it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -104,8 +103,7 @@ def settle(account: Account, over: Sequence[Sent]) -> None:
 
 def _fresh(sent: Sent) -> Sent:
     """A copy to write on: when the transaction fails, it is tried again from the same start."""
-    one = copy(sent.sending.work)
-    one.trace = list(one.trace)
+    one = sent.sending.work.twin()
     doing = replace(sent.sending.doing, work=one)
     return replace(sent, sending=replace(sent.sending, doing=doing))
 

@@ -152,6 +152,12 @@ class Work:
         """Whether the engine itself may go on with it now."""
         return self.state == Run.State.DUE and self.delay is None and self.lane == ""
 
+    def twin(self) -> Work:
+        """A copy to write on, for what may have to be begun again."""
+        made = Work.__new__(Work)
+        made.__dict__.update(self.__dict__, trace=list(self.trace))
+        return made
+
     def end(self, state: Run.State, outcome: str) -> None:
         self.state, self.outcome = state, outcome
 
