@@ -95,6 +95,8 @@ def begin(account: Account) -> Begun:
         _ask_health(account)
         return Begun(pause=0.0)
     sendings = _intend(account, plan) if plan.ids else []
+    if plan.probe and plan.ids and not sendings:
+        plan.pause = BUSY_SECONDS
     return Begun(sendings, plan.looks, plan.pause, plan.more)
 
 
@@ -171,6 +173,9 @@ def _in_hand(account: Account, plan: _Plan) -> list[Sending]:
     sendings = Intents(account, works).take() if works else []
     for each in sendings:
         each.probe = plan.probe
+    if plan.probe and not sendings:
+        # The run was not to be sent any more: another one may try.
+        state.probe_at = seen.now
     health.take(state, len(sendings))
     state.save()
     work.drop(plan.note)

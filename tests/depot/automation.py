@@ -16,9 +16,11 @@ from django.db import connection
 
 from automations.actions import (
     Action,
+    Answered,
     Call,
     Counts,
     Done,
+    ExternalAction,
     Outcome,
     Rejected,
     RetryLater,
@@ -357,3 +359,39 @@ class Sort(_Tagging):
             else Done("Sorted.")
             for call in calls
         ]
+
+
+class AccountForm(forms.Form):
+    account = forms.CharField(label="Account")
+
+
+@action_registry.register
+class CallAndCount(ExternalAction):
+    """Calls a web service, and counts as a message; writes down here what came of it."""
+
+    key = "depot.call_and_count"
+    label = "Call and count"
+    subject = "depot.parcel"
+    form = AccountForm
+    permission = "automations.change_rule"
+
+    def lane(self, params: Mapping[str, Any]) -> str:
+        return str(params["account"])
+
+    def request(self, call: Call) -> dict[str, Any]:
+        return {"method": "POST", "path": "/labels", "json": {"parcel": call.subject_id}}
+
+    def confirmed(self, call: Call, answer: Answered) -> Done:
+        parcel = Parcel.objects.get(pk=call.subject_id)
+        if parcel.moods:
+            raise ZeroDivisionError("moody")
+        parcel.carrier = answer.reference[:20]
+        parcel.version += 1
+        parcel.save(update_fields=["carrier", "version"])
+        return Done(f"Labelled {answer.reference}.")
+
+    def counts(self, params: Mapping[str, Any]) -> Counts:
+        return Counts(messages=1)
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return "call and count"
