@@ -16,7 +16,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = rf"{_LABEL}(?:\.{_LABEL})+"
 # RFC 3986's characters of a path, percent signs only before two hexadecimal digits.
 _SIGNS = r"[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2}"
-_REST = rf"(?P<path>/(?:{_SIGNS})*)?(?:\?(?P<query>(?:{_SIGNS}|\?)*))?"
+_REST = rf"(?:(?P<path>/(?:{_SIGNS})*)(?:\?(?P<query>(?:{_SIGNS}|\?)*))?)?"
 _URL = re.compile(
     rf"(?P<scheme>https?)://(?P<host>{_HOST})(?::(?P<port>[1-9][0-9]{{0,4}}))?{_REST}", re.ASCII
 )
