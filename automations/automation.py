@@ -110,7 +110,7 @@ class CallForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if values.get("method") in ("GET", "DELETE") and values.get("body"):
-            self.add_error("body", f"{values['method']} takes no body.")
+            self.add_error("method", f"{values['method']} takes no body: leave it empty.")
         return values
 
 

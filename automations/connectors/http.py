@@ -152,6 +152,11 @@ class WebService(_OverHTTP):
         if scope.look_up_path and REFERENCE not in scope.look_up_path:
             yield "look_up_path", f"Say where our reference stands: {REFERENCE}."
 
+    def check_secret(self, name: str, value: str, scope: Scope | None) -> str:
+        if name == "token" and not (value.isascii() and value.isprintable() and " " not in value):
+            return "A token has letters, digits and signs only: no spaces, no line breaks."
+        return ""
+
     def repeats(self, asked: Mapping[str, Any]) -> bool:
         return asked["method"] in SAFE
 

@@ -294,8 +294,9 @@ def _prepared(
     method: str, target: Target, headers: Mapping[str, str], body: bytes | None
 ) -> requests.PreparedRequest:
     """The request as it goes over the wire; the address was read strictly, so nothing is mended."""
-    if any(sign in f"{name}{value}" for name, value in headers.items() for sign in "\r\n\0"):
-        raise Unreachable("A header has a line break in it.")
+    written = "".join(f"{name}{value}" for name, value in headers.items())
+    if not (written.isascii() and written.isprintable()):
+        raise Unreachable("A header has a line break or a foreign letter in it.")
     made = requests.PreparedRequest()
     made.method, made.url, made.body = method, target.url or "/", body
     own = {"User-Agent": "Countersign", "Accept-Encoding": "identity"}

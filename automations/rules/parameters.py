@@ -131,23 +131,37 @@ def check_parameters(
         at = joined(path, "with", name)
         if name not in fields:
             yield Problem(at, f"“{action.label}” has no parameter “{name}”.")
-        elif is_literal(fields[name]):
-            found = list(_check_literal(value, fields[name], catalogue, at))
-            yield from found
-            if found or isinstance(fields[name], FilledField):
-                later.add(name)
-            else:
-                literals[name] = value
-        elif (wanted := param_of(value)) is not None and wanted not in params:
-            yield Problem(at, f"There is no param “{wanted}” in this rule.")
-        elif wanted is not None:
-            literals[name] = params[wanted].value
-        elif _is_later(value):
+            continue
+        found, literal = _check_value(name, value, fields[name], (catalogue, params), at)
+        yield from found
+        if literal is not _LATER and not found:
+            literals[name] = literal
+        if literal is _LATER or found or isinstance(fields[name], FilledField):
             later.add(name)
-            yield from _check_one(name, value, fields[name], catalogue, at)
-        else:
-            literals[name] = value
     yield from _check_literals(action, literals, later, joined(path, "with"))
+
+
+_LATER = object()
+
+
+def _check_value(
+    name: str,
+    value: Any,
+    field: forms.Field,
+    world: tuple[Catalogue | None, Mapping[str, Param]],
+    path: str,
+) -> tuple[list[Problem], Any]:
+    """What is wrong with one value, and the literal it stands for; _LATER: an event says."""
+    catalogue, params = world
+    if is_literal(field):
+        return list(_check_literal(value, field, catalogue, path)), value
+    if (wanted := param_of(value)) is not None:
+        if wanted not in params:
+            return [Problem(path, f"There is no param “{wanted}” in this rule.")], _LATER
+        return [], params[wanted].value
+    if _is_later(value):
+        return list(_check_one(name, value, field, catalogue, path)), _LATER
+    return [], value
 
 
 def _check_literal(

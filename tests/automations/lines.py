@@ -49,11 +49,11 @@ def approve_scope(account: ConnectorAccount, **given: Any) -> Document:
     return document
 
 
-def call_step(account: ConnectorAccount, uid: str = "a1", **given: Any) -> dict[str, Any]:
+def call_step(to: ConnectorAccount, uid: str = "a1", **given: Any) -> dict[str, Any]:
     """A step that tells the service about the parcel."""
     body = {"number": "{{ parcel.number }}", "total": {"field": "parcel.total"}}
     values = {
-        "account": account.key,
+        "account": to.key,
         "method": "POST",
         "path": "/parcels",
         "body": json.dumps(body),
