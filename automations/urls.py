@@ -1,14 +1,15 @@
-"""Addresses of rules, approvals, runs and cases."""
+"""Addresses of rules, approvals, runs, cases and connectors."""
 
 from django.urls import path
 
 from automations.tables import APPROVALS, RULES
 from automations.views import approvals, builder, home, preview, rules
-from automations.views.addresses import RUNS_AND_CASES
+from automations.views.addresses import OUTSIDE, RUNS_AND_CASES
 from backoffice.workbench.pages import urls
 
 urlpatterns = [
     *RUNS_AND_CASES,
+    *OUTSIDE,
     *urls(RULES, "rules/"),
     path("rules/_/new/", rules.rule_new, name="rule_new"),
     path("rules/_/home/", home.rules_home, name="rule_home"),

@@ -61,7 +61,13 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
     (
         "System",
         (
-            Screen("Connectors", "plug", "connector_list", ("automations.view_connector",), "c"),
+            Screen(
+                "Connectors",
+                "plug",
+                "connector_list",
+                ("automations.view_connectoraccount",),
+                "c",
+            ),
             Screen("Queues", "inbox", "queue_list", ("support.view_queue",)),
             Screen("Staff", "users", "user_list", ("backoffice.view_user",)),
             Screen("Audit log", "shield-check", "audit_list", ("backoffice.view_auditentry",)),

@@ -49,18 +49,17 @@ def retry_after(reply: Reply, now: datetime) -> timedelta | None:
     return max(timedelta(0), min(until - now, LONGEST_WAIT))
 
 
-def told(account: Account, reply: Reply) -> str:
+def told(account: Account, reply: Reply, trace: Trace) -> str:
     """What the other side said went wrong, as far as the scope lets us keep it."""
     content = parsed(reply.body)
-    hidden = [known.value for known in account.secrets.values()]
     for path in TOLD:
         value = pick(content, path) if path in account.scope.keep else None
         if isinstance(value, str) and value:
-            return f": {without(value, hidden)[:200]}"
+            return f": {without(value, trace.hidden)[:200]}"
     return ""
 
 
-def judge(account: Account, reply: Reply, *, repeats: bool) -> None:
+def judge(account: Account, reply: Reply, trace: Trace, *, repeats: bool) -> None:
     """What a status means; raises the Outcome, or returns when it is done.
 
     `repeats`: what was asked has no effect over there, so nothing about it can be in doubt.
@@ -73,7 +72,7 @@ def judge(account: Account, reply: Reply, *, repeats: bool) -> None:
     if status == 401:
         raise ConnectorDown(f"{name} does not accept the credentials (401).")
     if status in NOT_DONE or (repeats and 300 <= status < 500):
-        raise Rejected(f"{name} refused it ({status}){told(account, reply)}.")
+        raise Rejected(f"{name} refused it ({status}){told(account, reply, trace)}.")
     if repeats:
         raise RetryLater(f"{name} answered {status}.", retry_after(reply, datetime.now(UTC)))
     raise InDoubt(f"{name} answered {status}, which does not say whether it was done.")
@@ -93,6 +92,7 @@ class _OverHTTP(Connector):
             if scope.auth == "basic":
                 user, password = account.use("user", trace), account.use("password", trace)
                 coded = base64.b64encode(f"{user}:{password}".encode()).decode()
+                trace.hidden.add(coded)
                 return {"Authorization": f"Basic {coded}"}
         except KeyError as error:
             raise ConnectorDown(f"{account.name} has no {error.args[0]}: store one.") from error
@@ -173,13 +173,12 @@ class WebService(_OverHTTP):
             raise Rejected(f"{account.name} may not be called with {method}.")
         reference = account.reference(effect)
         reply = self._ask(account, trace, gate, method, asked["path"], asked.get("json"), reference)
-        judge(account, reply, repeats=method in SAFE)
+        judge(account, reply, trace, repeats=method in SAFE)
         kept = trace.response or {}
         content = parsed(reply.body)
         made = next((str(v) for path in MADE if (v := pick(content, path)) is not None), "")
-        hidden = [known.value for known in account.secrets.values()]
         says = f"{account.name} answered {reply.status} to {method} {asked['path']}."
-        return Answer(says, without(made, hidden)[:200], kept)
+        return Answer(says, without(made, trace.hidden)[:200], kept)
 
     def _ask(
         self,
@@ -218,7 +217,7 @@ class WebService(_OverHTTP):
         reply = self._ask(account, trace, gate, "GET", path, None, "")
         if reply.status == 404:
             return Found(False, f"{account.name} knows nothing by this reference (404).")
-        judge(account, reply, repeats=True)
+        judge(account, reply, trace, repeats=True)
         content = parsed(reply.body)
         if not reply.complete or content is None:
             return Found(None, f"{account.name} gave an answer that can't be read.")
@@ -226,6 +225,7 @@ class WebService(_OverHTTP):
         if made in (None, "", False, 0) or made == [] or made == {}:
             return Found(False, f"{account.name} knows nothing by this reference.")
         shown = str(made)[:200] if isinstance(made, str | int) and made is not True else ""
+        shown = without(shown, trace.hidden)
         return Found(True, f"{account.name} has it{f': {shown}' if shown else ''}.", shown)
 
     def can_probe(self, scope: Scope) -> bool:
@@ -233,7 +233,7 @@ class WebService(_OverHTTP):
 
     def probe(self, account: Account, trace: Trace, gate: Callable[[], None]) -> None:
         reply = self._ask(account, trace, gate, "GET", account.scope.health_path, None, "")
-        judge(account, reply, repeats=True)
+        judge(account, reply, trace, repeats=True)
 
 
 def _path_problems(base: Any, name: str, text: str) -> Iterator[tuple[str, str]]:

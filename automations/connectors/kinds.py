@@ -65,6 +65,8 @@ class Trace:
     request: dict[str, Any] | None = None
     response: dict[str, Any] | None = None
     secret_id: int | None = None
+    # What must not show in any excerpt: the secrets, and what was made of them.
+    hidden: set[str] = field(default_factory=set, repr=False)
 
     def end(self) -> None:
         self.took_ms = round((time.monotonic() - self.began) * 1000)
@@ -91,6 +93,7 @@ class Account:
         """A secret's value, its use noted; raises KeyError when there is none."""
         known = self.secrets[name]
         trace.secret_id = known.id
+        trace.hidden.add(known.value)
         return known.value
 
     def exchange(
@@ -110,8 +113,8 @@ class Account:
         """
         trace.method, trace.host = method, target.host
         trace.path = target.path if shown_path is None else shown_path
-        hidden = [known.value for known in self.secrets.values()]
-        trace.request = excerpt(body, self.scope.keep, hidden)
+        trace.hidden |= {known.value for known in self.secrets.values()}
+        trace.request = excerpt(body, self.scope.keep, trace.hidden)
 
         def passing() -> None:
             gate()
@@ -119,7 +122,7 @@ class Account:
 
         reply = self.transport.exchange(method, target, headers, body, passing)
         trace.status = reply.status
-        trace.response = excerpt(reply.body, self.scope.keep, hidden)
+        trace.response = excerpt(reply.body, self.scope.keep, trace.hidden)
         return reply
 
 

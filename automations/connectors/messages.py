@@ -65,7 +65,7 @@ class _Webhook(Connector):
         body = json.dumps(self.payload(str(asked["text"])), separators=(",", ":")).encode()
         headers = {"Content-Type": "application/json"}
         reply = account.exchange(trace, "POST", target, headers, body, gate, shown_path="/•••")
-        judge(account, reply, repeats=False)
+        judge(account, reply, trace, repeats=False)
         return Answer(f"Posted to {account.name}.")
 
 

@@ -7,6 +7,7 @@ key: approved like a rule.
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 from simple_history.models import HistoricalRecords
@@ -167,6 +168,8 @@ class CallLog(models.Model):
         indexes = [
             # An account's calls, newest first.
             models.Index(fields=["account", "-id"], name="calllog_of_account"),
+            # How many calls the last day had: rows come in the order of time.
+            BrinIndex(fields=["at"], name="calllog_by_time"),
             # A case shows the calls of its run.
             models.Index(
                 fields=["run_id"], name="calllog_of_run", condition=models.Q(run_id__isnull=False)

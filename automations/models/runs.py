@@ -139,7 +139,7 @@ class Run(models.Model):
             models.Index(
                 fields=["lane", "run_after", "id"],
                 name="run_parked",
-                condition=models.Q(state="parked", parked_for="connector"),
+                condition=models.Q(state="parked"),
             ),
             # A rule's runs, newest first.
             models.Index(fields=["rule_id", "-id"], name="run_of_rule"),

@@ -14,6 +14,7 @@ from automations.models.failures import Failure, FailureAction
 from automations.models.runs import Effect, Run, StepRun
 from automations.queries import failures as queries
 from automations.simulation.again import Again, look_again
+from automations.views.doubts import calls_of, doubt_of
 from automations.views.failure_list import due_mark, source, stake
 from automations.views.run_list import noun, subject_url
 from automations.views.trace import Step, steps_of
@@ -34,6 +35,10 @@ VERBS = {
     "prioritise": "changed the priority",
     "comment": "wrote",
     "failed_again": "It failed again",
+    "check": "had it looked up",
+    "looked_up": "Looked up",
+    "happened": "found that it happened",
+    "did_not": "found that it did not happen, and had it tried again",
     "resolved": "It is closed",
 }
 # What would fail again says so; the rest is told by looking at the step as it stands now.
@@ -177,6 +182,7 @@ def page_of(case: Failure, user: User) -> dict[str, Any]:
     ways, solved, alike = solutions(case)
     version = Document.objects.filter(pk=case.document_id or 0).values_list("version", flat=True)
     works = user.has_perm("automations.work_failure") and is_open
+    doubt = doubt_of(run) if stands else None
     return {
         "case": case,
         "run": run,
@@ -198,8 +204,12 @@ def page_of(case: Failure, user: User) -> dict[str, Any]:
         "works": works,
         "acts": works and stands and run is not None,
         "solves": works and case.run_id is None,
-        "first": _first_verb(case, again, changed=changed, stands=stands) if works else "",
-        "warning": _warning(case, again, changed=changed) if stands and run else "",
+        "first": _first_verb(case, again, changed=changed, stands=stands)
+        if works and doubt is None
+        else "",
+        "doubt": doubt,
+        "calls": calls_of(run),
+        "warning": _warning(case, again, changed=changed) if stands and run and not doubt else "",
         "is_open": is_open,
         "is_retrying": case.state == Failure.State.RETRYING,
         "is_snoozed": case.state == Failure.State.SNOOZED,

@@ -23,6 +23,7 @@ from backoffice.workbench.filters import Age, Choice, Text
 STATES: Mapping[str, tuple[str, str]] = {
     Run.State.DUE: ("info", "player-play"),
     Run.State.WAITING: ("wait", "hourglass"),
+    Run.State.CALLING: ("info", "plug"),
     Run.State.HELD: ("unk", "help-circle"),
     Run.State.PARKED: ("warn", "player-pause"),
     Run.State.FAILED: ("bad", "alert-circle"),
@@ -163,6 +164,7 @@ RUNS = Workbench[Run](
         Age(key="age", label="Age", field="created_at"),
         Text(key="record", label="Record's id", field="subject_id", lookup="exact"),
         Text(key="ended", label="How it ended", field="outcome"),
+        Text(key="lane", label="Connector", field="lane", lookup="exact"),
     ),
     search=by_number,
     search_hint="Run, or how it ended",

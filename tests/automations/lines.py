@@ -78,9 +78,11 @@ def work_lanes(*accounts: ConnectorAccount) -> int:
             return calls
 
 
-def until(done: Callable[[], bool], act: Callable[[], Any], times: int = 200) -> None:
+def until(done: Callable[[], bool], *acts: Callable[[], Any], times: int = 200) -> None:
+    """Do these again and again until it is so."""
     for _ in range(times):
         if done():
             return
-        act()
+        for act in acts:
+            act()
     raise AssertionError("It did not get there.")

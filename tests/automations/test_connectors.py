@@ -23,6 +23,7 @@ from automations.models.connectors import CallLog, ConnectorAccount, Secret
 from automations.models.documents import Activation, Document, DocumentEditor
 from automations.models.failures import Failure
 from automations.models.runs import Run
+from automations.rules.canonical import content_hash
 from automations.services import approvals, connectors, doors
 from automations.services.errors import NotPossible, Refused
 from backoffice.actors import Actor, person
@@ -77,12 +78,12 @@ def test_whoever_edited_an_earlier_candidate_can_not_approve_what_grew_from_it()
     scope = connectors.checked_scope(account, GIVEN)
     connectors.submit_scope(account.pk, scope=scope, why="Mine.", actor=both)
     document = lines.submit_scope(account, **{**GIVEN, "cap": 5})
-    assert DocumentEditor.objects.filter(document=document, user_id=both.user_id).exists()
+    assert DocumentEditor.objects.filter(document=document, user_id=doors.person_id(both)).exists()
     with pytest.raises(Refused, match="edited or submitted"):
         approvals.approve(document.pk, sha256=document.sha256, actor=both)
     approvals.approve(document.pk, sha256=document.sha256, actor=finance())
     later = lines.submit_scope(account, **{**GIVEN, "cap": 6})
-    assert not DocumentEditor.objects.filter(document=later, user_id=both.user_id).exists()
+    assert not DocumentEditor.objects.filter(document=later, user_id=doors.person_id(both)).exists()
 
 
 @pytest.mark.django_db
@@ -120,7 +121,7 @@ def test_postgresql_itself_refuses_what_is_not_only_tighter() -> None:
     account = fresh_account()
     live = lines.approve_scope(account, **GIVEN)
     before = json.loads(live.text)
-    for change in (
+    changes: list[dict[str, Any]] = [
         {"per_minute": 601},
         {"cap": 5},
         {"methods": ["GET", "POST", "PUT"]},
@@ -129,9 +130,10 @@ def test_postgresql_itself_refuses_what_is_not_only_tighter() -> None:
         {"per_minute": "1"},
         {"keep": [*before["keep"], "secret"]},
         {},
-    ):
+    ]
+    for change in changes:
         text = json.dumps({**before, **change}, sort_keys=True, separators=(",", ":"))
-        digest = connectors.content_hash(text, live.pins, {})
+        digest = content_hash(text, live.pins, {})
         with pytest.raises(Refused, match="not only tighter"):
             doors.call(
                 "tighten_document",
@@ -185,7 +187,7 @@ def test_a_scope_of_lower_risk_or_of_no_connector_is_refused() -> None:
     scope = connectors.checked_scope(account, GIVEN).canonical()
     person_id = doors.person_id(lines.administrator())
     for key, risk in ((account.key, "none"), ("nobody", "money")):
-        digest = connectors.content_hash(scope, [], {})
+        digest = content_hash(scope, [], {})
         with pytest.raises(Refused, match="finance decides"):
             doors.call(
                 "submit_document",
@@ -343,19 +345,19 @@ def test_no_secret_is_in_any_table_log_or_page_whatever_the_other_side_says(
     basic = lines.web_account(outside.url, name="Basic", auth="basic", total_seconds=1)
     for name, value in (("user", "user"), ("password", CANARIES[1])):
         connectors.store_secret(basic.pk, name=name, value=value, actor=lines.administrator())
-    lines.live_caller(account)
-    lines.live_caller(basic)
-    for behaviour in (
-        {"do": "echo"},
-        {"do": "status", "status": 422, "body": {"message": f"Bearer {CANARY} is wrong"}},
-        {"do": "status", "status": 500, "body": {"error": CANARY}},
-        {"do": "status", "status": 401, "body": {"error": CANARY}},
-        {"do": "act_then_hang"},
-        {"do": "act_then_drop"},
-    ):
-        outside.behave(behaviour)
-        make.parcels_arrived(1)
-        lines.work_lanes(account, basic)
+    for canary, caller in zip(CANARIES, (account, basic), strict=True):
+        lines.live_caller(caller)
+        for behaviour in (
+            {"do": "echo"},
+            {"do": "status", "status": 422, "body": {"message": f"Bearer {canary} is wrong"}},
+            {"do": "status", "status": 500, "body": {"error": canary}},
+            {"do": "status", "status": 401, "body": {"error": canary}},
+            {"do": "act_then_hang"},
+            {"do": "act_then_drop"},
+        ):
+            outside.behave(behaviour)
+            make.parcels_arrived(1)
+            lines.work_lanes(account, basic)
     outside.stop()
     make.parcels_arrived(8)
     lines.work_lanes(account, basic)

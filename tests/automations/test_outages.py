@@ -49,7 +49,8 @@ def let_drain(seconds: float) -> None:
 def drain_all(account: Any) -> None:
     lines.until(
         lambda: not Run.objects.filter(state__in=["parked", "due"]).exists(),
-        lambda: (let_drain(60), lines.work_lanes(account)),
+        lambda: let_drain(60),
+        lambda: lines.work_lanes(account),
     )
 
 
@@ -201,7 +202,8 @@ def test_what_waited_drains_oldest_first_at_half_the_rate(
     began = time.monotonic()
     lines.until(
         lambda: states().get("done", 0) >= 25,
-        lambda: (call_lane(account.key), time.sleep(0.05)),
+        lambda: call_lane(account.key),
+        lambda: time.sleep(0.05),
         times=2000,
     )
     took = time.monotonic() - began
@@ -300,7 +302,8 @@ def test_the_quota_of_the_other_side_is_never_passed(
     make.work_all()
     lines.until(
         lambda: states().get("done", 0) == 60,
-        lambda: (at_once([lambda: call_lane(account.key)] * 3), make.work_all()),
+        lambda: at_once([lambda: call_lane(account.key)] * 3),
+        make.work_all,
     )
     assert strict.read("SELECT count(*) FROM over") == [(0,)]
     assert not CallLog.objects.filter(outcome="throttled").exists()
@@ -326,7 +329,9 @@ def test_a_429_is_obeyed_burns_no_attempt_and_is_certainly_not_done(
     assert len(outside.calls()) == 1
     lines.until(
         lambda: states() == {"done": 3},
-        lambda: (time.sleep(0.1), call_lane(account.key), make.work_all()),
+        lambda: time.sleep(0.1),
+        lambda: call_lane(account.key),
+        make.work_all,
     )
     first, second = outside.read("SELECT at FROM call ORDER BY id LIMIT 2")
     assert second[0] - first[0] >= 3

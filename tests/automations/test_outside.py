@@ -439,7 +439,7 @@ class _NoSeats(dict[str, bool]):
     def __contains__(self, key: object) -> bool:
         return False
 
-    def pop(self, key: str, *default: Any) -> bool:  # type: ignore[override]
+    def pop(self, key: str, *default: Any) -> bool:
         return False
 
 
@@ -460,7 +460,8 @@ def test_a_worker_killed_between_intent_and_answer_leaves_doubt_and_never_a_seco
     start_worker(concurrency=16, lanes="external", pool="threads")
     lines.until(
         lambda: not Run.objects.filter(state__in=["due", "calling"]).exists(),
-        lambda: (sweep(), make.work_all()),
+        sweep,
+        make.work_all,
     )
     doubtful = Run.objects.filter(state="held")
     assert 5 <= doubtful.count() <= 20
