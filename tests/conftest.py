@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.bed.people",
     "tests.bed.workers",
     "tests.bed.fakes",
+    "tests.bed.listeners",
     "tests.bed.browsers",
     "tests.bed.requirement_marks",
 ]

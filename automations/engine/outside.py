@@ -28,6 +28,8 @@ LOOK_SECONDS = 0.25
 # Answers that come this close together are settled as one set: a transaction for each would cost
 # more than the calls.
 GATHER_SECONDS = 0.02
+# A call that takes longer leaves room for others to begin.
+SLOW_SECONDS = 0.5
 # A longer pause is slept elsewhere: the sweep wakes the lane again.
 PATIENCE_SECONDS = 2.0
 TRIES = 5
@@ -70,7 +72,8 @@ class _Driver:
         self.key = key
         self.cap = 1
         self.pool: ThreadPoolExecutor | None = None
-        self.flying: set[Future[Sent | Looked]] = set()
+        # Each call under way, and when it was begun.
+        self.flying: dict[Future[Sent | Looked], float] = {}
         self.made = 0
 
     def work(self) -> int:
@@ -78,9 +81,9 @@ class _Driver:
             while not _stopping.is_set():
                 # Half of what may be under way at once is begun while the other half is, so that
                 # nobody waits for the transactions of the others.
-                begun = Begun() if 2 * len(self.flying) > self.cap else self._begin()
+                begun = Begun() if self._is_busy() else self._begin()
                 self._fly(begun)
-                if begun.more and 2 * len(self.flying) <= self.cap:
+                if begun.more and not self._is_busy():
                     continue
                 if self.flying:
                     self._land()
@@ -95,6 +98,11 @@ class _Driver:
             if self.pool is not None:
                 self.pool.shutdown()
         return self.made
+
+    def _is_busy(self) -> bool:
+        """Whether more than half are on their way; those that hang keep nobody from beginning."""
+        recent = time.monotonic() - SLOW_SECONDS
+        return 2 * sum(1 for began in self.flying.values() if began > recent) > self.cap
 
     def _begin(self) -> Begun:
         try:
@@ -114,16 +122,18 @@ class _Driver:
         if begun.sendings or begun.looks:
             if self.pool is None:
                 self.pool = ThreadPoolExecutor(self.cap, f"call-{self.key}")
-            self.flying |= {self.pool.submit(send, each) for each in begun.sendings}
-            self.flying |= {self.pool.submit(doubts.look, each) for each in begun.looks}
+            now = time.monotonic()
+            self.flying |= {self.pool.submit(send, each): now for each in begun.sendings}
+            self.flying |= {self.pool.submit(doubts.look, each): now for each in begun.looks}
             self.made += len(begun.sendings) + len(begun.looks)
 
     def _land(self) -> None:
         over, others = wait(self.flying, LOOK_SECONDS, FIRST_COMPLETED)
         if over and others:
             over, _ = wait(self.flying, GATHER_SECONDS)
-        self.flying -= over
-        answers = [each.result() for each in over]
+        for call in over:
+            del self.flying[call]
+        answers = [call.result() for call in over]
         _settle([each for each in answers if isinstance(each, Sent)])
         for each in answers:
             if isinstance(each, Looked):

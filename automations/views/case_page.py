@@ -172,6 +172,19 @@ def rule_url(case: Failure) -> str:
         return ""
 
 
+def _advice(
+    case: Failure, run: Run | None, again: Again | None, *, changed: bool, stands: bool
+) -> dict[str, Any]:
+    """What to do first and what speaks against a retry; of what is in doubt, only that it is."""
+    doubt = doubt_of(run) if stands else None
+    found = {"doubt": doubt, "calls": calls_of(run), "first": "", "warning": ""}
+    if doubt is not None:
+        return found
+    warning = _warning(case, again, changed=changed) if stands and run else ""
+    first = _first_verb(case, again, changed=changed, stands=stands)
+    return {**found, "first": first, "warning": warning}
+
+
 def page_of(case: Failure, user: User) -> dict[str, Any]:
     """The context of a case's pane."""
     run = Run.objects.filter(pk=case.run_id).first() if case.run_id is not None else None
@@ -182,7 +195,6 @@ def page_of(case: Failure, user: User) -> dict[str, Any]:
     ways, solved, alike = solutions(case)
     version = Document.objects.filter(pk=case.document_id or 0).values_list("version", flat=True)
     works = user.has_perm("automations.work_failure") and is_open
-    doubt = doubt_of(run) if stands else None
     return {
         "case": case,
         "run": run,
@@ -204,12 +216,7 @@ def page_of(case: Failure, user: User) -> dict[str, Any]:
         "works": works,
         "acts": works and stands and run is not None,
         "solves": works and case.run_id is None,
-        "first": _first_verb(case, again, changed=changed, stands=stands)
-        if works and doubt is None
-        else "",
-        "doubt": doubt,
-        "calls": calls_of(run),
-        "warning": _warning(case, again, changed=changed) if stands and run and not doubt else "",
+        **_advice(case, run, again, changed=changed, stands=stands),
         "is_open": is_open,
         "is_retrying": case.state == Failure.State.RETRYING,
         "is_snoozed": case.state == Failure.State.SNOOZED,

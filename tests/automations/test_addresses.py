@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
-import ssl
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from automations.connectors import addresses, transport
+from automations.connectors import addresses
 from automations.connectors.targets import Target, TargetInvalid, below, read_path, read_url
-from automations.connectors.transport import Limits, Lost, Transport, Unreachable
+from automations.connectors.transport import Limits, Transport, Unreachable
+from tests.bed.listeners import Listener, resolves_to
 
 PUBLIC = "93.184.215.14"
 INSIDE_4 = ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "172.16.0.1"]
@@ -179,47 +169,6 @@ TOLD_INSIDE = [
 ]
 
 
-@dataclass(slots=True)
-class Listener:
-    """Counts who comes, whatever address they meant."""
-
-    server: socket.socket
-    came: list[tuple[str, int]] = field(default_factory=list)
-
-    @property
-    def port(self) -> int:
-        return int(self.server.getsockname()[1])
-
-
-@pytest.fixture
-def listener(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Listener]:
-    """Every dial leads here and is counted, as in production: no exception for this machine."""
-    settings.CONNECTORS_ALLOW_LOOPBACK = False
-    server = socket.create_server(("127.0.0.1", 0))
-    listening = Listener(server)
-    dial = transport.dial
-
-    def counted(address: str, port: int, seconds: float) -> socket.socket:
-        listening.came.append((address, port))
-        return dial("127.0.0.1", listening.port, seconds)
-
-    monkeypatch.setattr(transport, "dial", counted)
-    yield listening
-    server.close()
-
-
-def resolves_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """A resolver that gives these answers, one after the other; the last one for ever."""
-    asked: list[str] = []
-
-    def resolve(host: str, port: int) -> list[str]:
-        asked.append(host)
-        return answers[min(len(asked), len(answers)) - 1]
-
-    monkeypatch.setattr(addresses, "resolve", resolve)
-    return asked
-
-
 def call(target: Target) -> int:
     client = Transport(Limits(1.0, 2.0), 1)
     try:
@@ -333,131 +282,3 @@ def test_a_header_with_a_line_break_is_not_sent(
         client.exchange("POST", read_url("https://api.example.com/"), {"X\r\nY": "a"}, b"")
     client.close()
     assert listener.came == []
-
-
-# --- certificates -----------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Authority:
-    """An authority of the test's own, and the files of a server that it vouches for."""
-
-    folder: Path
-
-    def make(self, name: str) -> tuple[Path, Path]:
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        now = datetime.now(UTC)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        certificate, secret = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-        secret.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        return certificate, secret
-
-
-StartTLS = Callable[[str], list[str | None]]
-
-
-@pytest.fixture
-def tls_server(tmp_path: Path, listener: Listener, settings: Any) -> Iterator[StartTLS]:
-    """`tls_server(name)`: the listener speaks TLS under this name; answers the SNI it was sent."""
-    threads: list[threading.Thread] = []
-    seen: list[str | None] = []
-
-    def begin(name: str) -> list[str | None]:
-        certificate, key = Authority(tmp_path).make(name)
-        settings.CONNECTORS_CA_FILE = str(certificate)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        context.sni_callback = lambda sock, sent, ctx: seen.append(sent)
-
-        def serve() -> None:
-            try:
-                came, _ = listener.server.accept()
-            except OSError:
-                return
-            with came:
-                try:
-                    with context.wrap_socket(came, server_side=True) as talk:
-                        head = talk.recv(4096)
-                        seen.append(head.decode().lower().partition("host: ")[2].partition("\r")[0])
-                        talk.sendall(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n")
-                except OSError:
-                    return
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        threads.append(thread)
-        return seen
-
-    yield begin
-    for thread in threads:
-        thread.join(5)
-
-
-def test_certificate_sni_and_host_speak_of_the_name_though_the_address_is_pinned(
-    tls_server: StartTLS, listener: Listener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = tls_server("api.example.com")
-    resolves_to(monkeypatch, [PUBLIC])
-    assert call(read_url("https://api.example.com/x")) == 204
-    assert seen == ["api.example.com", "api.example.com"]
-    assert listener.came == [(PUBLIC, 443)]
-
-
-def test_a_certificate_of_another_name_ends_the_call_before_anything_is_sent(
-    tls_server: StartTLS, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = tls_server("evil.example.net")
-    resolves_to(monkeypatch, [PUBLIC])
-    with pytest.raises(Unreachable, match="certificate"):
-        call(read_url("https://api.example.com/x"))
-    assert seen == ["api.example.com"]
-
-
-def test_an_unknown_authority_ends_the_call(
-    tls_server: StartTLS, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> None:
-    tls_server("api.example.com")
-    settings.CONNECTORS_CA_FILE = ""
-    resolves_to(monkeypatch, [PUBLIC])
-    with pytest.raises(Unreachable, match="certificate"):
-        call(read_url("https://api.example.com/x"))
-
-
-def test_a_server_that_takes_the_connection_and_says_nothing_is_not_sent_to_over_tls(
-    listener: Listener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    resolves_to(monkeypatch, [PUBLIC])
-    with pytest.raises(Unreachable):
-        call(read_url("https://api.example.com/"))
-    assert len(listener.came) == 1
-
-
-def test_a_plain_server_that_hangs_after_the_request_is_lost(settings: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        target = read_url(f"http://127.0.0.1:{server.getsockname()[1]}/")
-        with pytest.raises(Lost, match="in time"):
-            call(target)
-        settings.CONNECTORS_ALLOW_LOOPBACK = False
-        with pytest.raises(TargetInvalid):
-            read_url(target.url)
-        with pytest.raises(Unreachable):
-            call(target)

@@ -60,15 +60,14 @@ def test_a_connector_is_made_scoped_approved_and_given_its_secret(
     made = post(administrator_client, reverse("connector_new"), name="Labels", kind=lines.WEB)
     account = ConnectorAccount.objects.get()
     assert made["HX-Redirect"] == reverse("scope_edit", args=[account.key])
-    page = administrator_client.get(made["HX-Redirect"])
-    assert "Web service" in text(page)
+    assert "Web service" in text(administrator_client.get(made["HX-Redirect"]))
     sent = administrator_client.post(made["HX-Redirect"], scope_values())
     document = Document.objects.get()
     assert (sent.status_code, document.state) == (302, "submitted")
     shown = text(finance_client.get(reverse("approval_list")))
     assert "Labels v1" in shown
-    page = finance_client.get(reverse("approval_detail", args=[document.pk]))
-    assert "a bearer token" in text(page)
+    verdict = finance_client.get(reverse("approval_detail", args=[document.pk]))
+    assert "a bearer token" in text(verdict)
     url = reverse("approval_verdict", args=[document.pk, "approve"])
     dialog = text(finance_client.get(url))
     assert "Labels" in dialog
