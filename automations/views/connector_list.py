@@ -92,7 +92,7 @@ CONNECTORS = Workbench[ConnectorAccount](
         Column(
             "name",
             "Connector and what it is for",
-            lambda a: ui.two_lines(a.name, a.about or kind_label(a)),
+            lambda a: ui.two_lines(a.name, a.about or a.key),
             sort="name",
             main=True,
             wide=True,
