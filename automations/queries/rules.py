@@ -139,9 +139,9 @@ def open_stops() -> QuerySet[Stop]:
 
 
 def queued(rule: Rule | None) -> dict[str, int]:
-    """How many runs are due, waiting, held, parked or failed, of a rule or of all."""
-    open_states = [Run.State.DUE, Run.State.WAITING, Run.State.HELD, Run.State.PARKED]
-    runs = Run.objects.filter(state__in=[*open_states, Run.State.FAILED])
+    """How many runs are due, waiting, under way, held, parked or failed, of a rule or of all."""
+    open_states = [Run.State.DUE, Run.State.WAITING, Run.State.CALLING, Run.State.HELD]
+    runs = Run.objects.filter(state__in=[*open_states, Run.State.PARKED, Run.State.FAILED])
     if rule is not None:
         runs = runs.filter(rule_id=rule.pk)
     counted = runs.order_by().values("state").annotate(n=Count("pk"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets as randomness
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
@@ -178,10 +179,14 @@ def store_secret(account_id: int, *, name: str, value: str, actor: Actor) -> Sec
         scope = None
     if said := connector.check_secret(name, value, scope):
         raise NotPossible(said)
+    try:
+        sealed = vault.seal(account.key, name, value)
+    except ImproperlyConfigured as error:
+        raise NotPossible(str(error)) from error
     secret = Secret.objects.create(
         account=account,
         name=name,
-        sealed=vault.seal(account.key, name, value),
+        sealed=sealed,
         created_by_id=doors.person_id(actor),
     )
     audit.record(

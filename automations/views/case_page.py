@@ -9,6 +9,7 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
+from automations.engine.outages import CONNECTOR
 from automations.models.documents import Document
 from automations.models.failures import Failure, FailureAction
 from automations.models.runs import Effect, Run, StepRun
@@ -139,6 +140,11 @@ def _warning(case: Failure, again: Again | None, *, changed: bool) -> str:
 
 
 def _subject(case: Failure) -> dict[str, str]:
+    if case.kind == CONNECTOR:
+        return {
+            "words": "the connector’s page",
+            "url": reverse("connector_detail", args=[case.key]),
+        }
     if not case.subject or case.subject_id is None:
         return {}
     try:

@@ -169,7 +169,6 @@ CALLS = Workbench[CallLog](
             "Call",
             lambda c: f"{c.method} {c.path or c.host}"[:120],
             main=True,
-            wide=True,
             export=lambda c: f"{c.method} {c.host}{c.path}",
         ),
         Column("account", "Connector", "account.name", sort="account__name"),
@@ -178,7 +177,7 @@ CALLS = Workbench[CallLog](
         Column("took", "ms", "took_ms", kind="number"),
         Column("run", "Run", _run, export=lambda c: run_number(c.run_id) if c.run_id else ""),
         Column("purpose", "For", lambda c: c.get_purpose_display()),
-        Column("says", "What it said", "says", default=False),
+        Column("says", "What it said", "says", wide=True),
     ),
     filters=(
         Choice(

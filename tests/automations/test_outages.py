@@ -256,7 +256,6 @@ def test_a_connector_without_an_approved_scope_calls_nothing_and_loses_nothing(
     assert outside.calls() == []
 
 
-@pytest.mark.requirement("R11")
 def test_a_hung_connector_holds_no_other_up(
     committed_db: Database, start_outside: StartOutside
 ) -> None:

@@ -209,7 +209,8 @@ def test_what_waits_for_a_connector_is_done_by_hand_from_its_page(
     run.refresh_from_db()
     assert run.state == "done"
     assert Effect.objects.get(run_id=run.pk).reference == "By phone"
-    assert "down" in text(client.get(reverse("failure_list")))
+    case = Failure.objects.get(kind="connector")
+    assert detail in text(client.get(reverse("failure_detail", args=[case.pk])))
 
 
 @pytest.mark.requirement("R26")
@@ -314,3 +315,8 @@ def test_the_builder_keeps_a_body_as_it_was_written(operations_client: Client) -
     step = rule.draft.body["steps"][0]["with"]
     assert step["body"] == body
     assert step["path"] == "/orders/{parcel.number}"
+    make.parcels_arrived(1)
+    page = text(operations_client.get(reverse("rule_edit", args=[rule.slug])))
+    assert "/orders/P-00001" in page
+    for name in ("rule_words", "rule_try"):
+        assert operations_client.get(reverse(name, args=[rule.slug])).status_code == 200
