@@ -86,6 +86,9 @@ class _Outside(ExternalAction):
 
 
 class CallForm(forms.Form):
+    # Each body differs, so it is cleaned for each call (rules.parameters).
+    reusable = True
+
     account = AccountChoice(
         WebService.key,
         label="Service",
@@ -134,6 +137,8 @@ class CallService(_Outside):
 
 
 class MessageForm(forms.Form):
+    reusable = True
+
     account = AccountChoice(
         Slack.key,
         Teams.key,
@@ -200,6 +205,8 @@ def _who(to: str) -> str:
 
 
 class MailForm(forms.Form):
+    reusable = True
+
     account = AccountChoice(
         Mail.key,
         label="Mail account",

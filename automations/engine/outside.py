@@ -37,6 +37,8 @@ TRIES = 5
 _seats: dict[str, bool] = {}
 _seating = threading.Lock()
 _stopping = threading.Event()
+# Threads that keep their connection to PostgreSQL, and write while their drivers go on.
+_writers = ThreadPoolExecutor(16, "settle")
 
 
 def stop() -> None:
@@ -75,6 +77,8 @@ class _Driver:
         # Each call under way, and when it was begun.
         self.flying: dict[Future[Sent | Looked], float] = {}
         self.made = 0
+        # Answers being written while more is begun.
+        self.writing: Future[None] | None = None
 
     def work(self) -> int:
         try:
@@ -95,6 +99,7 @@ class _Driver:
             # Whatever is under way is waited for: its answer has to be written.
             while self.flying:
                 self._land()
+            self._written()
             if self.pool is not None:
                 self.pool.shutdown()
         return self.made
@@ -133,11 +138,24 @@ class _Driver:
             over, _ = wait(self.flying, GATHER_SECONDS)
         for call in over:
             del self.flying[call]
+        self._written()
         answers = [call.result() for call in over]
-        _settle([each for each in answers if isinstance(each, Sent)])
-        for each in answers:
-            if isinstance(each, Looked):
-                _settle_look(each)
+        if self.flying:
+            self.writing = _writers.submit(_write, answers)
+        else:
+            _write(answers)
+
+    def _written(self) -> None:
+        if self.writing is not None:
+            self.writing.result()
+            self.writing = None
+
+
+def _write(answers: list[Sent | Looked]) -> None:
+    _settle([each for each in answers if isinstance(each, Sent)])
+    for each in answers:
+        if isinstance(each, Looked):
+            _settle_look(each)
 
 
 def _settle(over: list[Sent]) -> None:

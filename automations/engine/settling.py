@@ -76,9 +76,11 @@ class Settled:
 
 
 def settle(account: Account, over: Sequence[Sent]) -> None:
-    """Write what came of these calls, all or nothing."""
+    """Write what came of these calls, all or nothing.
+
+    The account's state comes last: whoever begins calls meanwhile waits for that alone.
+    """
     with transaction.atomic():
-        state = health.locked(account.id)
         mine = _still_ours(over)
         held = [_fresh(sent) for sent in over if sent.sending.work.id in mine]
         settled, troubles = [], {}
@@ -96,6 +98,7 @@ def settle(account: Account, over: Sequence[Sent]) -> None:
         resolve_run_cases([one.id for one in works if one.has_case and one.state in work.FINISHED])
         log(account, [(sent, sent.sending.work.id not in mine) for sent in over])
         results = [sent.result for sent in over]
+        state = health.locked(account.id)
         outages.noted(account, state, health.record(state, results, timezone.now()))
         state.save()
         _wake(account, works)

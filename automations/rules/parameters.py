@@ -6,6 +6,7 @@ or address is ever the product of a template. The action's form has the last wor
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -294,6 +295,29 @@ def _unknown(field: Field, facts: Facts) -> str:
     return f"{field.label} is not known for this event."
 
 
+class _Forms(threading.local):
+    """Forms of this thread that may be filled in again."""
+
+    def __init__(self) -> None:
+        self.by_class: dict[type[forms.Form], forms.Form] = {}
+
+
+_forms = _Forms()
+
+
+def _bound(form_class: type[forms.Form], data: dict[str, Any]) -> forms.Form:
+    """A form with this data. One that says `reusable` is made once: making it costs more than it
+    takes to clean what differs from call to call."""
+    if not getattr(form_class, "reusable", False):
+        return form_class(data)
+    known = _forms.by_class.get(form_class)
+    if known is None:
+        known = _forms.by_class[form_class] = form_class(data)
+    known.data = data
+    known.full_clean()
+    return known
+
+
 def clean(action: Action, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values through the action's form (also those a person edited in a case).
 
@@ -303,7 +327,7 @@ def clean(action: Action, values: Mapping[str, Any]) -> dict[str, Any]:
     if strange := sorted(set(values) - set(fields)):
         raise ParametersInvalid({name: [f"There is no parameter “{name}”."] for name in strange})
     try:
-        form = action.form(_form_data(fields, values))
+        form = _bound(action.form, _form_data(fields, values))
         valid = form.is_valid()
     except (TypeError, ValueError, AttributeError) as error:
         raise ParametersInvalid({"": ["The values are of the wrong kind."]}) from error
