@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from django import forms
 
@@ -62,6 +62,19 @@ class Counts:
 NOTHING = Counts()
 
 
+class Answered(Protocol):
+    """What an outside system answered. `reference` is what it calls what it made."""
+
+    @property
+    def says(self) -> str: ...
+
+    @property
+    def reference(self) -> str: ...
+
+    @property
+    def kept(self) -> Mapping[str, Any]: ...
+
+
 class Outcome(Exception):
     """Not done. The message is a sentence an operator can act on."""
 
@@ -72,6 +85,10 @@ class RetryLater(Outcome):
     def __init__(self, message: str, after: timedelta | None = None) -> None:
         super().__init__(message)
         self.after = after
+
+
+class TooMany(RetryLater):
+    """The other side asks for fewer calls, and did nothing: wait, and burn no attempt."""
 
 
 class Rejected(Outcome):
@@ -159,6 +176,33 @@ class SetAction(Action):
         if isinstance(answer, Outcome):
             raise answer
         return answer
+
+
+class ExternalAction(Action):
+    """An action outside PostgreSQL, done once or known to be in doubt.
+
+    The engine commits the intent, has the connector of the lane called with no transaction open,
+    and commits what came of it. `keeps` is how long it is worth doing while the connector is down:
+    after that a person decides.
+    """
+
+    external = True
+    keeps: ClassVar[timedelta] = timedelta(hours=24)
+
+    def request(self, call: Call) -> dict[str, Any]:
+        """What the connector is asked, as JSON without secrets: all it needs is read here.
+
+        Runs in the transaction of the intent; raises Rejected.
+        """
+        raise NotImplementedError
+
+    def confirmed(self, call: Call, answer: Answered) -> Done:
+        """What came of it, and what has to be written down here because of it.
+
+        Runs in the transaction that confirms the effect, once, on what the other side answered, on
+        what a look-up found, or on what a person gave as proof.
+        """
+        return Done(answer.says)
 
 
 actions: Registry[Action] = Registry(Action)

@@ -7,6 +7,7 @@ class AutomationsConfig(AppConfig):
     append_only_tables = (
         "automations_draftrevision",
         "automations_failureaction",
+        "automations_calllog",
         # A stop is set by anyone and lifted only by automations_start_again.
         "automations_stop",
     )
@@ -21,8 +22,8 @@ class AutomationsConfig(AppConfig):
 
     def ready(self) -> None:
         # Discovered like admin.py: each app's automation module registers its triggers, actions
-        # and kinds of case.
-        autodiscover_modules("automation")
+        # and kinds of case, its connectors package the kinds of system it calls.
+        autodiscover_modules("automation", "connectors")
         from automations.receivers import connect
         from automations.views.health import register_health
         from automations.views.home import register_everywhere

@@ -23,6 +23,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from automations.engine import schedule
+from automations.models.connectors import SCOPE, ConnectorAccount
 from automations.models.documents import Activation, Document, DocumentEditor, Stop
 from automations.models.failures import Failure
 from automations.models.rules import Rule
@@ -228,13 +229,16 @@ RULES = Workbench[Rule](
 # --- approvals ----------------------------------------------------------------------------------
 
 
+APPROVED_KINDS = ("rule", SCOPE)
+
+
 def documents_for(user: User) -> QuerySet[Document]:
     """Everything submitted; `is_own` and `for_me` are about this person."""
     held = set(user.groups.values_list("name", flat=True))
     risks = [str(risk) for risk, roles in SUITABLE.items() if held & set(roles)]
     own = Exists(DocumentEditor.objects.filter(document=OuterRef("pk"), user=user))
     ranks = [When(risk=risk, then=Value(at)) for at, (risk, _) in enumerate(RISKS)]
-    return Document.objects.filter(rule__isnull=False).annotate(
+    return Document.objects.filter(kind__in=APPROVED_KINDS).annotate(
         is_own=own,
         # Without a suitable role the condition would be empty, which is no boolean in SQL.
         for_me=ExpressionWrapper(Q(risk__in=risks) & ~Q(own), output_field=BooleanField())
@@ -270,7 +274,8 @@ def needing_someone(user: User) -> QuerySet[Rule]:
 
 def document_name(document: Document) -> SafeString:
     rule = document.rule
-    title = f"{rule.name if rule else document.key} v{document.version}"
+    name = rule.name if rule else getattr(document, "account_name", None) or document.key
+    title = f"{name} v{document.version}"
     return ui.two_lines(title, document.why)
 
 
@@ -296,9 +301,11 @@ def replaces(document: Document) -> str:
 
 
 def with_live(rows: QuerySet[Document]) -> QuerySet[Document]:
-    live = Activation.objects.in_force().filter(rule=OuterRef("rule"))
+    live = Activation.objects.in_force().filter(kind=OuterRef("kind"), key=OuterRef("key"))
+    account = ConnectorAccount.objects.filter(key=OuterRef("key"))
     return rows.select_related("rule", "submitted_by").annotate(
-        live_version=Subquery(live.values("document__version")[:1])
+        account_name=Subquery(account.values("name")[:1]),
+        live_version=Subquery(live.values("document__version")[:1]),
     )
 
 
@@ -315,7 +322,7 @@ APPROVALS = Workbench[Document](
     columns=(
         Column(
             "rule",
-            "Rule and why",
+            "What and why",
             document_name,
             sort="rule__name",
             main=True,
@@ -340,10 +347,11 @@ APPROVALS = Workbench[Document](
     filters=(
         Choice(key="risk", label="Reaches", options=RISKS, pinned=True),
         Choice(key="state", label="State", options=Document.State.choices),
+        Choice(key="kind", label="Kind", options=[("rule", "Rule"), (SCOPE, "Connector")]),
         yes_no("for_me", "Waits for me", Q(for_me=True)),
         yes_no("own", "Mine", Q(is_own=True)),
     ),
-    search=("rule__name__icontains", "why__icontains"),
+    search=("rule__name__icontains", "key__icontains", "why__icontains"),
     search_hint="Filter by rule or reason",
     sort=("rank", "submitted_at"),
     views=(
@@ -358,5 +366,8 @@ APPROVALS = Workbench[Document](
         View("mine", "Mine", "own=yes", empty="You have submitted nothing."),
         View("decided", "Decided", "state=approved&state=rejected&state=changes&sort=-decided"),
     ),
-    empty=Empty("Nothing was submitted yet.", "A rule’s versions come here before they act."),
+    empty=Empty(
+        "Nothing was submitted yet.",
+        "Versions of rules and scopes of connectors come here before they act.",
+    ),
 )

@@ -7,6 +7,7 @@ from automations.engine import tend as tending
 from automations.engine.drain import drain
 from automations.engine.execute import execute_batch
 from automations.engine.match import BATCH, match_batch
+from automations.engine.outside import call_lane
 from automations.engine.scan import PAGE, scan_batch
 
 
@@ -28,6 +29,11 @@ def scan_slots() -> None:
 @shared_task
 def sweep() -> None:
     sweeping.sweep()
+
+
+@shared_task
+def call_connector(lane: str) -> None:
+    call_lane(lane)
 
 
 @shared_task

@@ -1,15 +1,16 @@
-"""Addresses of rules, approvals, runs and cases."""
+"""Addresses of rules, approvals, runs, cases and connectors."""
 
 from django.urls import path
 
 from automations.tables import APPROVALS, RULES
 from automations.views import approvals, builder, health, home, preview, rules
-from automations.views.addresses import RUNS_AND_CASES
+from automations.views.addresses import OUTSIDE, RUNS_AND_CASES
 from automations.views.schedule_parts import calendar_rules
 from backoffice.workbench.pages import urls
 
 urlpatterns = [
     *RUNS_AND_CASES,
+    *OUTSIDE,
     path("automation/health/", health.engine_health, name="engine_health"),
     path("automation/_/standstill/", health.standstill_part, name="standstill"),
     *urls(RULES, "rules/"),

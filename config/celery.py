@@ -12,6 +12,7 @@ from celery.signals import (
     task_postrun,
     task_prerun,
     worker_init,
+    worker_shutting_down,
 )
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
@@ -21,7 +22,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 app = Celery("countersign")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # One lane each, so that a long job never stands before the sweep.
-app.conf.task_queues = [Queue("internal"), Queue("bulk"), Queue("sweep")]
+# Calls outside wait more than they work: their worker has threads (`-P threads`).
+app.conf.task_queues = [Queue("internal"), Queue("bulk"), Queue("sweep"), Queue("external")]
 app.autodiscover_tasks()
 
 # What the task in hand has bound; a worker's process, or thread, does one at a time.
@@ -70,3 +72,11 @@ def begin_task(task_id: str = "", task: object = None, **kwargs: object) -> None
 def end_task(**kwargs: object) -> None:
     """Unbind the task."""
     _task.stack.close()
+
+
+@worker_shutting_down.connect
+def begin_no_more_calls(**kwargs: object) -> None:
+    """A worker that is asked to end settles the calls that are under way, and begins none."""
+    from automations.engine import outside  # noqa: PLC0415 - Django is set up by now
+
+    outside.stop()

@@ -63,7 +63,13 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
     (
         "System",
         (
-            Screen("Connectors", "plug", "connector_list", ("automations.view_connector",), "c"),
+            Screen(
+                "Connectors",
+                "plug",
+                "connector_list",
+                ("automations.view_connectoraccount",),
+                "c",
+            ),
             Screen("Queues", "inbox", "queue_list", ("support.view_queue",)),
             Screen("Companies", "building-bank", "company_list", ("backoffice.view_legalentity",)),
             Screen("Calendars", "calendar", "calendar_list", ("backoffice.view_calendar",)),

@@ -8,6 +8,8 @@ pytest_plugins = [
     "tests.bed.databases",
     "tests.bed.people",
     "tests.bed.workers",
+    "tests.bed.fakes",
+    "tests.bed.listeners",
     "tests.bed.browsers",
     "tests.bed.requirement_marks",
 ]

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, transaction
 
-from automations.actions import Action, Call, Done, Outcome, RetryLater, SetAction
+from automations.actions import (
+    Action,
+    Answered,
+    Call,
+    Done,
+    ExternalAction,
+    Outcome,
+    RetryLater,
+    SetAction,
+)
 from automations.models.rules import RULE_SPAN
 from backoffice import logs
 
@@ -75,10 +84,14 @@ def _as_a_set(action: SetAction, calls: Sequence[Call]) -> list[Answer]:
 
 
 def _alone(action: Action, one: Call) -> Answer:
+    return _guarded(action, one, lambda: action.execute(one))
+
+
+def _guarded(action: Action, one: Call, do: Callable[[], Done]) -> Answer:
     with logs.about(partial(about, [one])):
         try:
             with transaction.atomic():
-                return action.execute(one)
+                return do()
         except Outcome as outcome:
             return outcome
         except Exception as error:
@@ -86,6 +99,19 @@ def _alone(action: Action, one: Call) -> Answer:
             if passing is None:
                 logger.exception("%s broke on %s", action.key, one.key)
             return passing or _told(action, error)
+
+
+def confirm(action: ExternalAction, one: Call, answer: Answered) -> Done | Bug:
+    """What an action writes down here because of what happened outside.
+
+    That it happened stands, whatever breaks here: then a person has to write it down.
+    """
+    if type(action).confirmed is ExternalAction.confirmed:
+        return Done(answer.says)
+    told = _guarded(action, one, lambda: action.confirmed(one, answer))
+    if isinstance(told, Done):
+        return told
+    return Bug(f"{answer.says} It could not be written down here: {told}")
 
 
 def _passing(error: BaseException) -> RetryLater | None:

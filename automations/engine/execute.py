@@ -36,14 +36,14 @@ def execute_batch(limit: int = work.BATCH) -> int:
     except (OperationalError, InterfaceError):
         # A deadlock, a timeout, a connection that is gone: the same runs may pass in a moment.
         logger.exception("The database refused a batch of %s runs", len(run_ids))
-        _let_go(note)
+        let_go(note)
         return 0
     except SoftTimeLimitExceeded:
-        _count(note)
+        count_crash(note)
         raise
     except Exception:
         logger.exception("A batch of %s runs broke", len(run_ids))
-        _count(note)
+        count_crash(note)
         return len(run_ids)
 
 
@@ -63,7 +63,7 @@ def _in_hand(note: int, run_ids: Sequence[int]) -> int:
     return worked_on
 
 
-def _let_go(note: int) -> None:
+def let_go(note: int) -> None:
     """The worker lives, so its note must not tell of a crash; a lost connection can't be helped."""
     if not connection.is_usable():
         connection.close()
@@ -71,6 +71,7 @@ def _let_go(note: int) -> None:
         work.drop(note)
 
 
-def _count(note: int) -> None:
+def count_crash(note: int) -> None:
+    """The work broke, which counts against its runs like a worker that died."""
     with transaction.atomic():
         crashes.count([note])

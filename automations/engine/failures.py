@@ -227,10 +227,13 @@ def _reopen(failure: Failure, told: Mapping[str, Any]) -> None:
 
 def resolve_run_cases(run_ids: Iterable[int]) -> None:
     """Close the cases of runs that came to their end after all."""
+    run_ids = list(run_ids)
+    if not run_ids:
+        return
     open_cases = Failure.objects.select_for_update(no_key=True).exclude(
         state=Failure.State.RESOLVED
     )
-    found = list(open_cases.filter(run_id__in=list(run_ids)).order_by("pk"))
+    found = list(open_cases.filter(run_id__in=run_ids).order_by("pk"))
     now = timezone.now()
     for failure in found:
         failure.state = Failure.State.RESOLVED

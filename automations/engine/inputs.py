@@ -12,6 +12,7 @@ from automations.engine import flow
 from automations.engine.compiled import Compiled
 from automations.engine.work import Work
 from automations.rules.document import Do, text_of
+from automations.rules.fillings import fills_any
 from automations.rules.parameters import StepParameters, clean
 from backoffice.money import Money
 
@@ -52,6 +53,7 @@ class Inputs:
         values = step.params.values()
         # Whether what is given depends on the subject, and not on the document alone.
         self.reads_facts = any(text_of(value) or field_of(value) for value in values)
+        self.reads_facts |= fills_any(step.params, action.form.base_fields)
         self._parameters: dict[str, StepParameters] = {}
         self._cleaned: dict[str, Given] = {}
 

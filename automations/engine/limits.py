@@ -209,6 +209,15 @@ class Limits:
             if (amount := _amount(line, counts, False)) is not None:
                 self._use((work.rule_id, line.name, line.bucket(self.at.now)), -amount)
 
+    def counted(self, work: Work, counts: Counts) -> list[tuple[str, str, str]]:
+        """What giving an effect back would take off: limit, period and amount."""
+        amounts = [
+            (line, amount)
+            for line in self.rules[work.document_id].limit_lines
+            if (amount := _amount(line, counts, False))
+        ]
+        return [(line.name, line.bucket(self.at.now), str(amount)) for line, amount in amounts]
+
     def _looked_at(self, work: Work, look: FirstLook | None, begins: bool) -> Over | None:
         if look is None or not begins:
             return None

@@ -6,8 +6,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from automations.actions import Action
-from automations.engine import database, effects, wake
+from automations.actions import Action, Call, ExternalAction
+from automations.connectors.kinds import Answer
+from automations.engine import calls, database, effects, wake
+from automations.engine.calls import Bug
 from automations.engine.compiled import Compiled, Unusable, compiled
 from automations.engine.flow import target_of
 from automations.engine.pauses import decided_key
@@ -16,6 +18,8 @@ from automations.models.runs import Effect, Run, StepRun
 from automations.rules.cursor import step_at
 from automations.rules.document import Do
 from automations.rules.parameters import clean
+from backoffice.actors import Actor, person
+from backoffice.models import User
 
 # No subject has it, so that the conditions are judged anew.
 UNKNOWN_VERSION = -1
@@ -46,6 +50,10 @@ def rule_of(run: Run) -> Compiled:
 
 class NoStep(Exception):
     """The run stands at no step that acts: before its first, or at a question."""
+
+
+class NotWritten(NoStep):
+    """What happened outside can't be written down here; the message says why."""
 
 
 def step_of(run: Run) -> tuple[Do, Action]:
@@ -126,6 +134,11 @@ def leave(run: Run, outcome: StepRun.Outcome, says: str, user_id: int | None) ->
     return run
 
 
+def leave_done(run: Run, says: str, user_id: int | None) -> Run:
+    """Go on after a step that is known to have happened. None: the engine found it out."""
+    return leave(run, StepRun.Outcome.DONE, says, user_id)
+
+
 def skip(run: Run, reason: str, user_id: int) -> Run:
     """Go on after the step without it; raises NoStep."""
     step_of(run)
@@ -133,7 +146,7 @@ def skip(run: Run, reason: str, user_id: int) -> Run:
 
 
 def by_hand(run: Run, reference: str, user_id: int) -> Run:
-    """Go on after the step, whose effect a person took; raises NoStep."""
+    """Go on after the step, whose effect a person took; raises NoStep and NotWritten."""
     step, action = step_of(run)
     Effect.objects.update_or_create(
         run_id=run.pk,
@@ -145,10 +158,24 @@ def by_hand(run: Run, reference: str, user_id: int) -> Run:
             "state": Effect.State.CONFIRMED,
             "reference": reference,
             "token": None,
+            "look_up_at": None,
             "settled_at": timezone.now(),
         },
     )
-    return leave(run, StepRun.Outcome.BY_HAND, f"Done by hand: {reference}", user_id)
+    says = f"Done by hand: {reference}"
+    write_down(run, step.uid, Answer(says, reference), person(User.objects.get(pk=user_id)))
+    return leave(run, StepRun.Outcome.BY_HAND, says, user_id)
+
+
+def write_down(run: Run, uid: str, answer: Answer, actor: Actor) -> None:
+    """Let an action outside write down here what happened there; raises NotWritten, Unusable."""
+    action = rule_of(run).actions.get(uid)
+    if not isinstance(action, ExternalAction):
+        return
+    key = effects.key(run.pk, uid, target_of(run.cursor))
+    done = calls.confirm(action, Call(key, run.subject_id, given_at(run), actor), answer)
+    if isinstance(done, Bug):
+        raise NotWritten(str(done))
 
 
 def answer(run: Run, *, yes: bool, says: str, user_id: int | None) -> Run:

@@ -9,7 +9,16 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from automations.engine import crashes, database, progress, questions, schedule, wake
+from automations.engine import (
+    crashes,
+    database,
+    doubts,
+    outages,
+    progress,
+    questions,
+    schedule,
+    wake,
+)
 from automations.models.failures import Failure
 
 WAITING = """
@@ -28,6 +37,7 @@ def sweep() -> None:
     progress.swept()
     with transaction.atomic():
         crashes.count(crashes.find())
+    doubts.expire()
     _wake_cases()
     questions.time_out()
     schedule.dispatch()
@@ -38,7 +48,7 @@ def sweep() -> None:
         wake.send("execute")
     if slots:
         wake.send("scan")
-    for lane in lanes:
+    for lane in {*lanes, *doubts.lanes_to_look_up(), *outages.lanes_that_wait()}:
         wake.send("call", lane)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Literal
 
 import redis
@@ -87,7 +87,10 @@ def waiting(queue: str) -> int:
 
 @cache
 def _sender(stage: Stage, lane: str) -> Callable[[], None]:
-    return partial(send, stage, lane)
+    def sender() -> None:
+        send(stage, lane)
+
+    return sender
 
 
 def soon(stage: Stage, lane: str = "") -> None:

@@ -23,12 +23,14 @@ ORDER BY run_after, id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 NOTE = "INSERT INTO automations_runclaim (worker, run_ids) VALUES (%s, %s::bigint[]) RETURNING id"
 HOLD = "SELECT id FROM automations_runclaim WHERE id = %s FOR UPDATE"
-LOAD = """
+READ = """
 SELECT r.id, r.event_id, r.rule_id, r.document_id, r.subject, r.subject_id, r.subject_version,
     r.position, r.after_id, r.depth, r.cursor, r.leaving, r.lane, r.attempts, r.trace_length,
     r.has_case, r.shadow, r.run_after::text, r.created_at::text, r.overrides, r.params, r.items,
     r.ends_on, e.trigger, e.subject_version, e.payload_version, e.facts, e.lists
 FROM automations_run r JOIN automations_event e ON e.id = r.event_id
+"""
+LOAD = f"""{READ}
 WHERE r.id = ANY(%s::bigint[]) AND r.lane = %s AND r.state IN ('due', 'waiting')
     AND r.run_after <= statement_timestamp()
 ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
@@ -43,14 +45,14 @@ UPDATE automations_run r SET state = v.state, cursor = v.cursor, attempts = v.at
     trace_length = v.trace_length, has_case = v.has_case, outcome = v.outcome,
     subject_version = v.subject_version, overtaken = v.overtaken, leaving = v.leaving,
     lane = v.lane, parked_for = v.parked_for, ends_on = v.ends_on, items = v.items,
-    run_after = CASE WHEN v.delay IS NULL THEN r.run_after
+    lease_token = NULL, lease_until = NULL, run_after = CASE WHEN v.delay IS NULL THEN r.run_after
         ELSE statement_timestamp() + v.delay * interval '1 second' END,
     finished_at = CASE WHEN v.finished THEN clock_timestamp() END
 FROM json_to_recordset(%s::json) AS v(id bigint, state text, cursor text, attempts smallint,
     trace_length smallint, has_case boolean, outcome text, subject_version int, overtaken jsonb,
     leaving boolean, lane text, parked_for text, ends_on text[], items jsonb, delay float,
-    finished boolean)
-WHERE r.id = v.id
+    finished boolean, token bigint)
+WHERE r.id = v.id AND r.lease_token IS NOT DISTINCT FROM v.token
 """
 TRACE = """
 INSERT INTO automations_steprun (run_id, number, cursor, action, attempt, outcome, says, input,
@@ -103,6 +105,8 @@ class Work:
     overtaken: Any = None
     parked_for: str = ""
     delay: float | None = None
+    # The lease under which a connector was called; None outside of calls.
+    token: int | None = None
     trace: list[dict[str, Any]] = field(default_factory=list)
 
     @cached_property
@@ -147,6 +151,12 @@ class Work:
     def acting(self) -> bool:
         """Whether the engine itself may go on with it now."""
         return self.state == Run.State.DUE and self.delay is None and self.lane == ""
+
+    def twin(self) -> Work:
+        """A copy to write on, for what may have to be begun again."""
+        made = Work.__new__(Work)
+        made.__dict__.update(self.__dict__, trace=list(self.trace))
+        return made
 
     def end(self, state: Run.State, outcome: str) -> None:
         self.state, self.outcome = state, outcome
@@ -236,14 +246,19 @@ def _row(work: Work) -> dict[str, Any]:
         "items": work.items or None,
         "delay": work.delay,
         "finished": work.state in FINISHED,
+        "token": work.token,
     }
 
 
+class Fenced(Exception):
+    """A run was written to whose lease had ended: someone else decided about it meanwhile."""
+
+
 def write(works: Iterable[Work]) -> None:
-    """Write what became of the runs and the attempts at their steps."""
+    """Write what became of the runs and the attempts at their steps; raises Fenced."""
     works = list(works)
-    if works:
-        database.write(WRITE, database.rows(map(_row, works)))
+    if works and database.write(WRITE, database.rows(map(_row, works))) != len(works):
+        raise Fenced("A lease had ended.")
     trace = [entry for work in works for entry in work.trace]
     if trace:
         database.write(TRACE, database.rows(trace))

@@ -16,6 +16,7 @@ from automations.conditions.fields import Catalogue, Field
 from automations.conditions.tree import field_of
 from automations.rules.document import text_of
 from automations.rules.editing import Json, fresh_uid
+from automations.rules.fillings import is_literal
 from automations.rules.parameters import takes, takes_text
 from backoffice.money import Money
 
@@ -30,8 +31,9 @@ def fillers(field: forms.Field, catalogue: Catalogue) -> list[Field]:
 
 
 def can_be_filled(field: forms.Field) -> bool:
-    """Free text names fields inside itself, and a yes or no is the author's."""
-    return not takes_text(field) and not isinstance(field, forms.BooleanField)
+    """Free text names fields inside itself; a yes or no and what is literal are the author's."""
+    own = isinstance(field, forms.BooleanField) or is_literal(field)
+    return not takes_text(field) and not own
 
 
 def _initial(field: forms.Field) -> Any:

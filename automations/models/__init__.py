@@ -1,6 +1,7 @@
 """The engine's tables, by noun. Import the submodule that holds the one you need."""
 
 from automations.models import (
+    connectors,
     documents,
     events,
     failures,
@@ -12,6 +13,7 @@ from automations.models import (
 )
 
 __all__ = [
+    "connectors",
     "documents",
     "events",
     "failures",

@@ -31,6 +31,8 @@ class Failure(models.Model):
         UNSURE = "unsure", "Draft to confirm"
         LIMIT = "limit", "Over a limit"
         FIRST_LOOK = "first_look", "Waits for a first look"
+        DOWN = "down", "Connector down"
+        STALE = "stale", "Waited too long"
         DOMAIN = "domain", "Reported"
 
     class Priority(models.IntegerChoices):

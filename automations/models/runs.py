@@ -135,6 +135,12 @@ class Run(models.Model):
             models.Index(
                 fields=["lease_until"], name="run_lease", condition=models.Q(state="calling")
             ),
+            # What waits for a connector that is down, oldest first.
+            models.Index(
+                fields=["lane", "run_after", "id"],
+                name="run_parked",
+                condition=models.Q(state="parked"),
+            ),
             # A rule's runs, newest first.
             models.Index(fields=["rule_id", "-id"], name="run_of_rule"),
             # Figures and lists of what ended in a period, from the index alone.
@@ -229,6 +235,11 @@ class Effect(models.Model):
     settled_at = models.DateTimeField(null=True)
     # What the other side said, in a sentence.
     says = models.TextField(blank=True, db_default="")
+    # In doubt: when the other side is asked next whether it happened, and how often it was.
+    look_up_at = models.DateTimeField(null=True)
+    looks = models.SmallIntegerField(default=0, db_default=0)
+    # Until when a look-up is under way: it counts like a call.
+    looking_until = models.DateTimeField(null=True)
     # What it counted against limits, so that what did not happen can be given back.
     counted = models.JSONField(null=True)
     # What a person gave as proof when it was done by hand.
@@ -242,6 +253,12 @@ class Effect(models.Model):
                 fields=["lane", "state"],
                 name="effect_open",
                 condition=models.Q(state__in=["intent", "in_doubt"]),
+            ),
+            # The sweep finds what is to be looked up now.
+            models.Index(
+                fields=["look_up_at"],
+                name="effect_look_up",
+                condition=models.Q(state="in_doubt", look_up_at__isnull=False),
             ),
         ]
 

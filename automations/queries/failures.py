@@ -116,6 +116,8 @@ _RECOMMENDED = {
     Failure.Error.MISSING: "retry",
     Failure.Error.LOOP: "end",
     Failure.Error.DOUBT: "by_hand",
+    Failure.Error.DOWN: "by_hand",
+    Failure.Error.STALE: "end",
     Failure.Error.DOMAIN: "solve",
 }
 # What would fail again says so.
@@ -130,7 +132,7 @@ def recommended(failure: Failure, *, changed: bool = False) -> str:
     error = Failure.Error(failure.error)
     if changed and error == Failure.Error.REJECTED:
         return "retry"
-    return _RECOMMENDED[error]
+    return _RECOMMENDED.get(error, "")
 
 
 def cases_of_subject(label: str, subject_id: int) -> QuerySet[Failure]:

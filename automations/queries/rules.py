@@ -141,7 +141,7 @@ def revisions(rule: Rule) -> QuerySet[DraftRevision]:
 
 def open_stop(rule: Rule | None) -> Stop | None:
     """The stop of a rule (None: of all rules) that is in force; None when there is none."""
-    found = Stop.objects.filter(rule=rule, lifted_at=None)
+    found = Stop.objects.filter(rule=rule, lane="", lifted_at=None)
     return found.select_related("stopped_by", "asked_by").first()
 
 
@@ -155,9 +155,9 @@ def open_stops() -> QuerySet[Stop]:
 
 
 def queued(rule: Rule | None) -> dict[str, int]:
-    """How many runs are due, waiting, held, parked or failed, of a rule or of all."""
-    open_states = [Run.State.DUE, Run.State.WAITING, Run.State.HELD, Run.State.PARKED]
-    runs = Run.objects.filter(state__in=[*open_states, Run.State.FAILED])
+    """How many runs are due, waiting, under way, held, parked or failed, of a rule or of all."""
+    open_states = [Run.State.DUE, Run.State.WAITING, Run.State.CALLING, Run.State.HELD]
+    runs = Run.objects.filter(state__in=[*open_states, Run.State.PARKED, Run.State.FAILED])
     if rule is not None:
         runs = runs.filter(rule_id=rule.pk)
     counted = runs.order_by().values("state").annotate(n=Count("pk"))

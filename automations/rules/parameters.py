@@ -6,6 +6,7 @@ or address is ever the product of a template. The action's form has the last wor
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -22,6 +23,7 @@ from automations.conditions.problems import Problem, joined
 from automations.conditions.tree import field_of, param_of
 from automations.conditions.values import read
 from automations.rules.document import Do, Param, text_of
+from automations.rules.fillings import Fill, FilledField, is_literal
 from automations.rules.texts import TextInvalid, namespace, paths_in, render, unknown_paths
 from backoffice.money import Money
 
@@ -56,6 +58,8 @@ def takes_text(field: forms.Field) -> bool:
 
 def takes(field: forms.Field, kind: Kind) -> bool:
     """Whether a form field may be filled from a payload field of this kind."""
+    if is_literal(field):
+        return False
     for known, kinds in _TAKES:
         if isinstance(field, known):
             return kind in kinds
@@ -128,16 +132,47 @@ def check_parameters(
         at = joined(path, "with", name)
         if name not in fields:
             yield Problem(at, f"“{action.label}” has no parameter “{name}”.")
-        elif (wanted := param_of(value)) is not None and wanted not in params:
-            yield Problem(at, f"There is no param “{wanted}” in this rule.")
-        elif wanted is not None:
-            literals[name] = params[wanted].value
-        elif _is_later(value):
+            continue
+        found, literal = _check_value(name, value, fields[name], (catalogue, params), at)
+        yield from found
+        if literal is not _LATER and not found:
+            literals[name] = literal
+        if literal is _LATER or found or isinstance(fields[name], FilledField):
             later.add(name)
-            yield from _check_one(name, value, fields[name], catalogue, at)
-        else:
-            literals[name] = value
     yield from _check_literals(action, literals, later, joined(path, "with"))
+
+
+_LATER = object()
+
+
+def _check_value(
+    name: str,
+    value: Any,
+    field: forms.Field,
+    world: tuple[Catalogue | None, Mapping[str, Param]],
+    path: str,
+) -> tuple[list[Problem], Any]:
+    """What is wrong with one value, and the literal it stands for; _LATER: an event says."""
+    catalogue, params = world
+    if is_literal(field):
+        return list(_check_literal(value, field, catalogue, path)), value
+    if (wanted := param_of(value)) is not None:
+        if wanted not in params:
+            return [Problem(path, f"There is no param “{wanted}” in this rule.")], _LATER
+        return [], params[wanted].value
+    if _is_later(value):
+        return list(_check_one(name, value, field, catalogue, path)), _LATER
+    return [], value
+
+
+def _check_literal(
+    value: Any, field: forms.Field, catalogue: Catalogue | None, path: str
+) -> Iterator[Problem]:
+    """What its author alone writes: no value of an event or a tunable in its place."""
+    if not isinstance(value, str):
+        yield Problem(path, f"{field.label} is written here, and not filled in later.")
+    elif isinstance(field, FilledField):
+        yield from (Problem(path, said) for said in field.problems(value, catalogue))
 
 
 def _check_literals(
@@ -193,6 +228,7 @@ class StepParameters:
         self.params = params
         self._cleaned: dict[str, dict[str, Any]] = {}
         self._named = _named(step, catalogue)
+        self._fillings: dict[str, Fill] = {}
 
     def values(self, facts: Facts, lists: Lists, item: Facts | None = None) -> dict[str, Any]:
         """The typed values before the form; raises ParametersInvalid."""
@@ -202,12 +238,21 @@ class StepParameters:
         errors: dict[str, list[str]] = {}
         for name, value in self.step.params.items():
             try:
-                found[name] = self._one(name, value, seen, names)
+                if isinstance(self.action.form.base_fields.get(name), FilledField):
+                    found[name] = self._filling(name, value)(seen, lists)
+                else:
+                    found[name] = self._one(name, value, seen, names)
             except ValueError as error:
                 errors[name] = [str(error)]
         if errors:
             raise ParametersInvalid(errors)
         return found
+
+    def _filling(self, name: str, value: Any) -> Fill:
+        known = self.action.form.base_fields[name]
+        if name not in self._fillings and isinstance(known, FilledField):
+            self._fillings[name] = known.filling(str(value), self.catalogue)
+        return self._fillings[name]
 
     def _one(self, name: str, value: Any, facts: Facts, names: Mapping[str, Any]) -> Any:
         if (source := text_of(value)) is not None:
@@ -250,6 +295,29 @@ def _unknown(field: Field, facts: Facts) -> str:
     return f"{field.label} is not known for this event."
 
 
+class _Forms(threading.local):
+    """Forms of this thread that may be filled in again."""
+
+    def __init__(self) -> None:
+        self.by_class: dict[type[forms.Form], forms.Form] = {}
+
+
+_forms = _Forms()
+
+
+def _bound(form_class: type[forms.Form], data: dict[str, Any]) -> forms.Form:
+    """A form with this data. One that says `reusable` is made once: making it costs more than it
+    takes to clean what differs from call to call."""
+    if not getattr(form_class, "reusable", False):
+        return form_class(data)
+    known = _forms.by_class.get(form_class)
+    if known is None:
+        known = _forms.by_class[form_class] = form_class(data)
+    known.data = data
+    known.full_clean()
+    return known
+
+
 def clean(action: Action, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values through the action's form (also those a person edited in a case).
 
@@ -259,7 +327,7 @@ def clean(action: Action, values: Mapping[str, Any]) -> dict[str, Any]:
     if strange := sorted(set(values) - set(fields)):
         raise ParametersInvalid({name: [f"There is no parameter “{name}”."] for name in strange})
     try:
-        form = action.form(_form_data(fields, values))
+        form = _bound(action.form, _form_data(fields, values))
         valid = form.is_valid()
     except (TypeError, ValueError, AttributeError) as error:
         raise ParametersInvalid({"": ["The values are of the wrong kind."]}) from error

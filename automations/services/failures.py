@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from automations.actions import Action
-from automations.engine import resume
+from automations.engine import doubts, resume
 from automations.engine.compiled import Unusable
 from automations.engine.failures import CASE
 from automations.engine.resume import NoStep
@@ -64,6 +64,20 @@ def stopped_run(failure: Failure) -> Run:
         resume.rule_of(run)
     except Unusable as error:
         raise NotPossible(str(error)) from error
+    return run
+
+
+IN_DOUBT = (
+    "It may have happened. Look it up, or say whether it did: only what did not happen is tried "
+    "again."
+)
+
+
+def certain_run(failure: Failure) -> Run:
+    """The run, when nothing at its step is in doubt: that is never done again unseen."""
+    run = stopped_run(failure)
+    if doubts.of_run(run) is not None:
+        raise NotPossible(IN_DOUBT)
     return run
 
 
@@ -142,7 +156,7 @@ def because(reason: str) -> str:
 def retry_case(failure_id: int, *, version: int, actor: Actor) -> Failure:
     """Let the run try its failed step again, with what it was given."""
     failure = locked(failure_id, version)
-    run = resume.retry(stopped_run(failure), failure)
+    run = resume.retry(certain_run(failure), failure)
     log(failure, "retry", actor)
     tell(failure, "Retried a failed step", actor)
     return goes_on(failure, run, Failure.Resolution.RETRIED, actor)
@@ -163,7 +177,7 @@ def edit_and_retry(
         _may_do(again.action, actor)
     before = again.given if again else {}
     try:
-        run, changes = resume.edit(stopped_run(failure), failure, dict(values), before)
+        run, changes = resume.edit(certain_run(failure), failure, dict(values), before)
     except (ParametersInvalid, NoStep) as error:
         raise NotPossible(str(error)) from error
     if not changes:
@@ -211,7 +225,7 @@ def done_by_hand(
         log(failure, "by_hand", actor, text, reference=reference)
         return close(failure, Failure.Resolution.BY_HAND, actor)
     try:
-        run = resume.by_hand(stopped_run(failure), reference, doors.person_id(actor))
+        run = resume.by_hand(certain_run(failure), reference, doors.person_id(actor))
     except NoStep as error:
         raise NotPossible(str(error)) from error
     log(failure, "by_hand", actor, text, reference=reference)

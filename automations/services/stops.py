@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 
 from automations.actions import Risk
 from automations.engine import parking
@@ -22,22 +21,28 @@ Queued = Literal["release", "cancel"]
 
 def stop_rule(rule_id: int | None, *, reason: str, actor: Actor) -> Stop:
     """Stop a rule, or all of them with None, before its next effect. A repeat changes nothing."""
+    return _stop(reason, actor, rule_id=rule_id)
+
+
+def stop_connector(key: str, *, reason: str, actor: Actor) -> Stop:
+    """Stop all calls of a connector before the next one. A repeat changes nothing."""
+    return _stop(reason, actor, lane=key)
+
+
+def _stop(reason: str, actor: Actor, *, rule_id: int | None = None, lane: str = "") -> Stop:
     if not reason.strip():
         raise NotPossible("Say why, so that others know when it is safe to start again.")
     try:
         with transaction.atomic():
             stop = Stop.objects.create(
-                rule_id=rule_id, stopped_by_id=doors.person_id(actor), reason=reason
+                rule_id=rule_id, lane=lane, stopped_by_id=doors.person_id(actor), reason=reason
             )
-            audit.record("rules.stopped", "automations.stop", stop.pk, actor=actor, rule=rule_id)
+            told = {"connector": lane} if lane else {"rule": rule_id}
+            audit.record("rules.stopped", "automations.stop", stop.pk, actor=actor, **told)
     except IntegrityError:
-        return _open_stops(rule_id).get()
+        known = Stop.objects.filter(lifted_at=None, lane=lane)
+        return known.get(rule=None) if rule_id is None else known.get(rule=rule_id)
     return stop
-
-
-def _open_stops(rule_id: int | None) -> QuerySet[Stop]:
-    found = Stop.objects.filter(lifted_at=None)
-    return found.filter(rule=None) if rule_id is None else found.filter(rule=rule_id)
 
 
 def _risk(stop: Stop) -> str:
@@ -64,7 +69,7 @@ def start_again(stop_id: int, *, queued: Queued, actor: Actor) -> None:
     try:
         with transaction.atomic():
             doors.call("start_again", stop_id, person, role)
-            parking.leave(stop.rule_id, queued)
+            parking.leave(stop.rule_id, queued, stop.lane)
     except Refused as refusal:
         audit.record("rules.refused", "automations.stop", stop_id, actor=actor, why=str(refusal))
         raise

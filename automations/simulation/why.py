@@ -174,7 +174,7 @@ class _Around:
         self.pending = set(pending.values_list("pk", flat=True))
         periods = Activation.objects.filter(rule__in=self.rules, mode=Activation.Mode.LIVE)
         self.periods = list(periods.order_by("from_at"))
-        self.stops = list(Stop.objects.filter(Q(rule__in=self.rules) | Q(rule=None)))
+        self.stops = list(Stop.objects.filter(Q(rule__in=self.rules) | Q(rule=None, lane="")))
         documents = {period.document_id for period in self.periods}
         self.documents = compiled(documents | {run.document_id for run in self.runs.values()})
 

@@ -5,8 +5,17 @@ from functools import partial
 from django.urls import path
 
 from automations.triggers import scans, triggers
-from automations.views import case_home, failures, runs
+from automations.views import (
+    case_home,
+    connector_acts,
+    connectors,
+    failures,
+    runs,
+    scopes,
+    verdicts,
+)
 from automations.views.buttons import button_name, buttons_panel, press_dialog, press_name
+from automations.views.connector_list import CALLS, CONNECTORS
 from automations.views.failure_list import FAILURES
 from automations.views.run_list import RUNS
 from backoffice.workbench.pages import urls
@@ -27,6 +36,33 @@ def pressed_subjects() -> list[str]:
     return sorted({scan.subject for scan in scans})
 
 
+OUTSIDE = [
+    *urls(CONNECTORS, "connectors/"),
+    *urls(CALLS, "connectors/calls/"),
+    path("connectors/calls/<int:pk>/", connectors.call_detail, name="call_detail"),
+    path("connectors/_/new/", connector_acts.connector_new, name="connector_new"),
+    path("connectors/<slug:key>/", connectors.connector_detail, name="connector_detail"),
+    path("connectors/<slug:key>/scope/", scopes.scope_edit, name="scope_edit"),
+    path("connectors/<slug:key>/_/tighten/", scopes.scope_tighten, name="scope_tighten"),
+    path(
+        "connectors/<slug:key>/_/describe/",
+        connector_acts.connector_describe,
+        name="connector_describe",
+    ),
+    path("connectors/<slug:key>/_/secret/", connector_acts.secret_new, name="secret_new"),
+    path(
+        "connectors/<slug:key>/_/secret/<int:pk>/retire/",
+        connector_acts.secret_retire,
+        name="secret_retire",
+    ),
+    path("connectors/<slug:key>/_/stop/", connector_acts.connector_stop, name="connector_stop"),
+    path("connectors/<slug:key>/_/start/", connector_acts.connector_start, name="connector_start"),
+    path(
+        "connectors/<slug:key>/_/run/<int:pk>/by-hand/",
+        connector_acts.parked_by_hand,
+        name="parked_by_hand",
+    ),
+]
 RUNS_AND_CASES = [
     *urls(FAILURES, "failures/"),
     path("failures/_/home/causes/", case_home.causes_home, name="failure_home_causes"),
@@ -38,6 +74,9 @@ RUNS_AND_CASES = [
     path("failures/<int:pk>/_/skip/", failures.failure_skip, name="failure_skip"),
     path("failures/<int:pk>/_/by-hand/", failures.failure_by_hand, name="failure_by_hand"),
     path("failures/<int:pk>/_/end/", failures.failure_end, name="failure_end"),
+    path("failures/<int:pk>/_/check/", verdicts.doubt_check, name="doubt_check"),
+    path("failures/<int:pk>/_/happened/", verdicts.doubt_happened, name="doubt_happened"),
+    path("failures/<int:pk>/_/did-not/", verdicts.doubt_did_not, name="doubt_did_not"),
     path("failures/<int:pk>/_/solve/", failures.failure_solve, name="failure_solve"),
     path("failures/<int:pk>/_/assign/", failures.failure_assign, name="failure_assign"),
     path("failures/<int:pk>/_/take/", failures.failure_take, name="failure_take"),

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from automations.conditions.operands import ConditionInvalid
 from automations.forms.rules import VerdictForm
 from automations.forms.starts import shape_of, start_of
+from automations.models.connectors import SCOPE
 from automations.models.documents import Document
 from automations.queries import approvals as queries
 from automations.queries import rules as rule_queries
@@ -32,6 +33,7 @@ from automations.views.money import sums
 from automations.views.phrases import differences, read, told
 from automations.views.preview import examples, found_examples
 from automations.views.rules import text_of_version
+from automations.views.scopes import scope_context, scope_evidence
 from backoffice.actors import person
 from backoffice.charts import Bar, every_day
 from backoffice.models import User
@@ -84,19 +86,32 @@ def _refusal(document: Document, user: User) -> str | None:
 def approval_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """All that a verdict needs, on one page."""
     document, user = _document_or_404(pk), signed_in(request)
+    if document.kind == SCOPE:
+        context = {**_around(document, user), **scope_context(document)}
+        return render(request, "automations/approval_scope.html", context)
     before = _before(document)
     now = read(json.loads(document.text))
     was = read(json.loads(before.text)) if before else None
-    previous, following, place = _neighbours(document, user)
     context = {
-        "document": document,
+        **_around(document, user),
         "rule": document.rule,
+        "changes": differences(was, now) if now else [],
+        "told": told(now) if now else None,
+        "signed_text": text_of_version(document),
+    }
+    return render(request, "automations/approval_detail.html", context)
+
+
+def _around(document: Document, user: User) -> dict[str, Any]:
+    """What stands around every document that waits for a verdict."""
+    before = _before(document)
+    previous, following, place = _neighbours(document, user)
+    return {
+        "document": document,
         "state": STATE_PILLS[document.state],
         "risk": RISK_PILLS[document.risk],
         "before": before,
         "version_words": _version_words(document, before),
-        "changes": differences(was, now) if now else [],
-        "told": told(now) if now else None,
         "why_not": _refusal(document, user),
         "deciders": " or ".join(SUITABLE[document.risk]),
         "editors": [each.user for each in document.editors.all()],
@@ -105,10 +120,8 @@ def approval_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "previous": previous,
         "following": following,
         "place": place,
-        "signed_text": text_of_version(document),
         "waits": document.state == Document.State.SUBMITTED,
     }
-    return render(request, "automations/approval_detail.html", context)
 
 
 def _version_words(document: Document, before: Document | None) -> str:
@@ -135,6 +148,8 @@ def _evidence_key(document: Document, days: int) -> str:
 
 def evidence_of(document: Document, days: int) -> dict[str, Any]:
     """What an approver was shown; made now when nobody has looked within the hour."""
+    if document.kind == SCOPE:
+        return scope_evidence(document)
     known: dict[str, Any] | None = cache.get(_evidence_key(document, days))
     if known is None:
         found = _preview(document, days)
@@ -227,7 +242,7 @@ def approval_verdict(request: HttpRequest, pk: int, verdict: str) -> HttpRespons
     word, title, look = VERDICTS[verdict]
     context = {
         "document": document,
-        "rule": document.rule,
+        "rule": document.rule or scope_context(document)["account"],
         "verdict": verdict,
         "form": form,
         "title": title.format(document.version),

@@ -9,11 +9,13 @@ from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
+from automations.engine.outages import CONNECTOR
 from automations.models.documents import Document
 from automations.models.failures import Failure, FailureAction
 from automations.models.runs import Effect, Run, StepRun
 from automations.queries import failures as queries
 from automations.simulation.again import Again, look_again
+from automations.views.doubts import calls_of, doubt_of
 from automations.views.failure_list import due_mark, source, stake
 from automations.views.run_filters import noun
 from automations.views.run_list import subject_url
@@ -35,6 +37,10 @@ VERBS = {
     "prioritise": "changed the priority",
     "comment": "wrote",
     "failed_again": "It failed again",
+    "check": "had it looked up",
+    "looked_up": "Looked up",
+    "happened": "found that it happened",
+    "did_not": "found that it did not happen, and had it tried again",
     "resolved": "It is closed",
 }
 # What would fail again says so; the rest is told by looking at the step as it stands now.
@@ -137,6 +143,11 @@ def _warning(case: Failure, again: Again | None, *, changed: bool) -> str:
 
 
 def _subject(case: Failure) -> dict[str, str]:
+    if case.kind == CONNECTOR:
+        return {
+            "words": "the connector’s page",
+            "url": reverse("connector_detail", args=[case.key]),
+        }
     if not case.subject or case.subject_id is None:
         return {}
     try:
@@ -170,6 +181,19 @@ def rule_url(case: Failure) -> str:
         return ""
 
 
+def _advice(
+    case: Failure, run: Run | None, again: Again | None, *, changed: bool, stands: bool
+) -> dict[str, Any]:
+    """What to do first and what speaks against a retry; of what is in doubt, only that it is."""
+    doubt = doubt_of(run) if stands else None
+    found = {"doubt": doubt, "calls": calls_of(run), "first": "", "warning": ""}
+    if doubt is not None:
+        return found
+    warning = _warning(case, again, changed=changed) if stands and run else ""
+    first = _first_verb(case, again, changed=changed, stands=stands)
+    return {**found, "first": first, "warning": warning}
+
+
 def page_of(case: Failure, user: User) -> dict[str, Any]:
     """The context of a case's pane."""
     run = Run.objects.filter(pk=case.run_id).first() if case.run_id is not None else None
@@ -201,8 +225,7 @@ def page_of(case: Failure, user: User) -> dict[str, Any]:
         "works": works,
         "acts": works and stands and run is not None,
         "solves": works and case.run_id is None,
-        "first": _first_verb(case, again, changed=changed, stands=stands) if works else "",
-        "warning": _warning(case, again, changed=changed) if stands and run else "",
+        **_advice(case, run, again, changed=changed, stands=stands),
         "is_open": is_open,
         "is_retrying": case.state == Failure.State.RETRYING,
         "is_snoozed": case.state == Failure.State.SNOOZED,

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from automations.cases import cases
 from automations.engine.failures import EVENT, RUN
+from automations.engine.outages import CONNECTOR
 from automations.models.failures import Failure
 from automations.queries.failures import causes
 from automations.views.run_filters import noun, rule_options
@@ -50,6 +51,8 @@ def source(case: Failure) -> str:
     kind = cases.get(case.kind)
     if case.kind == EVENT:
         return "Matching of events"
+    if case.kind == CONNECTOR:
+        return "Connectors"
     return kind.label if kind is not None else case.kind
 
 

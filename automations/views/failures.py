@@ -132,6 +132,10 @@ def _actor(request: HttpRequest) -> Actor:
     return actors.person(signed_in(request))
 
 
+# For verbs that live in modules of their own.
+seen, done, refused, ask, actor_of = _seen, _done, _refused, _ask, _actor
+
+
 # --- verbs --------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from automations.rules.document import RuleDocument
 from automations.rules.parsing import DocumentInvalid, parse_document
 from automations.rules.words import RuleWords, rule_in_words
 
-_SIGNS = {
+CHANGE_SIGNS = {
     "added": ("ok", "plus"),
     "removed": ("bad", "x"),
     "changed": ("info", "pencil"),
@@ -43,4 +43,4 @@ def told(document: RuleDocument) -> RuleWords:
 
 def differences(before: RuleDocument | None, after: RuleDocument) -> list[Shown]:
     """What a person has to look at; with None before, everything is new."""
-    return [Shown(change, *_SIGNS[change.kind]) for change in difference(before, after)]
+    return [Shown(change, *CHANGE_SIGNS[change.kind]) for change in difference(before, after)]

@@ -13,6 +13,7 @@ from automations.views.case_home import (
     rule_links,
     run_links,
 )
+from automations.views.connector_list import connectors_down
 from backoffice import counts, home, links, panels, search
 
 
@@ -23,6 +24,7 @@ def register_runs_and_cases() -> None:
     links.register("automations.rule", rule_links)
     links.register("automations.failure", case_links)
     counts.register("failure_list", open_cases)
+    counts.register("connector_list", connectors_down)
     search.register("Cases", "automations.view_failure", find_cases)
     search.register("Runs", "automations.view_run", find_runs)
     working = ("operations", "support")

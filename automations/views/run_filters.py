@@ -142,6 +142,7 @@ RUN_FILTERS = (
     OfVersion(key="version", label="Version of the rule"),
     Key(key="record", label="Record’s id", field="subject_id"),
     Text(key="ended", label="How it ended", field="outcome"),
+    Text(key="lane", label="Connector", field="lane", lookup="exact"),
     Overran(key="overran", label="Took too long", options=Overrun.Kind.choices),
     LateNoticed(key="late", label="Late, noticed", field="noticed_at"),
 )

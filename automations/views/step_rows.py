@@ -15,6 +15,7 @@ from automations.conditions.tree import field_of
 from automations.forms.steps import can_be_filled, fillers, prefix_of, source_of
 from automations.rules.document import text_of
 from automations.rules.editing import Json
+from automations.rules.fillings import FilledField
 from automations.rules.parameters import takes_text
 from automations.rules.texts import TextInvalid, namespace, render
 from automations.simulation.stored import Stored
@@ -85,6 +86,7 @@ class StepRows:
         self.catalogue = catalogue
         self.problems = [known for known in problems if known.blocks]
         self.names = namespace(catalogue, recent.facts, recent.lists) if recent else None
+        self.recent = recent
 
     def rows(self, body: Json) -> list[StepRow]:
         steps = body["steps"]
@@ -148,7 +150,16 @@ class StepRows:
         source = text_of(value)
         if source is not None and self.names is not None:
             self._sample(made, source)
+        if isinstance(known, FilledField) and isinstance(value, str) and self.recent is not None:
+            self._filled(made, known, value, self.recent)
         return made
+
+    def _filled(self, parameter: Parameter, known: FilledField, value: str, recent: Stored) -> None:
+        try:
+            fill = known.filling(value, self.catalogue)
+            parameter.sample = fill(recent.facts, recent.lists)
+        except ValueError as error:
+            parameter.sample, parameter.sample_fails = str(error), True
 
     def _sample(self, parameter: Parameter, source: str) -> None:
         try:

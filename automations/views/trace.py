@@ -111,8 +111,8 @@ def steps_of(run: Run, rows: Sequence[StepRun], effects: Sequence[Effect]) -> li
     people = User.objects.in_bulk([row.user_id for row in rows if row.user_id is not None])
     made = known_links((row.link, row.link_id) for row in rows if row.link_id is not None)
     steps: dict[str, Step] = {}
-    for uid, step in rule.steps.items() if rule else ():
-        words = rule.actions[uid].in_words(step.params) if rule else ""
+    for uid in rule.steps if rule else ():
+        words = rule.step_words(uid) if rule else ""
         steps[uid] = Step(len(steps) + 1, uid, words)
     for row in rows:
         uid = row.cursor.rpartition("/")[2].partition(":")[0]
@@ -121,7 +121,7 @@ def steps_of(run: Run, rows: Sequence[StepRun], effects: Sequence[Effect]) -> li
             steps[uid] = Step(len(steps) + 1, uid, action.label if action else row.action)
         token, sign = SIGNS[StepRun.Outcome(row.outcome)]
         link = made.get((row.link, row.link_id or 0))
-        if rule and uid in rule.steps and row.input:
+        if rule and uid in rule.actions and row.input:
             words = rule.actions[uid].in_words({**rule.steps[uid].params, **row.input})
             steps[uid].words = words
         steps[uid].attempts.append(Attempt(row, token, sign, link, people.get(row.user_id or 0)))

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 
 import psycopg
@@ -83,10 +84,16 @@ def environment(state: State, addresses: Mapping[str, str]) -> dict[str, str]:
     own = {
         "DJANGO_SETTINGS_MODULE": "config.settings.dev",
         "SECRET_KEY": os.environ.get("SECRET_KEY") or state.secret("secret_key"),
+        "SECRETS_KEYS": os.environ.get("SECRETS_KEYS") or sealing_key(state),
         "PYTHONUNBUFFERED": "1",
         processes.MARK: state.mark,
     }
     return {**os.environ, **addresses, **own}
+
+
+def sealing_key(state: State) -> str:
+    """The key that secrets of connectors are sealed with here: made once, kept beside the rest."""
+    return urlsafe_b64encode(hashlib.sha256(state.secret("secrets_key").encode()).digest()).decode()
 
 
 def programs(env: Mapping[str, str], port: int) -> list[Program]:
@@ -95,10 +102,12 @@ def programs(env: Mapping[str, str], port: int) -> list[Program]:
     granian += ["--host", HOST, "--port", str(port), "--workers", "2", "--blocking-threads", "4"]
     celery = [sys.executable, "-m", "celery", "-A", "config"]
     lanes = ["worker", "-Q", "internal,bulk,sweep", "-c", "2"]
+    calls = ["worker", "-Q", "external", "-P", "threads", "-c", "16", "-n", "external@%h"]
     schedule = ["beat", "-s", str(VAR / "run" / "beat-schedule"), "--pidfile="]
     found = [
         Program("web", granian, {**env, "DATABASE_POOL": "true"}),
         Program("worker", [*celery, *lanes], {**env, "STATEMENT_TIMEOUT": "50s"}),
+        Program("external", [*celery, *calls], {**env, "STATEMENT_TIMEOUT": "50s"}),
         Program("beat", [*celery, *schedule], env),
         Program(
             "watchdog",

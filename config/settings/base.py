@@ -177,6 +177,19 @@ WHITENOISE_MAX_AGE = 60
 
 SIMPLE_HISTORY_REVERT_DISABLED = True
 
+# Fernet keys, the newest first: it seals secrets of connectors, all of them open. Outside the
+# database, or whoever reads a backup reads the secrets.
+SECRETS_KEYS: list[str] = env.list("SECRETS_KEYS", default=[])
+# The ports that connectors may call, and a file with the certificates of further authorities.
+CONNECTORS_PORTS: list[int] = env.list("CONNECTORS_PORTS", cast=int, default=[443])
+CONNECTORS_CA_FILE: str = env("CONNECTORS_CA_FILE", default="")
+# Plain http to this machine: only development and tests say yes, no environment can.
+CONNECTORS_ALLOW_LOOPBACK = False
+
+# Where mail to staff goes, such as smtp+tls://user:password@host:587.
+vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+DEFAULT_FROM_EMAIL: str = env("DEFAULT_FROM_EMAIL", default="countersign@localhost")
+
 # A message is a wake-up: nothing durable lives in Redis, so nothing waits for it either.
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
@@ -185,6 +198,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_DEFAULT_QUEUE = "internal"
 CELERY_TASK_ROUTES = {
     "automations.tasks.sweep": {"queue": "sweep"},
+    "automations.tasks.call_connector": {"queue": "external"},
     "automations.tasks.scan_slots": {"queue": "bulk"},
     "backoffice.tasks.run_bulk_job": {"queue": "bulk"},
     "backoffice.tasks.sweep_bulk_jobs": {"queue": "sweep"},
@@ -240,13 +254,15 @@ LOGGING: dict[str, Any] = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
-    # Django mails errors and prints requests by itself otherwise.
     "loggers": {
+        # Django mails errors and prints requests by itself otherwise.
         "django": {"handlers": [], "propagate": True},
         # A line for each wake-up says less than the line for each batch of runs.
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        # At DEBUG it names paths, and the path of a webhook is its secret.
+        "urllib3": {"level": "WARNING"},
     },
 }
 

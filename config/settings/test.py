@@ -10,6 +10,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 AXES_ENABLED = False
+SECRETS_KEYS = ["dGVzdHMtb25seS1rZXktb2YtMzItYnl0ZXMtLS0tLS0="]
+# Fakes of outside systems listen on this machine.
+CONNECTORS_ALLOW_LOOPBACK = True
 # Static files are found where they stand; nothing is collected for a test.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True

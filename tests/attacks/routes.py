@@ -92,6 +92,18 @@ PERMISSIONS = {
         ],
         "automations.work_failure",
     ),
+    **dict.fromkeys(["doubt_check", "doubt_happened", "doubt_did_not"], "automations.work_failure"),
+    "connector_detail": "automations.view_connectoraccount",
+    "call_detail": "automations.view_calllog",
+    "connector_new": "automations.add_connectoraccount",
+    "connector_describe": "automations.change_connectoraccount",
+    "scope_edit": "automations.submit_scope",
+    "scope_tighten": "automations.tighten_scope",
+    "secret_new": "automations.add_secret",
+    "secret_retire": "automations.change_secret",
+    "connector_stop": "automations.stop_rule",
+    "connector_start": "automations.stop_rule",
+    "parked_by_hand": "automations.work_failure",
     "run_detail": "automations.view_run",
     **dict.fromkeys(
         [

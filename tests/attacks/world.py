@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from automations.models.connectors import CallLog
 from automations.models.documents import Document
 from automations.models.runs import Run
 from backoffice.actors import HOUSE, person
@@ -18,6 +19,7 @@ from orders.models.returns import ReturnOrder
 from orders.services.returns import NewReturn, NewReturnLine, request_returns
 from orders.services.shipping import ship_order
 from tests.automations import factories as rules
+from tests.automations import lines
 from tests.automations.views import story
 from tests.bed.people import MakeUser
 from tests.finance.factories import pay
@@ -50,6 +52,7 @@ def make_world(make_user: MakeUser) -> World:
         "all": {"pk": order.pk, "number": order.number, "label": "orders.order"},
         **_of_orders(order, world),
         **_of_rules(case.pk),
+        **_of_connectors(case.pk),
         "customer": {"number": customer.number},
         "ticket": {"number": open_ticket(order=order).number},
         "queue": {"slug": "parcels"},
@@ -94,6 +97,29 @@ def _of_rules(case_id: int) -> dict[str, dict[str, Any]]:
         "failure": {"pk": case_id},
         "run": {"pk": Run.objects.order_by("pk")[0].pk},
         "press": slug,
+    }
+
+
+def _of_connectors(case_id: int) -> dict[str, dict[str, Any]]:
+    account = lines.web_account("http://127.0.0.1:9", token=SCRIPT)
+    call = CallLog.objects.create(
+        account=account,
+        purpose=CallLog.Purpose.PROBE,
+        method="GET",
+        host="127.0.0.1",
+        took_ms=1,
+        sent=True,
+        outcome=CallLog.Outcome.DONE,
+        says=SCRIPT,
+    )
+    key = {"key": account.key}
+    return {
+        "connector": key,
+        "scope": key,
+        "secret": {**key, "pk": account.secrets.get().pk},
+        "parked": {**key, "pk": Run.objects.order_by("pk")[0].pk},
+        "call": {"pk": call.pk},
+        "doubt": {"pk": case_id},
     }
 
 

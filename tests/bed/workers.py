@@ -102,11 +102,15 @@ def start_worker(
         server.flushdb()
 
     def begin(
-        *, concurrency: int = 1, lanes: str = LANES, env: dict[str, str] | None = None
+        *,
+        concurrency: int = 1,
+        lanes: str = LANES,
+        pool: str = "prefork",
+        env: dict[str, str] | None = None,
     ) -> Process:
         name = f"worker{len(started) + 1}"
         command = [sys.executable, "-m", "celery", "-A", "config", "worker", "-Q", lanes]
-        command += ["-c", str(concurrency), "-n", f"{name}@%h", "-l", "INFO"]
+        command += ["-P", pool, "-c", str(concurrency), "-n", f"{name}@%h", "-l", "INFO"]
         command += ["--without-gossip", "--without-mingle"]
         process = start(
             command,

@@ -1,7 +1,8 @@
 """`make bench`: what the budgets speak of, each figure beside its floor and its anchor.
 
 `BENCH=engine,latency make bench` measures some parts; `--history 10000000`, `--orders 1000000` and
-`--file FILE` are the large forms. Parts: import, pages, engine, scaling, history, health, scans.
+`--file FILE` are the large forms. Parts: import, pages, engine, outside, scaling,
+history, health, scans.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from tests.bench import (  # noqa: E402
     health,
     latency,
     one_task_each,
+    outside,
     pages,
     scaling,
     scans,
@@ -50,6 +52,7 @@ class Sizes:
     events: int
     history: int
     runs: int
+    calls: int
     scanned: int
     file: Path
 
@@ -132,6 +135,12 @@ def _throughput(database: Database, events: int, steps: int) -> float:
     return statistics.median(figures)
 
 
+def measure_outside(database: Database, sizes: Sizes) -> list[Result]:
+    """Steps that call a system outside, with one real worker process of threads."""
+    company.make_orders(sizes.calls)
+    return outside.measure_outside(sizes.calls, database.url)
+
+
 def measure_scaling(database: Database, sizes: Sizes) -> list[Result]:
     """What 10,000 rules cost beside 10, and what stored history costs."""
     wake.send = lambda *given: None  # this process alone matches
@@ -183,6 +192,7 @@ PARTS: dict[str, Measure] = {
     "import": measure_import,
     "pages": measure_pages,
     "engine": measure_engine,
+    "outside": measure_outside,
     "scaling": measure_scaling,
     "history": measure_history,
     "health": measure_health,
@@ -198,6 +208,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--history", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--calls", type=int, default=5_000)
     parser.add_argument("--scanned", type=int, default=scans.ORDERS)
     parser.add_argument("--file", type=Path, default=settings.ROOT / SLICE)
     given = parser.parse_args()
@@ -207,6 +218,7 @@ def main() -> None:
         events=given.events,
         history=given.history,
         runs=given.runs,
+        calls=given.calls,
         scanned=given.scanned,
         file=given.file,
     )

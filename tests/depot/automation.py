@@ -30,12 +30,12 @@ from automations.cases import CaseKind, NewCase, cases
 from automations.triggers import Fact, Trigger, triggers
 from backoffice.actors import Actors
 from backoffice.money import Money
-from tests.depot import scanning, signals
+from tests.depot import labels, scanning, signals
 from tests.depot.models import Parcel
 from tests.depot.payloads import ParcelArrived, payload
 
-# Registers what schedules go over.
-__all__ = ["scanning"]
+# Registers what schedules go over, and what calls outside.
+__all__ = ["labels", "scanning"]
 
 
 class _OnParcel(Trigger):
