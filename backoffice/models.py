@@ -201,6 +201,15 @@ class BulkJob(models.Model):
     label = models.CharField(max_length=100)
     params = models.JSONField(default=dict)
     ids = ArrayField(models.BigIntegerField())
+    # The rows' versions when they were fixed, beside `ids`; None: the action asks for none.
+    versions = ArrayField(models.IntegerField(), null=True)
+    # What the rows weigh together, as the confirm page shows it: {"sums": {"GBP": "5386.00"}}.
+    weight = models.JSONField(default=dict)
+    # So much at once that somebody else has to start it.
+    needs_second = models.BooleanField(default=False)
+    started_by = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     total = models.IntegerField()
     position = models.IntegerField(default=0)
     succeeded = models.IntegerField(default=0)
@@ -218,7 +227,14 @@ class BulkJob(models.Model):
                 condition=models.Q(position=models.F("succeeded") + models.F("failed"))
                 & models.Q(position__lte=models.F("total")),
                 name="bulkjob_counts_add_up",
-            )
+            ),
+            # Four eyes: whoever drafted a large job is not the one who lets it run.
+            models.CheckConstraint(
+                condition=models.Q(needs_second=False)
+                | models.Q(status__in=["draft", "cancelled"])
+                | (models.Q(started_by__isnull=False) & ~models.Q(started_by=models.F("user"))),
+                name="bulkjob_second_person",
+            ),
         ]
         indexes = [
             # The sweep looks for jobs whose wake-up was lost.
@@ -267,6 +283,36 @@ class Note(models.Model):
         indexes = [
             # A record's timeline reads its notes, newest first.
             models.Index(fields=["subject", "subject_id", "-at"], name="note_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Notice(models.Model):
+    """Something a person should know: one sentence, and where to look."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="notices", db_index=False)
+    # Ids, amounts and names of rules, never personal data: notices outlive what they tell of.
+    text = models.CharField(max_length=300)
+    link = models.CharField(max_length=500, blank=True)
+    # The same thing is told once.
+    key = models.CharField(max_length=120)
+    created_at = models.DateTimeField(db_default=Now())
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # The same trouble found by two processes at once is still told once.
+            models.UniqueConstraint(fields=["user", "key"], name="notice_once"),
+        ]
+        indexes = [
+            # A person's list, newest first.
+            models.Index(fields=["user", "-created_at"], name="notice_newest"),
+            # The bell's figure.
+            models.Index(
+                fields=["user"], name="notice_unread", condition=models.Q(read_at__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What the clock finds: lost wake-ups, dead workers, cases whose snooze is over.
+"""What the clock finds: lost wake-ups, dead workers, cases whose snooze is over or that are late.
 
 Idempotent: two dispatchers do no harm, they find nothing the second time.
 """
@@ -6,11 +6,8 @@ Idempotent: two dispatchers do no harm, they find nothing the second time.
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import F
-from django.utils import timezone
 
-from automations.engine import crashes, database, questions, wake
-from automations.models.failures import Failure
+from automations.engine import crashes, database, escalation, questions, snoozes, wake
 
 WAITING = """
 SELECT EXISTS (SELECT 1 FROM automations_pendingevent),
@@ -25,8 +22,9 @@ def sweep() -> None:
     """One round; each part stands on its own."""
     with transaction.atomic():
         crashes.count(crashes.find())
-    _wake_cases()
+    snoozes.wake()
     questions.time_out()
+    escalation.escalate()
     events, runs, lanes = database.fetch(WAITING)[0]
     if events:
         wake.send("match")
@@ -34,9 +32,3 @@ def sweep() -> None:
         wake.send("execute")
     for lane in lanes:
         wake.send("call", lane)
-
-
-def _wake_cases() -> None:
-    Failure.objects.filter(state=Failure.State.SNOOZED, snoozed_until__lte=timezone.now()).update(
-        state=Failure.State.OPEN, snoozed_until=None, version=F("version") + 1
-    )
