@@ -20,7 +20,7 @@ FROM automations_failure WHERE cause = %s AND state <> 'resolved'
 OVER = """
 UPDATE automations_failure SET state = 'open', snoozed_until = NULL, snoozed_while = NULL,
     version = version + 1
-WHERE state = 'snoozed' AND snoozed_until <= now()
+WHERE state = 'snoozed' AND snoozed_until <= statement_timestamp()
 """
 # What failed again is open already (automations.engine.failures).
 WORSE = """

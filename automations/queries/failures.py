@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.db.models.expressions import RawSQL
 
 from automations.models.failures import Failure, FailureAction
 from backoffice import subjects
@@ -81,6 +82,22 @@ def frozen_set(cause: str) -> list[tuple[int, int]]:
     return list(found.order_by("id").values_list("pk", "version"))
 
 
+def versions_of(ids: Iterable[int]) -> dict[int, int]:
+    """The versions of cases as they are now, by id."""
+    return dict(_by_ids(ids).values_list("pk", "version"))
+
+
+def sums_of(ids: Iterable[int]) -> dict[str, Decimal]:
+    """The money that cases put at stake together, by currency."""
+    rows = _by_ids(ids).exclude(at_stake=None).order_by().values("at_stake_currency")
+    return {row["at_stake_currency"]: row["sum"] for row in rows.annotate(sum=Sum("at_stake"))}
+
+
+def _by_ids(ids: Iterable[int]) -> QuerySet[Failure]:
+    """One argument, however many they are."""
+    return Failure.objects.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(ids)]))
+
+
 def case_log(failure: Failure) -> QuerySet[FailureAction]:
     """What was done about a case, oldest first."""
     return failure.log.select_related("user").order_by("id")
@@ -116,6 +133,11 @@ _RECOMMENDED = {
     Failure.Error.MISSING: "retry",
     Failure.Error.LOOP: "end",
     Failure.Error.DOUBT: "by_hand",
+    Failure.Error.UNANSWERED: "retry",
+    Failure.Error.QUESTION: "answer",
+    Failure.Error.UNSURE: "confirm",
+    Failure.Error.LIMIT: "release",
+    Failure.Error.FIRST_LOOK: "release",
     Failure.Error.DOMAIN: "solve",
 }
 # What would fail again says so.
@@ -123,7 +145,7 @@ WOULD_FAIL_AGAIN = (Failure.Error.REJECTED, Failure.Error.BUG, Failure.Error.CRA
 
 
 def recommended(failure: Failure, *, changed: bool = False) -> str:
-    """The verb to offer first: retry, edit, by_hand, end or solve.
+    """The verb to offer first: retry, edit, by_hand, end, answer, confirm, release or solve.
 
     `changed`: the subject changed since, so that what was refused may pass now.
     """

@@ -16,6 +16,7 @@ from automations.rules.parameters import ParametersInvalid
 from automations.services import doors, failures, stops
 from automations.services.approvals import role_for
 from automations.services.errors import NotPossible, Refused
+from automations.services.handing import may_answer
 from backoffice.actors import Actor
 from backoffice.models import User
 
@@ -37,7 +38,7 @@ def answer_question(
     if failure.error != Failure.Error.QUESTION:
         raise NotPossible("Nothing is asked here.")
     person = User.objects.get(pk=doors.person_id(actor))
-    if failure.role and not person.groups.filter(name=failure.role).exists():
+    if not may_answer(person, failure):
         raise Refused(f"This question is for {failure.role}.")
     why = text.strip() if yes else failures.because(text)
     says = f"{actor.label} said {'yes' if yes else 'no'}{f': {why}' if why else '.'}"

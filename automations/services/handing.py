@@ -32,6 +32,11 @@ def is_theirs(user: User, failure: Failure) -> bool:
     return bool(wanted) and user.groups.filter(name__in=wanted).exists()
 
 
+def may_answer(user: User, failure: Failure) -> bool:
+    """Whether this person is of the role that a question is for."""
+    return not failure.role or user.groups.filter(name=failure.role).exists()
+
+
 @transaction.atomic
 def hand_over(
     failure_id: int,

@@ -9,20 +9,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from automations.engine import undo
-from automations.engine.failures import resolve_run_cases
 from automations.engine.undo import Busy, Piece, Undone, Verdict
 from automations.engine.work import FINISHED
-from automations.models.failures import Failure
 from automations.models.runs import Run
 from automations.services import doors
 from automations.services.approvals import SUITABLE, role_for
+from automations.services.ending import RUN, end_locked
 from automations.services.errors import AutomationError, NotPossible, Refused, Stale
 from automations.services.failures import Bulk, because
 from backoffice import audit, timeline
 from backoffice.actors import Actor
 from backoffice.models import User
 
-RUN = "automations.run"
 OPEN_STATES = [Run.State.DUE, Run.State.WAITING, Run.State.HELD, Run.State.PARKED, Run.State.FAILED]
 
 
@@ -125,7 +123,7 @@ def _undo(run: Run, reason: str, actor: Actor, mark: str) -> Undone:
         error = Refused if role_for(user, undo.risk_of(pieces)) is None else NotPossible
         raise error(refusal)
     if run.state in OPEN_STATES:
-        _end(run, reason)
+        end_locked(run, "")
     undone = undo.take_back(run, pieces, actor, reason)
     if not undone.done:
         raise NotPossible("; ".join(undone.refused))
@@ -134,16 +132,6 @@ def _undo(run: Run, reason: str, actor: Actor, mark: str) -> Undone:
     run.save(update_fields=["undone_at", "outcome", "trace_length"])
     _tell(run, undone, reason, actor)
     return undone
-
-
-def _end(run: Run, reason: str) -> None:
-    run.state, run.outcome, run.finished_at = Run.State.CANCELLED, "", timezone.now()
-    run.ends_on, run.parked_for, run.lane = None, "", ""
-    run.save(update_fields=["state", "outcome", "finished_at", "ends_on", "parked_for", "lane"])
-    Failure.objects.filter(run_id=run.pk).exclude(state=Failure.State.RESOLVED).update(
-        resolution=Failure.Resolution.ENDED
-    )
-    resolve_run_cases([run.pk])
 
 
 def _tell(run: Run, undone: Undone, reason: str, actor: Actor) -> None:

@@ -12,17 +12,18 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString
 
 from automations.models.rules import RULE_SPAN, Rule
-from automations.models.runs import Run
+from automations.models.runs import Run, StepRun
 from automations.queries.runs import run_list
 from automations.triggers import triggers
 from backoffice import subjects, ui
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column, M
-from backoffice.workbench.filters import Age, Choice, Text
+from backoffice.workbench.filters import Age, Choice, Text, yes_no
 
 STATES: Mapping[str, tuple[str, str]] = {
     Run.State.DUE: ("info", "player-play"),
     Run.State.WAITING: ("wait", "hourglass"),
+    Run.State.CALLING: ("info", "world"),
     Run.State.HELD: ("unk", "help-circle"),
     Run.State.PARKED: ("warn", "player-pause"),
     Run.State.FAILED: ("bad", "alert-circle"),
@@ -80,8 +81,15 @@ def subject_cell(row: Model) -> SafeString | str:
 
 
 def run_state(run: Run) -> SafeString:
+    """Its state, with why it is kept back, and whether it is a shadow or was undone."""
     token, sign = STATES[run.state]
-    return ui.status(token, run.get_state_display(), sign)
+    words = run.get_state_display()
+    if run.parked_for:
+        words = f"{words}: {run.get_parked_for_display().lower()}"
+    shown = ui.status(token, words, sign)
+    if run.undone_at is not None:
+        return ui.two_lines(shown, ui.status("wait", "undone", "arrow-back-up"))
+    return ui.two_lines(shown, ui.status("info", "shadow", "eye")) if run.shadow else shown
 
 
 def rule_options() -> list[tuple[str, str]]:
@@ -110,6 +118,32 @@ class OnTrigger(Choice):
         return Q(rule_id__in=ids)
 
 
+@dataclass(frozen=True, kw_only=True)
+class OfVersion(Text):
+    """Runs of one version of a rule, by the document's id."""
+
+    def condition(self, values: Sequence[str]) -> Q:
+        ids = [int(value) for value in values if value.isdecimal()]
+        return Q(document_id__in=ids)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HadStep(Choice):
+    """Runs of which a step came out so, once at least."""
+
+    def condition(self, values: Sequence[str]) -> Q:
+        super().condition(values)
+        return Q(pk__in=StepRun.objects.filter(outcome__in=values).values("run_id"))
+
+
+# What is ordinary would list nearly every run.
+UNUSUAL = [
+    (value, words)
+    for value, words in StepRun.Outcome.choices
+    if value not in ("done", "waited", "would")
+]
+
+
 def trigger_options() -> list[tuple[str, str]]:
     return [(trigger.key, trigger.label) for trigger in triggers]
 
@@ -120,7 +154,10 @@ def subject_options() -> list[tuple[str, str]]:
 
 def by_number(words: str) -> Q:
     """Runs by their number (`4711-3`), by their event's number, or by what became of them."""
-    event, dash, rule = words.partition("-")
+    plain = words.removesuffix("-shadow")
+    event, dash, rule = plain.partition("-")
+    if plain != words and dash and event.isdecimal() and rule.isdecimal():
+        return Q(pk=-(int(event[:12]) * RULE_SPAN + int(rule[:6])))
     if dash and event.isdecimal() and rule.isdecimal():
         return Q(pk=int(event[:12]) * RULE_SPAN + int(rule[:6]))
     if words.isdecimal():
@@ -159,7 +196,12 @@ RUNS = Workbench[Run](
         OfRule(key="rule", label="Rule", options=rule_options, pinned=True),
         Choice(key="state", label="State", options=Run.State.choices, pinned=True),
         OnTrigger(key="trigger", label="Starts on", options=trigger_options, pinned=True),
+        Choice(key="parked", label="Kept back by", options=Run.Parked.choices, field="parked_for"),
+        HadStep(key="step", label="A step was", options=UNUSUAL),
+        yes_no("shadow", "Shadow", Q(shadow=True)),
+        yes_no("undone", "Undone", Q(undone_at__isnull=False)),
         Choice(key="about", label="About", options=subject_options, field="subject"),
+        OfVersion(key="document", label="Version’s id"),
         Age(key="age", label="Age", field="created_at"),
         Text(key="record", label="Record's id", field="subject_id", lookup="exact"),
         Text(key="ended", label="How it ended", field="outcome"),
@@ -168,16 +210,19 @@ RUNS = Workbench[Run](
     search_hint="Run, or how it ended",
     sort=("-pk",),
     views=(
-        View("all", "All"),
-        View("failed", "Failed", "state=failed&state=held", empty="No run stands still."),
+        View("all", "All", "shadow=no"),
+        View("failed", "Failed", "state=failed&state=held&shadow=no", empty="No run stands still."),
         View(
             "waiting",
             "Waiting",
-            "state=due&state=waiting&state=parked",
+            "state=due&state=waiting&state=calling&state=parked&shadow=no",
             empty="No run waits for anything.",
         ),
-        View("done", "Done", "state=done"),
-        View("overtaken", "Overtaken", "state=overtaken", empty="No run was overtaken."),
+        View("done", "Done", "state=done&shadow=no"),
+        View("overtaken", "Overtaken", "state=overtaken&shadow=no", empty="No run was overtaken."),
+        View("undone", "Undone", "undone=yes", empty="No run was undone."),
+        View("shadow", "Shadow", "shadow=yes", empty="No rule runs in shadow."),
     ),
+    bulk=("runs.undo",),
     empty=Empty("No runs yet.", "A run begins when an event meets the conditions of a rule."),
 )

@@ -100,20 +100,21 @@ def _job(request: HttpRequest, pk: int) -> BulkJob:
     return job
 
 
-def _named(action: BulkAction, outcomes: list[BulkOutcome]) -> list[tuple[str, str, str]]:
-    """Rows by name and address, each with what was said of it."""
+def _named(action: BulkAction, outcomes: list[BulkOutcome]) -> list[tuple[str, str, str, bool]]:
+    """Rows by name and address, each with what was said of it and whether it was done."""
     label = action.subject
     found = links.resolve((label, each.target_id) for each in outcomes) if label else {}
     rows = []
     for each in outcomes:
         link = found.get((label, each.target_id))
         words = (link.text, link.url) if link else (str(each.target_id), "")
-        rows.append((*words, each.message))
+        rows.append((*words, each.message, each.ok))
     return rows
 
 
 def _context(job: BulkJob, user: User) -> dict[str, object]:
-    refused = list(job.outcomes.filter(ok=False).order_by("pk")[:SHOWN_REFUSALS])
+    told = job.outcomes.exclude(ok=True, message="")
+    refused = list(told.order_by("ok", "pk")[:SHOWN_REFUSALS])
     action = bulk.get(job.action)
     draft = job.status == BulkJob.Status.DRAFT
     return {
@@ -121,7 +122,8 @@ def _context(job: BulkJob, user: User) -> dict[str, object]:
         "action": action,
         "counted": benches.get(job.screen).counted(job.total),
         "state": state_pill(job),
-        "refused": _named(action, refused),
+        "told": _named(action, refused),
+        "told_in_all": told.count() if len(refused) == SHOWN_REFUSALS else len(refused),
         "own": job.user_id == user.pk,
         "may_cancel": _may_cancel(job, user),
         "draft": draft,
@@ -205,6 +207,6 @@ def _lines(job: BulkJob) -> Iterator[str]:
     action, at, part = bulk.get(job.action), 0, 500
     while rows := list(job.outcomes.filter(pk__gt=at).order_by("pk")[:part]):
         at = rows[-1].pk
-        for row, (name, _, message) in zip(rows, _named(action, rows), strict=True):
+        for row, (name, _, message, _ok) in zip(rows, _named(action, rows), strict=True):
             words = "done" if row.ok else "refused"
             yield writer.writerow([quoted(name), words, quoted(message)])

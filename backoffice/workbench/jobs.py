@@ -86,9 +86,13 @@ def draft_job(
     back: str,
     user: User,
     weight: Weight | None = None,
+    versions: Sequence[int] | None = None,
     label: str = "",
 ) -> BulkJob:
-    """Fix the rows of a bulk action, to be confirmed on the job's own page."""
+    """Fix the rows of a bulk action, to be confirmed on the job's own page.
+
+    `versions` beside the ids are those that were shown; None: as the rows are now.
+    """
     weight = action.weight(ids) if weight is None else weight
     job = BulkJob.objects.create(
         user=user,
@@ -97,7 +101,7 @@ def draft_job(
         label=label or action.label,
         params=dict(params),
         ids=list(ids),
-        versions=versions_of(action, ids),
+        versions=list(versions) if versions is not None else versions_of(action, ids),
         weight=weight.as_json(),
         needs_second=weight.needs_second,
         total=len(ids),
