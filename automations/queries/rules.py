@@ -24,6 +24,7 @@ from automations.models.failures import Failure
 from automations.models.rules import RULE_SPAN, Draft, DraftRevision, Rule
 from automations.models.runs import Run
 from automations.queries.events import first_since
+from automations.queries.stops import OPEN
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class RuleRow(TypedDict):
     """What a rule's row shows beside its own fields.
 
-    `live_…` None: not in force; `candidate_…` of a version that waits, None: none waits;
+    `live_…` None: not in force; `shadow_version` None: none runs in shadow; `candidate_…` of a
+    version that waits, None: none waits;
     `last_fired_at` None: never.
     """
 
@@ -40,6 +42,7 @@ class RuleRow(TypedDict):
     live_version: int | None
     live_since: datetime | None
     is_stopped: bool
+    shadow_version: int | None
     candidate_state: str | None
     candidate_id: int | None
     last_fired_at: datetime | None
@@ -62,6 +65,7 @@ def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
     cases = Failure.objects.filter(rule=OuterRef("pk")).exclude(state=Failure.State.RESOLVED)
     candidate = Document.objects.never_in_force().filter(rule=OuterRef("pk"), state__in=CANDIDATE)
     candidate = candidate.order_by("-version")
+    shadow = Activation.objects.in_shadow().filter(rule=OuterRef("pk"))
     return (
         Rule.objects.select_related("owner")
         .annotate(live=FilteredRelation("activations", condition=IN_FORCE))
@@ -70,6 +74,7 @@ def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
             live_version=F("live__document__version"),
             live_since=F("live__from_at"),
             is_stopped=Exists(Stop.objects.filter(rule=OuterRef("pk"), lifted_at=None)),
+            shadow_version=Subquery(shadow.values("document__version")[:1]),
             candidate_state=Subquery(candidate.values("state")[:1]),
             candidate_id=Subquery(candidate.values("pk")[:1]),
             last_fired_at=Subquery(runs.order_by("-id").values("created_at")[:1]),
@@ -95,6 +100,11 @@ def live_document(rule: Rule) -> Document | None:
     """The version in force; None when there is none."""
     opened = Activation.objects.in_force().filter(rule=rule).select_related("document").first()
     return opened.document if opened else None
+
+
+def shadow_of(rule: Rule) -> Activation | None:
+    """The version that runs in shadow now, as its period; None when there is none."""
+    return Activation.objects.in_shadow().filter(rule=rule).select_related("document").first()
 
 
 def candidate(rule: Rule) -> Document | None:
@@ -139,9 +149,8 @@ def open_stops() -> QuerySet[Stop]:
 
 
 def queued(rule: Rule | None) -> dict[str, int]:
-    """How many runs are due, waiting, held, parked or failed, of a rule or of all."""
-    open_states = [Run.State.DUE, Run.State.WAITING, Run.State.HELD, Run.State.PARKED]
-    runs = Run.objects.filter(state__in=[*open_states, Run.State.FAILED])
+    """How many runs are open, by state, of a rule or of all."""
+    runs = Run.objects.filter(state__in=OPEN, shadow=False)
     if rule is not None:
         runs = runs.filter(rule_id=rule.pk)
     counted = runs.order_by().values("state").annotate(n=Count("pk"))

@@ -1,4 +1,4 @@
-"""What may be done to many rules, or to many of their runs, at once."""
+"""What may be done to many rules at once."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from automations.actions import Risk
-from automations.forms.cases import WhyForm as CaseWhyForm
 from automations.forms.rules import ReviewForm, WhyForm
-from automations.models.documents import Document
 from automations.models.rules import Rule
-from automations.models.runs import Run
-from automations.services import rules, stops, undo
+from automations.services import rules, stops
 from automations.services.errors import AutomationError
-from automations.simulation.parked import money_of
-from automations.views.case_bulk import outcomes
 from backoffice.actors import Actor
 from backoffice.workbench import bulk
-from backoffice.workbench.bulk import BulkAction, Outcome, Weight
+from backoffice.workbench.bulk import BulkAction, Outcome
 
 
 def _each(ids: Sequence[int], act: Callable[[int], object]) -> Iterable[Outcome]:
@@ -45,20 +39,6 @@ def _review(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iter
     )
 
 
-def _undo(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
-    return outcomes(undo.undo_runs(ids, reason=params["reason"], actor=actor))
-
-
-def _weigh_runs(ids: Sequence[int]) -> Weight:
-    """The money that runs are about, of rules that move money: undoing others moves none."""
-    money = Document.objects.filter(risk=Risk.MONEY).values("pk")
-    found: list[int] = []
-    for start in range(0, len(ids), 10_000):
-        part = Run.objects.filter(pk__in=ids[start : start + 10_000], document_id__in=money)
-        found += part.values_list("pk", flat=True)
-    return Weight(len(ids), money_of(found))
-
-
 def register_bulk_actions() -> None:
     """Called once when the app is ready."""
     bulk.register(
@@ -70,23 +50,6 @@ def register_bulk_actions() -> None:
             run=_review,
             form=ReviewForm,
             icon="calendar",
-        )
-    )
-    bulk.register(
-        BulkAction(
-            key="runs.undo",
-            label="Undo",
-            done="Undid",
-            permission="automations.undo_run",
-            run=_undo,
-            weigh=_weigh_runs,
-            form=CaseWhyForm,
-            asks="Each run is undone as far as it can be. What can't be undone stays and is told.",
-            # Each locks its subject and what it made: few at a time, so that nobody waits long.
-            chunk=10,
-            icon="arrow-back-up",
-            danger=True,
-            subject="automations.run",
         )
     )
     bulk.register(

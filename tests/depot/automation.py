@@ -143,7 +143,7 @@ def add_tags(calls: Sequence[Call]) -> set[int]:
     return found
 
 
-class _Tagging(SetAction):
+class Tagging(SetAction):
     subject = "depot.parcel"
     form = TagForm
     permission = "automations.change_rule"
@@ -154,7 +154,7 @@ class _Tagging(SetAction):
 
 
 @action_registry.register
-class AddTag(_Tagging):
+class AddTag(Tagging):
     key = "depot.add_tag"
     label = "Tag"
 
@@ -186,7 +186,7 @@ class AddTagAndTell(AddTag):
 
 
 @action_registry.register
-class Refuse(_Tagging):
+class Refuse(Tagging):
     """Refuses the tag "no"."""
 
     key = "depot.choosy"
@@ -205,7 +205,7 @@ class Refuse(_Tagging):
 
 
 @action_registry.register
-class Flaky(_Tagging):
+class Flaky(Tagging):
     """Fails as often as the parcel's mood says."""
 
     key = "depot.flaky"
@@ -229,7 +229,7 @@ class Flaky(_Tagging):
 
 
 @action_registry.register
-class Buggy(_Tagging):
+class Buggy(Tagging):
     """Breaks on every parcel whose number ends in 13."""
 
     key = "depot.buggy"
@@ -244,7 +244,7 @@ class Buggy(_Tagging):
 
 
 @action_registry.register
-class Deadly(_Tagging):
+class Deadly(Tagging):
     """Kills the process on every parcel whose number ends in 13."""
 
     key = "depot.deadly"
@@ -322,7 +322,7 @@ class DamagedParcel(CaseKind):
 
 
 @action_registry.register
-class Destroy(_Tagging):
+class Destroy(Tagging):
     """Never by a rule alone: finance agrees to each."""
 
     key = "depot.destroy"
@@ -335,7 +335,7 @@ class Destroy(_Tagging):
 
 
 @action_registry.register
-class Sort(_Tagging):
+class Sort(Tagging):
     """Sorts parcels by country, and is not sure about France."""
 
     key = "depot.sort"
@@ -357,51 +357,3 @@ class Sort(_Tagging):
             else Done("Sorted.")
             for call in calls
         ]
-
-
-@action_registry.register
-class Stamp(_Tagging):
-    """A tag that can be taken off again, unless it is glued."""
-
-    key = "depot.stamp"
-    label = "Stamp"
-
-    def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
-        pks = [call.subject_id for call in calls]
-        had = {parcel.pk: parcel.tags for parcel in Parcel.objects.filter(pk__in=pks)}
-        new = [call for call in calls if call.params["tag"] not in had[call.subject_id]]
-        if new:
-            add_tags(new)
-        versions = dict(Parcel.objects.filter(pk__in=pks).values_list("pk", "version"))
-        return [
-            Done(
-                f"Stamped {call.params['tag']}.",
-                already=call not in new,
-                undo={"tag": call.params["tag"], "version": versions[call.subject_id]},
-            )
-            for call in calls
-        ]
-
-    def why_not_undone(self, subject_id: int, done: Mapping[str, Any]) -> str:
-        return "This stamp is glued on." if done.get("tag") == "glued" else ""
-
-    def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
-        parcel = Parcel.objects.get(pk=call.subject_id)
-        if done["tag"] == "stuck":
-            raise Rejected("It sticks.")
-        parcel.tags.remove(done["tag"])
-        parcel.version += 1
-        parcel.save(update_fields=["tags", "version"])
-        return Done(f"Took {done['tag']} off.")
-
-    def undo_in_words(self, done: Mapping[str, Any]) -> str:
-        return f"Take {done['tag']} off"
-
-
-@action_registry.register
-class CostlyStamp(Stamp):
-    """One that only finance takes off again."""
-
-    key = "depot.costly_stamp"
-    label = "Costly stamp"
-    risk = Risk.MONEY
