@@ -54,7 +54,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='failure',
-            index=models.Index(condition=models.Q(('state', 'resolved'), _negated=True), fields=['due_at', 'id'], name='failure_due'),
+            index=models.Index(condition=models.Q(('state', 'resolved'), _negated=True), fields=['due_at', 'id'], include=('state',), name='failure_due'),
+        ),
+        migrations.AddIndex(
+            model_name='failure',
+            index=models.Index(condition=models.Q(models.Q(('state', 'resolved'), _negated=True), ('at_stake__isnull', False)), fields=['at_stake_currency'], include=('at_stake', 'state'), name='failure_stakes'),
+        ),
+        migrations.AddIndex(
+            model_name='failure',
+            index=models.Index(condition=models.Q(models.Q(('state', 'resolved'), _negated=True), models.Q(('team', ''), _negated=True)), fields=['team'], name='failure_of_team'),
+        ),
+        migrations.AddIndex(
+            model_name='failure',
+            index=models.Index(condition=models.Q(models.Q(('state', 'resolved'), _negated=True), models.Q(('role', ''), _negated=True)), fields=['role'], name='failure_of_role'),
         ),
         migrations.AddIndex(
             model_name='failure',

@@ -131,6 +131,25 @@ class Failure(models.Model):
                 fields=["due_at", "id"],
                 name="failure_due",
                 condition=~models.Q(state="resolved"),
+                include=["state"],
+            ),
+            # The money at stake in a view, summed by currency.
+            models.Index(
+                fields=["at_stake_currency"],
+                name="failure_stakes",
+                condition=~models.Q(state="resolved") & models.Q(at_stake__isnull=False),
+                include=["at_stake", "state"],
+            ),
+            # What was handed to a role, or is asked of it, and nobody has taken.
+            models.Index(
+                fields=["team"],
+                name="failure_of_team",
+                condition=~models.Q(state="resolved") & ~models.Q(team=""),
+            ),
+            models.Index(
+                fields=["role"],
+                name="failure_of_role",
+                condition=~models.Q(state="resolved") & ~models.Q(role=""),
             ),
             # What the sweep looks for: what is late, and what was put aside.
             models.Index(

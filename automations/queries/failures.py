@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import Count, Max, Min, QuerySet, Sum
 from django.db.models.expressions import RawSQL
 
@@ -74,6 +75,21 @@ def causes() -> list[Cause]:
         for row in groups
     ]
     return sorted(found, key=lambda group: (-group.cases, group.priority, group.words))
+
+
+# Counted along an index; the words of the few that are left are looked up one by one.
+COMMONEST = """
+SELECT c.cause, (SELECT cause_words FROM automations_failure f WHERE f.cause = c.cause LIMIT 1), c.n
+FROM (SELECT cause, count(*) AS n FROM automations_failure WHERE state = 'open'
+    GROUP BY cause ORDER BY 2 DESC, 1 LIMIT %s) c ORDER BY c.n DESC, c.cause
+"""
+
+
+def commonest_causes(limit: int = 30) -> list[tuple[str, str, int]]:
+    """The causes of most open cases: each with its words and how many there are."""
+    with connection.cursor() as cursor:
+        cursor.execute(COMMONEST, [limit])
+        return [(cause, words, number) for cause, words, number in cursor.fetchall()]
 
 
 def frozen_set(cause: str) -> list[tuple[int, int]]:

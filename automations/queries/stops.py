@@ -96,14 +96,6 @@ def _open_runs() -> QuerySet[Run]:
     return Run.objects.filter(state__in=OPEN, shadow=False).order_by()
 
 
-def _counted(runs: QuerySet[Run], by: str) -> dict[object, Load]:
-    found: dict[object, Load] = {}
-    rows = runs.values(by, "state", "parked_for").annotate(n=Count("pk"))
-    for row in rows:
-        found.setdefault(row[by], Load()).add(row["state"], row["parked_for"], row["n"])
-    return found
-
-
 def load_of(rule: Rule | None) -> Load:
     """The open runs of a rule, or of all of them."""
     runs = _open_runs() if rule is None else _open_runs().filter(rule_id=rule.pk)
@@ -113,13 +105,27 @@ def load_of(rule: Rule | None) -> Load:
     return load
 
 
+def _loads() -> tuple[Load, dict[int, Load], dict[str, Load]]:
+    """The open runs together, by rule, and by the connector they go to; read once."""
+    whole = Load()
+    by_rule: dict[int, Load] = {}
+    by_lane: dict[str, Load] = {}
+    counted = _open_runs().values("rule_id", "lane", "state", "parked_for")
+    for row in counted.annotate(n=Count("pk")):
+        given = (row["state"], row["parked_for"], row["n"])
+        whole.add(*given)
+        by_rule.setdefault(row["rule_id"], Load()).add(*given)
+        if row["lane"]:
+            by_lane.setdefault(row["lane"], Load()).add(*given)
+    return whole, by_rule, by_lane
+
+
 def situation() -> Situation:
     """What is stopped, what runs, and what waits behind either."""
     stops = list(
         Stop.objects.filter(lifted_at=None).select_related("rule", "stopped_by", "asked_by")
     )
-    by_rule = _counted(_open_runs(), "rule_id")
-    by_lane = _counted(_open_runs().exclude(lane=""), "lane")
+    whole, by_rule, by_lane = _loads()
     live = Activation.objects.in_force().exclude(rule=None).values("rule")
     wanted = (
         Q(pk__in=live) | Q(pk__in=list(by_rule)) | Q(stops__lifted_at=None, stops__isnull=False)
@@ -130,14 +136,14 @@ def situation() -> Situation:
     return Situation(
         PendingEvent.objects.count(),
         next((stop for stop in stops if stop.rule_id is None and not stop.lane), None),
-        load_of(None),
+        whole,
         [
             Standing(rule.name, rule.slug, of_rule.get(rule.pk), by_rule.get(rule.pk, Load()))
             for rule in rules
         ],
         [
             Standing(lane, lane, of_lane.get(lane), by_lane.get(lane, Load()))
-            for lane in sorted({*of_lane, *map(str, by_lane)})
+            for lane in sorted({*of_lane, *by_lane})
         ],
     )
 
