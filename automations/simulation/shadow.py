@@ -19,11 +19,11 @@ PAIRS = """
 WITH live AS (
     SELECT id, event_id, subject, subject_id, state FROM automations_run
     WHERE rule_id = %(rule)s AND id >= %(first)s AND created_at >= %(since)s
-        AND created_at < coalesce(%(until)s, 'infinity') AND NOT shadow
+        AND created_at < coalesce(%(until)s::timestamptz, 'infinity') AND NOT shadow
 ), shadow AS (
     SELECT id, event_id, subject, subject_id, state FROM automations_run
     WHERE rule_id = %(rule)s AND document_id = %(document)s AND shadow
-        AND created_at >= %(since)s AND created_at < coalesce(%(until)s, 'infinity')
+        AND created_at >= %(since)s AND created_at < coalesce(%(until)s::timestamptz, 'infinity')
 ), pairs AS (
     SELECT coalesce(l.event_id, s.event_id) AS event_id, coalesce(l.subject, s.subject) AS subject,
         coalesce(l.subject_id, s.subject_id) AS subject_id, l.id AS live_id, s.id AS shadow_id,

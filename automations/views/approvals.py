@@ -200,7 +200,8 @@ def approval_verdict(request: HttpRequest, pk: int, verdict: str) -> HttpRespons
     asked = request.POST.get("days") or request.GET.get("days", "90")
     days = int(asked) if asked in map(str, PERIODS) else 90
     form = _form(verdict, document, request)
-    evidence, refusal, status = evidence_of(document, days), "", 200
+    evidence, refusal = evidence_of(document, days), ""
+    status = 422 if form.errors else 200
     if request.method == "POST" and form.is_valid():
         try:
             _decide(verdict, document, form.cleaned_data, evidence, signed_in(request))

@@ -117,6 +117,7 @@ def rule_detail(request: HttpRequest, slug: str) -> HttpResponse:
     draft = queries.draft_of(rule)
     shown = _document(live) if live else read(draft.body)
     newest = candidate or live
+    shadow = shadow_of(rule)
     context = {
         "rule": rule,
         "record": rule,
@@ -136,7 +137,8 @@ def rule_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "stop": queries.open_stop(rule),
         "everything": queries.open_stop(None),
         "load": load_of(rule),
-        "shadow": shadow_of(rule),
+        "shadow": shadow,
+        "shadow_words": f"v{shadow.document.version} in shadow" if shadow else "",
         "may_shadow": may_shadow(signed_in(request)),
         "trigger": triggers.get(rule.trigger),
         "audit": _told_audit(rule),

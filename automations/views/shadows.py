@@ -55,6 +55,7 @@ def rule_shadow(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "rule": rule,
         "period": period,
+        "period_words": _period_words(period) if period else "",
         "live": live_document(rule),
         "found": found,
         "lines": _lines(found) if found else [],
@@ -62,6 +63,11 @@ def rule_shadow(request: HttpRequest, slug: str) -> HttpResponse:
         "runs_url": reverse("run_list"),
     }
     return render(request, "automations/rule_shadow.html", context)
+
+
+def _period_words(period: Activation) -> str:
+    runs = "runs" if period.is_in_shadow else "ran"
+    return f"v{period.document.version} {runs} in shadow"
 
 
 def _lines(found: Comparison) -> list[dict[str, Any]]:
