@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -239,6 +240,7 @@ def resolve_run_cases(run_ids: Iterable[int]) -> None:
     _resolve(found, Failure.Resolution.RETRIED, "The run is done.")
 
 
+@transaction.atomic
 def close_domain_cases(kind: CaseKind, keys: Sequence[str]) -> None:
     """Close what a domain says is over; a key without an open case changes nothing."""
     if keys:
@@ -282,6 +284,7 @@ def _from_domain(kind: CaseKind, case: NewCase, now: datetime) -> Failure:
     )
 
 
+@transaction.atomic
 def open_domain_cases(kind: CaseKind, new: Sequence[NewCase]) -> None:
     """Open what a domain reports; a known key changes nothing unless its case was closed."""
     now = timezone.now()

@@ -112,7 +112,8 @@ def _never(run: Run, last: Mapping[str, StepRun]) -> Iterator[Piece]:
     done = {uid_of(cursor) for cursor in last}
     for uid, step in rule.steps.items():
         if isinstance(step, Do) and uid not in done:
-            yield Piece(uid, Verdict.NOTHING, rule.step_words(uid), why="It was never done.")
+            words = rule.step_words(uid)
+            yield Piece(uid, Verdict.NOTHING, words, words, "It was never done.")
 
 
 def fingerprint(pieces: Iterable[Piece]) -> str:

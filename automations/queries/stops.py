@@ -137,10 +137,13 @@ def situation() -> Situation:
         PendingEvent.objects.count(),
         next((stop for stop in stops if stop.rule_id is None and not stop.lane), None),
         whole,
-        [
-            Standing(rule.name, rule.slug, of_rule.get(rule.pk), by_rule.get(rule.pk, Load()))
-            for rule in rules
-        ],
+        sorted(
+            (
+                Standing(rule.name, rule.slug, of_rule.get(rule.pk), by_rule.get(rule.pk, Load()))
+                for rule in rules
+            ),
+            key=lambda each: (each.stop is None, -each.load.total, each.name),
+        ),
         [
             Standing(lane, lane, of_lane.get(lane), by_lane.get(lane, Load()))
             for lane in sorted({*of_lane, *by_lane})

@@ -62,6 +62,16 @@ FAILS_AGAIN = {
 }
 
 
+# What waits for an answer has not gone wrong.
+TOKENS = {
+    Failure.Error.QUESTION: ("unk", "user-question"),
+    Failure.Error.UNSURE: ("unk", "wand"),
+    Failure.Error.DOUBT: ("unk", "help-circle"),
+    Failure.Error.LIMIT: ("warn", "player-pause"),
+    Failure.Error.FIRST_LOOK: ("warn", "eye"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LogLine:
     """One act on the case. `changes` are the values before and after, by name."""
@@ -282,4 +292,5 @@ def _state(case: Failure) -> dict[str, Any]:
         "is_retrying": case.state == Failure.State.RETRYING,
         "is_snoozed": case.state == Failure.State.SNOOZED,
         "late": _late(case),
+        "token": TOKENS.get(Failure.Error(case.error), ("bad", "alert-circle")),
     }

@@ -64,7 +64,8 @@ class Node:
     @property
     def result(self) -> str:
         if self.last is not None:
-            return self.last.row.says
+            says = self.last.row.says
+            return "" if says.lower() == self.words.lower() else says
         return self.note if self.kind in ("if", "for_each", "item") else "not run"
 
     @property
@@ -75,6 +76,16 @@ class Node:
     def tries(self) -> int:
         """Attempts at doing it; undoing it is none."""
         return sum(attempt.row.outcome != UNDONE for attempt in self.attempts)
+
+    @property
+    def told(self) -> bool:
+        """Whether each attempt is worth a line of its own."""
+        return len(self.attempts) > 1 or self.token == "bad" or bool(self.last and self.outside)  # noqa: S105 (a colour)
+
+    @property
+    def outside(self) -> bool:
+        """Whether another system was asked."""
+        return any(effect.lane for effect in self.effects)
 
     @property
     def anchor(self) -> str:

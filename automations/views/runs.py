@@ -17,6 +17,7 @@ from automations.actions import actions
 from automations.catalogue import catalogue_for
 from automations.conditions.display import seen
 from automations.engine.flow import target_of
+from automations.engine.stake import stake_of
 from automations.engine.telling import leaves
 from automations.engine.undo import MARK, uid_of, version_left
 from automations.models.documents import Stop
@@ -38,9 +39,10 @@ from automations.views.failure_list import stake
 from automations.views.run_acts import undo_lines
 from automations.views.run_list import STATES, noun, subject_url
 from automations.views.run_steps import Trace, trace_of, walk
-from automations.views.trace import VERDICTS, clauses
+from automations.views.trace import VERDICTS, clauses, rule_of
 from backoffice import subjects
 from backoffice.models import User
+from backoffice.money import Money
 from backoffice.views.me import signed_in
 
 MOST_EVENTS = 8
@@ -114,6 +116,7 @@ def _context(found: RunDetail, user: User, *, every: bool) -> dict[str, Any]:
         "case": found.case,
         "parked_case": _parked_case(run),
         "stake": stake(found.case) if found.case is not None else None,
+        "about_money": _about_money(found),
         "cause_run": _cause(event),
         "caused": [(each, trigger_words(each.trigger)) for each in _caused(run)],
         "others": _others(run),
@@ -122,6 +125,14 @@ def _context(found: RunDetail, user: User, *, every: bool) -> dict[str, Any]:
         "list_url": reverse("run_list"),
         **_acts(found, user),
     }
+
+
+def _about_money(found: RunDetail) -> Money | None:
+    """The amount its event was about; None when it had none, or can't be read any more."""
+    rule = rule_of(found.run)
+    if rule is None or found.event.trigger not in triggers:
+        return None
+    return stake_of(rule.catalogue, stored.of_event(found.event).facts)
 
 
 def _acts(found: RunDetail, user: User) -> dict[str, Any]:
