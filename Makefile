@@ -33,7 +33,8 @@ check: environment-dev  ## format, lint, import contracts, templates, types, mig
 	@DJANGO_SETTINGS_MODULE=config.settings.test $(VENV) manage.py check --fail-level WARNING
 
 bench: environment-dev  ## measurements, as a table and in var/bench.json (BENCH=engine for some)
-	@$(VENV) -m config.local with-services --state var/bench -- $(VENV) -m tests.bench $(BENCH_OPTIONS)
+	@DJANGO_SETTINGS_MODULE=config.settings.test $(VENV) -m config.local with-services \
+		--state var/bench -- $(VENV) -m tests.bench $(BENCH_OPTIONS)
 
 requirements: environment  ## which requirements the last `make test` has proven
 	@$(VENV) -m config.requirements

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from automations.engine import sweep as sweeping
+from automations.engine import tend as tending
 from automations.engine.drain import drain
 from automations.engine.execute import execute_batch
 from automations.engine.match import BATCH, match_batch
@@ -21,3 +22,8 @@ def execute_runs() -> None:
 @shared_task
 def sweep() -> None:
     sweeping.sweep()
+
+
+@shared_task
+def tend() -> None:
+    tending.tend()

@@ -6,6 +6,7 @@ from automations.tables import APPROVALS, RULES
 from automations.views import (
     approvals,
     builder,
+    health,
     home,
     preview,
     rules,
@@ -18,6 +19,8 @@ from backoffice.workbench.pages import urls
 
 urlpatterns = [
     *RUNS_AND_CASES,
+    path("automation/health/", health.engine_health, name="engine_health"),
+    path("automation/_/standstill/", health.standstill_part, name="standstill"),
     *urls(RULES, "rules/"),
     path("rules/_/new/", rules.rule_new, name="rule_new"),
     path("rules/_/home/", home.rules_home, name="rule_home"),

@@ -248,23 +248,26 @@ def close_domain_cases(kind: CaseKind, keys: Sequence[str]) -> None:
         _resolve(found, Failure.Resolution.MENDED, kind.closed_says)
 
 
-def _resolve(cases: QuerySet[Failure], resolution: Failure.Resolution, says: str) -> None:
+def _resolve(cases: QuerySet[Failure], resolution: Failure.Resolution, says: str) -> int:
     open_cases = cases.select_for_update(no_key=True).exclude(state=Failure.State.RESOLVED)
     found = list(open_cases.order_by("pk"))
     now = timezone.now()
     for failure in found:
-        failure.state = Failure.State.RESOLVED
+        failure.state, failure.snoozed_until = Failure.State.RESOLVED, None
         failure.resolution = failure.resolution or resolution
         failure.resolved_at = now
         failure.version += 1
-    save_many(found, ["state", "resolution", "resolved_at", "version"])
+    save_many(found, ["state", "snoozed_until", "resolution", "resolved_at", "version"])
     FailureAction.objects.bulk_create(
         [FailureAction(failure=failure, verb="resolved", text=says) for failure in found]
     )
+    return len(found)
 
 
 def _from_domain(kind: CaseKind, case: NewCase, now: datetime) -> Failure:
     priority = _priority(Failure.Error.DOMAIN, case.at_stake)
+    if case.urgent:
+        priority = Failure.Priority.URGENT
     return Failure(
         kind=kind.key,
         key=case.key,
@@ -289,3 +292,9 @@ def open_domain_cases(kind: CaseKind, new: Sequence[NewCase]) -> None:
     """Open what a domain reports; a known key changes nothing unless its case was closed."""
     now = timezone.now()
     open_again([_from_domain(kind, case, now) for case in new])
+
+
+@transaction.atomic
+def close_every_case(kind: CaseKind, says: str) -> int:
+    """Close every open case of a kind because what it tells of is over; how many there were."""
+    return _resolve(Failure.objects.filter(kind=kind.key), Failure.Resolution.MENDED, says)

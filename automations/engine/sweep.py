@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from automations.engine import crashes, database, escalation, questions, snoozes, wake
+from automations.engine import crashes, database, escalation, progress, questions, snoozes, wake
 
 WAITING = """
 SELECT EXISTS (SELECT 1 FROM automations_pendingevent),
@@ -20,6 +20,7 @@ SELECT EXISTS (SELECT 1 FROM automations_pendingevent),
 
 def sweep() -> None:
     """One round; each part stands on its own."""
+    progress.swept()
     with transaction.atomic():
         crashes.count(crashes.find())
     snoozes.wake()

@@ -7,6 +7,8 @@ tables can be partitioned by it.
 
 from __future__ import annotations
 
+import re
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
@@ -24,6 +26,11 @@ def run_number(key: int) -> str:
     """A run's id as people read it: `4711-3`; a shadow's is `4711-3-shadow`."""
     event_id, rule_id = divmod(abs(key), RULE_SPAN)
     return f"{event_id}-{rule_id}{'-shadow' if key < 0 else ''}"
+
+
+def step_anchor(cursor: str) -> str:
+    """The id of a step's line on its run's page."""
+    return "step-" + re.sub(r"[^A-Za-z0-9]+", "-", cursor)
 
 
 _KEY = models.F("event_id") * models.Value(RULE_SPAN) + models.F("rule_id")
@@ -140,6 +147,13 @@ class Run(models.Model):
             ),
             # A rule's runs, newest first.
             models.Index(fields=["rule_id", "-id"], name="run_of_rule"),
+            # Figures and lists of what ended in a period, from the index alone.
+            models.Index(
+                fields=["finished_at"],
+                name="run_ended",
+                condition=models.Q(finished_at__isnull=False),
+                include=["rule_id", "state", "shadow"],
+            ),
             # A subject's page shows its runs.
             models.Index(fields=["subject_id", "subject"], name="run_of_subject"),
             # What a stop or a new version finds open.

@@ -19,12 +19,11 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from automations.models.documents import Activation, Document, Stop
+from automations.models.documents import Activation, Approval, Document, Stop
 from automations.models.failures import Failure
 from automations.models.rules import RULE_SPAN, Draft, DraftRevision, Rule
 from automations.models.runs import Run
 from automations.queries.events import first_since
-from automations.queries.stops import OPEN
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -113,6 +112,16 @@ def candidate(rule: Rule) -> Document | None:
     return found.order_by("-version").first()
 
 
+def sent_back(rule: Rule) -> Approval | None:
+    """The verdict that sent the newest version back or turned it down; None where none did."""
+    newest = Document.objects.filter(rule=rule).order_by("-version").first()
+    if newest is None or newest.state == Document.State.SUBMITTED:
+        return None
+    against = [Approval.Verdict.CHANGES, Approval.Verdict.REJECT]
+    found = newest.approvals.select_related("approver", "document").order_by("-at").first()
+    return found if found is not None and found.verdict in against else None
+
+
 def versions(rule: Rule) -> QuerySet[Document]:
     """Every submitted version, newest first, with its people and verdicts."""
     return (
@@ -146,12 +155,3 @@ def open_stops() -> QuerySet[Stop]:
         .select_related("rule", "stopped_by", "asked_by")
         .order_by("-stopped_at")
     )
-
-
-def queued(rule: Rule | None) -> dict[str, int]:
-    """How many runs are open, by state, of a rule or of all."""
-    runs = Run.objects.filter(state__in=OPEN, shadow=False)
-    if rule is not None:
-        runs = runs.filter(rule_id=rule.pk)
-    counted = runs.order_by().values("state").annotate(n=Count("pk"))
-    return {row["state"]: row["n"] for row in counted}

@@ -17,6 +17,7 @@ from automations.services import doors, failures, stops
 from automations.services.approvals import role_for
 from automations.services.errors import NotPossible, Refused
 from automations.services.handing import may_answer
+from automations.simulation.again import look_again
 from backoffice.actors import Actor
 from backoffice.models import User
 
@@ -55,17 +56,20 @@ def confirm_draft(
     """Let an unsure action do what it drafted, or what a person made of the draft.
 
     The draft stays on record beside the difference. Raises Stale, and NotPossible with the form's
-    messages when the action does not take the values.
+    messages when the action does not take the values, or to someone who may not do by hand what
+    the step does and still changed what it is given.
     """
     failure = failures.locked(failure_id, version)
     if failure.error != Failure.Error.UNSURE:
         raise NotPossible("There is no draft to confirm.")
     run = failures.stopped_run(failure)
-    draft = resume.given_at(run)
+    draft, again = resume.given_at(run), look_again(failure)
     try:
         changes = resume.take_draft(run, failure, dict(values), draft)
     except (ParametersInvalid, NoStep) as error:
         raise NotPossible(str(error)) from error
+    if changes and again is not None:
+        failures.may_do(again.action, actor)
     failures.log(failure, "confirm", actor, changes=changes)
     words = f"Corrected {', '.join(changes)} of a draft" if changes else "Confirmed a draft"
     failures.tell(failure, words, actor)

@@ -33,8 +33,10 @@ def is_theirs(user: User, failure: Failure) -> bool:
 
 
 def may_answer(user: User, failure: Failure) -> bool:
-    """Whether this person is of the role that a question is for."""
-    return not failure.role or user.groups.filter(name=failure.role).exists()
+    """Whether this person is of the role that a question is for; without a role, works on cases."""
+    if not failure.role:
+        return user.has_perm("automations.work_failure")
+    return user.groups.filter(name=failure.role).exists()
 
 
 @transaction.atomic

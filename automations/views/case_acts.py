@@ -19,6 +19,7 @@ from automations.services.errors import AutomationError, Stale
 from automations.services.handing import may_work
 from backoffice import actors
 from backoffice.actors import Actor
+from backoffice.versions import whole
 from backoffice.views.me import signed_in
 from backoffice.workbench import respond
 
@@ -48,10 +49,10 @@ def actor_of(request: HttpRequest) -> Actor:
 
 def seen(request: HttpRequest) -> int:
     """The version the button showed; a link without one is nobody's button."""
-    shown = request.GET.get("version", "") or request.POST.get("version", "")
-    if not shown.isdecimal():
+    shown = whole(request.GET.get("version", "") or request.POST.get("version", ""))
+    if shown is None:
         raise Http404
-    return int(shown)
+    return shown
 
 
 def url_of(name: str, pk: int, version: int) -> str:

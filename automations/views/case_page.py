@@ -22,7 +22,8 @@ from automations.simulation.again import Again, look_again
 from automations.views.case_kinds import PARTIALS, shown_of
 from automations.views.changes import since
 from automations.views.failure_list import due_mark, source, stake
-from automations.views.run_list import noun, subject_url
+from automations.views.run_filters import noun
+from automations.views.run_list import subject_url
 from automations.views.run_steps import Node, trace_of
 from backoffice import subjects
 from backoffice.models import User
@@ -166,7 +167,9 @@ def _warning(case: Failure, *, changed: bool) -> str:
     """Why a retry may fail again; empty when nothing known speaks against it."""
     if case.error in FAILS_AGAIN:
         return FAILS_AGAIN[Failure.Error(case.error)]
-    if case.error == Failure.Error.REJECTED and not changed:
+    if case.error == Failure.Error.REJECTED:
+        if changed:
+            return "It changed since: whether that is what stood in the way is for you to judge."
         return "Retry may fail again: nothing is known to have changed since."
     return ""
 

@@ -27,13 +27,14 @@ from automations.cases import cases
 from automations.engine.failures import EVENT, RUN
 from automations.models.failures import Failure, FailureWatch
 from automations.queries.failures import commonest_causes
-from automations.views.run_list import noun, rule_options, with_numbers
+from automations.views.run_filters import noun, rule_options
+from automations.views.run_list import with_numbers
 from backoffice import ui
 from backoffice.models import User
 from backoffice.money import Money
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
-from backoffice.workbench.filters import Amount, Choice, Day, Text, yes_no
+from backoffice.workbench.filters import Amount, Choice, Day, Key, Moment, yes_no
 
 OPEN = Q(state__in=[Failure.State.OPEN, Failure.State.RETRYING])
 # Counting the causes of 100,000 cases takes longer than all else on the page.
@@ -222,13 +223,14 @@ FAILURES = Workbench[Failure](
         yes_no("overdue", "Overdue", OVERDUE),
         Amount(key="stake", label="At stake", field="at_stake"),
         Day(key="opened", label="Opened", field="opened_at"),
+        Moment(key="failed", label="Failed", field="opened_at"),
         Choice(
             key="how",
             label="How it was solved",
             options=Failure.Resolution.choices,
             field="resolution",
         ),
-        Text(key="record", label="Record's id", field="subject_id", lookup="exact"),
+        Key(key="record", label="Record's id", field="subject_id"),
     ),
     search=lambda words: (
         Q(says__icontains=words)
@@ -262,6 +264,7 @@ FAILURES = Workbench[Failure](
             empty="You watch no case.",
         ),
         View("snoozed", "Snoozed", "state=snoozed", empty="Nothing is put aside."),
+        View("every", "Every case", "sort=-opened"),
         View("solved", "Solved", "state=resolved&sort=-solved", empty="Nothing was solved yet."),
     ),
     bulk=(

@@ -12,7 +12,7 @@ from automations.actions import actions
 from automations.engine.compiled import Compiled
 from automations.engine.flow import target_of
 from automations.models.events import Event
-from automations.models.runs import Effect, Run, StepRun
+from automations.models.runs import Effect, Run, StepRun, step_anchor
 from automations.rules.document import Ask, Do, ForEach, If, Wait
 from automations.simulation.again import item_words
 from automations.triggers import triggers
@@ -90,7 +90,7 @@ class Node:
     @property
     def anchor(self) -> str:
         """The id of its line on the page."""
-        return "step-" + re.sub(r"[^A-Za-z0-9]+", "-", self.cursor)
+        return step_anchor(self.cursor)
 
 
 @dataclass(slots=True)

@@ -37,7 +37,8 @@ from automations.views.case_page import rule_url
 from automations.views.changes import since
 from automations.views.failure_list import stake
 from automations.views.run_acts import undo_lines
-from automations.views.run_list import STATES, noun, subject_url
+from automations.views.run_filters import noun
+from automations.views.run_list import STATES, subject_url
 from automations.views.run_steps import Trace, trace_of, walk
 from automations.views.trace import VERDICTS, clauses, rule_of
 from backoffice import subjects

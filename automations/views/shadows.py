@@ -18,7 +18,8 @@ from automations.services import approvals
 from automations.services.errors import AutomationError
 from automations.simulation.shadow import Comparison, compare
 from automations.views.drafting import rule_or_404, signed_in
-from automations.views.run_list import noun, subject_url
+from automations.views.run_filters import noun
+from automations.views.run_list import subject_url
 from backoffice import subjects
 from backoffice.actors import person
 from backoffice.models import User

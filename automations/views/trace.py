@@ -23,15 +23,15 @@ SIGNS = {
     StepRun.Outcome.BUG: ("bad", "bug"),
     StepRun.Outcome.CRASH: ("bad", "bolt"),
     StepRun.Outcome.DOWN: ("warn", "plug"),
-    StepRun.Outcome.FAILED: ("warn", "circle-x"),
+    StepRun.Outcome.FAILED: ("bad", "x"),
     StepRun.Outcome.IN_DOUBT: ("unk", "help-circle"),
     StepRun.Outcome.WAITED: ("ok", "hourglass"),
-    StepRun.Outcome.ASKED: ("unk", "user-question"),
+    StepRun.Outcome.ASKED: ("wait", "user-question"),
     StepRun.Outcome.ANSWERED: ("ok", "user-check"),
     StepRun.Outcome.WOULD: ("wait", "eye"),
     StepRun.Outcome.SKIPPED: ("wait", "player-skip-forward"),
-    StepRun.Outcome.BY_HAND: ("ok", "hand-click"),
     StepRun.Outcome.UNDONE: ("wait", "arrow-back-up"),
+    StepRun.Outcome.BY_HAND: ("ok", "hand-click"),
 }
 VERDICTS = {
     "yes": ("ok", "check"),

@@ -48,7 +48,7 @@ def version_undo(request: HttpRequest, slug: str, version: int) -> HttpResponse:
         "form": form,
         "why_not": "" if may else f"Someone of {deciders} has to undo this.",
         "labels": {action.key: action.label for action in actions},
-        "list_url": f"{reverse('run_list')}?rule={rule.slug}&document={document.pk}",
+        "list_url": f"{reverse('run_list')}?rule={rule.slug}&version={document.version}",
     }
     context["lines"] = [
         (context["labels"].get(line.action, line.action), line, _never(line.action))

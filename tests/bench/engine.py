@@ -129,8 +129,12 @@ def store_events(count: int) -> None:
 
 
 def runs_per_second(count: int, *, steps: int = 1, limit: float = 300) -> float:
-    """Wake the workers and wait for every run; raises RuntimeError when one is missing."""
+    """Store events, wake the workers and wait for every run; the clock starts with their commit.
+
+    Raises RuntimeError when a run is missing.
+    """
     runs, effects = Run.objects.count(), Effect.objects.count()
+    store_events(count)
     started = time.perf_counter()
     wake.send("match")
     while time.perf_counter() - started < limit:
