@@ -160,7 +160,8 @@ def job_start(request: HttpRequest, pk: int) -> HttpResponse:
     """Confirm a job, one's own or as its second person; the action's permission is asked again."""
     job = _job(request, pk)
     user = signed_in(request)
-    if not user.has_perm(bulk.get(job.action).permission):
+    anothers = job.user_id != user.pk and not job.needs_second
+    if anothers or not user.has_perm(bulk.get(job.action).permission):
         raise PermissionDenied
     try:
         jobs.start_job(job, wake=run_bulk_job.delay, user=user)

@@ -10,7 +10,7 @@ from django.db.models import F
 from automations.engine.undo import Undone, Verdict
 from automations.models.failures import Failure
 from automations.models.runs import Effect, Run, StepRun
-from automations.services import failures, undo
+from automations.services import approvals, failures, undo
 from automations.services.errors import AutomationError, NotPossible, Refused, Stale
 from backoffice.actors import Actor, person
 from backoffice.models import AuditEntry, TimelineEntry
@@ -198,10 +198,15 @@ def test_what_a_person_did_by_hand_is_not_taken_back_here() -> None:
 
 @pytest.mark.django_db
 def test_a_shadow_has_nothing_to_undo() -> None:
-    run = done_run("one")
-    Run.objects.filter(pk=run.pk).update(shadow=True, id=-run.pk)
+    approvals.run_in_shadow(make.submit(make.make_rule(steps=stamps("one"))).pk, actor=by())
+    make.parcels_arrived()
+    make.work_all()
+    run = Run.objects.get(shadow=True)
+    assert run.state == "done"
     with pytest.raises(NotPossible, match="shadow"):
-        undo.undo_run(-run.pk, reason="Wrong.", actor=by())
+        undo.undo_run(run.pk, reason="Wrong.", actor=by())
+    run.refresh_from_db()
+    assert (run.undone_at, parcel().tags) == (None, [])
 
 
 @pytest.mark.django_db

@@ -100,7 +100,7 @@ def test_an_unanswered_question_is_asked_again(support_client: Client) -> None:
 
 
 def test_a_draft_shows_how_sure_it_is_and_is_confirmed_or_corrected(
-    support_client: Client,
+    support_client: Client, operations_client: Client
 ) -> None:
     found = kinds.answers_wanted().cases
     case, wrong = found["unsure"], found["unsure_wrong"]
@@ -109,7 +109,11 @@ def test_a_draft_shows_how_sure_it_is_and_is_confirmed_or_corrected(
     assert "55 % sure" in shown
     assert re.search(r"<dt>Tag</dt>\s*<dd>\s*north\s*</dd>", shown)
     assert press(support_client, case, "confirm").status_code == 204
-    assert press(support_client, wrong, "correct", tag="south").status_code == 204
+    refused = press(support_client, wrong, "correct", tag="south")
+    assert refused.status_code == 422
+    assert "You may not do “Sort” yourself" in refused.content.decode()
+    assert fresh(wrong).state == "open"
+    assert press(operations_client, wrong, "correct", tag="south").status_code == 204
     make.work_all()
     tags = [Parcel.objects.get(pk=each.subject_id or 0).tags for each in (case, wrong)]
     assert tags == [["north"], ["south"]]
