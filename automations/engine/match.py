@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from automations.engine.stake import stake_of
 from automations.models.failures import Failure
 from automations.models.rules import RULE_SPAN
 from automations.models.runs import Run, run_id
-from automations.triggers import source
+from automations.triggers import source, triggers
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ WITH ended AS (
     ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED
 )
 UPDATE automations_run r SET state = 'cancelled', ends_on = NULL, finished_at = clock_timestamp(),
-    outcome = 'Ended while it waited: ' || ended.trigger
+    outcome = 'Ended while it waited: ' || coalesce(%s::jsonb ->> ended.trigger, ended.trigger)
 FROM ended WHERE r.id = ended.id
 """
 INSERT = """
@@ -270,7 +271,8 @@ def _match(limit: int) -> int:
     at = moment()
     taken, events = claim_events(limit, at.rules.triggers)
     if taken:
-        database.write(END_WAITS, database.ids(taken))
+        labels = {trigger.key: trigger.label for trigger in triggers}
+        database.write(END_WAITS, database.ids(taken), json.dumps(labels))
         progress.claimed("match")
     if insert(judge(events, at)):
         wake.soon("execute")

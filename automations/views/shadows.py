@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from automations.models.documents import Activation, Document
 from automations.models.rules import Rule
+from automations.models.runs import Run
 from automations.queries.rules import live_document, shadow_of
 from automations.services import approvals
 from automations.services.errors import AutomationError
@@ -77,6 +78,8 @@ def _lines(found: Comparison) -> list[dict[str, Any]]:
     for line in found.lines:
         wanted.setdefault(line.subject, set()).add(line.subject_id)
     numbers = {label: _numbers(label, ids) for label, ids in wanted.items()}
+    ids = [pk for line in found.lines for pk in (line.live_id, line.shadow_id) if pk is not None]
+    ended = dict(Run.objects.filter(pk__in=ids).values_list("pk", "outcome"))
     lines = []
     for line in found.lines:
         number = numbers[line.subject].get(line.subject_id, "")
@@ -86,6 +89,8 @@ def _lines(found: Comparison) -> list[dict[str, Any]]:
                 "kind": KINDS[line.kind],
                 "words": f"{noun(line.subject)} {number or 'gone'}",
                 "url": subject_url(line.subject, number) if number else "",
+                "live": ended.get(line.live_id or 0, ""),
+                "shadow": ended.get(line.shadow_id or 0, ""),
             }
         )
     return lines

@@ -36,6 +36,7 @@ def said(page: Page, words: str) -> None:
 def ask(page: Page, key: str, title: str) -> None:
     """Press a verb's key and see its dialog."""
     page.keyboard.press(key)
+    expect(page.locator("#dialog")).to_be_visible()
     expect(page.locator("#dialog h2")).to_have_text(title)
 
 
@@ -46,9 +47,11 @@ def say(page: Page, words: str) -> None:
     expect(page.locator("#dialog")).to_be_hidden()
 
 
-def test_verbs_on_a_run_that_stands_still(support_user: User, page: Page, sign_in: SignIn) -> None:
+def test_verbs_on_a_run_that_stands_still(
+    operations_user: User, page: Page, sign_in: SignIn
+) -> None:
     cases = kinds.failures().cases
-    sign_in(page, support_user)
+    sign_in(page, operations_user)
     show(page, cases["retry"])
     page.keyboard.press("r")
     said(page, f"Case {cases['retry'].pk} is being retried")
@@ -129,7 +132,11 @@ def test_verbs_of_care(support_user: User, finance_user: User, page: Page, sign_
 
 
 def test_questions_drafts_and_doubt(
-    support_user: User, finance_user: User, open_page: OpenPage, sign_in: SignIn
+    support_user: User,
+    finance_user: User,
+    operations_user: User,
+    open_page: OpenPage,
+    sign_in: SignIn,
 ) -> None:
     cases = kinds.answers_wanted().cases
     finance, support = open_page(), open_page()
@@ -160,7 +167,15 @@ def test_questions_drafts_and_doubt(
     ask(support, "e", "Correct the draft")
     support.locator("#dialog input[name=tag]").fill("south")
     support.keyboard.press("Control+Enter")
-    said(support, "what you corrected is done")
+    expect(support.locator("#dialog")).to_contain_text("You may not do “Sort” yourself")
+    assert fresh(cases["unsure_wrong"]).state == "open"
+    operations = open_page()
+    sign_in(operations, operations_user)
+    show(operations, cases["unsure_wrong"])
+    ask(operations, "e", "Correct the draft")
+    operations.locator("#dialog input[name=tag]").fill("south")
+    operations.keyboard.press("Control+Enter")
+    said(operations, "what you corrected is done")
     show(support, cases["doubt"])
     expect(support.locator("#act-retry")).to_be_disabled()
     expect(support.locator("#retry-warning")).to_contain_text("may have happened")
@@ -208,6 +223,65 @@ def test_every_limit_and_a_first_look(
     reviewer.keyboard.press("f")
     said(reviewer, "Looks right")
     assert fresh(look).resolution == "released"
+
+
+def test_a_circle_and_a_stop_keep_runs_back(
+    operations_user: User, finance_user: User, open_page: OpenPage, sign_in: SignIn
+) -> None:
+    circle = kinds.circle()
+    rule, case = kinds.stopped()
+    page = open_page()
+    sign_in(page, operations_user)
+    show(page, circle)
+    expect(page.locator("#case")).to_contain_text("set off the event that starts it again")
+    expect(page.locator("#retry-warning")).to_contain_text("round in the same circle")
+    page.click("#act-end-first")
+    say(page, "It would go round for ever.")
+    said(page, "Ended the run")
+    assert Run.objects.get(pk=circle.run_id or 0).state == "cancelled"
+    # A retry while the rule is stopped waits until two people have started it again.
+    show(page, case)
+    page.keyboard.press("r")
+    said(page, "is being retried")
+    make.work_all()
+    page.goto(f"/runs/{case.run_id}/")
+    expect(page.locator(".strip")).to_contain_text("Parked")
+    expect(page.locator("main")).to_contain_text("stopped")
+    assert Stop.objects.get(lifted_at=None).rule_id == rule.pk
+    page.goto(f"/runs/?parked=stop&rule={rule.slug}")
+    expect(page.locator("tr[data-id]")).to_have_count(1)
+
+
+def test_many_cases_are_given_away_skipped_and_ended_from_the_list(
+    support_user: User, page: Page, sign_in: SignIn
+) -> None:
+    kinds.failures()
+    Failure.objects.update(at_stake=None, at_stake_currency="")
+    sign_in(page, support_user)
+    address = "/failures/?error=rejected&state=open"
+    page.goto(address)
+    tick(page, 2)
+    page.keyboard.press("a")
+    expect(page.locator("#dialog")).to_be_visible()
+    page.locator("#dialog select").select_option(str(support_user.pk))
+    page.keyboard.press("Control+Enter")
+    said(page, "Assigned 2")
+    assert Failure.objects.filter(owner=support_user).count() == 2
+    page.goto(address)
+    tick(page, 2)
+    page.keyboard.press("s")
+    expect(page.locator("#dialog")).to_be_visible()
+    say(page, "No room for it.")
+    said(page, "Skipped the step of 2")
+    page.goto(address)
+    tick(page, 2)
+    page.locator("[data-bulk-url*='failures.end']").click()
+    expect(page.locator("#dialog")).to_be_visible()
+    say(page, "Sold.")
+    said(page, "Ended the run of 2")
+    make.work_all()
+    assert Failure.objects.filter(resolution="skipped").count() == 2
+    assert Run.objects.filter(state="cancelled").count() == 2
 
 
 def progress(page: Page, number: str, what: str) -> None:

@@ -33,8 +33,14 @@ def progress(page: Page, number: str, what: str) -> None:
     expect(figures).to_contain_text(re.compile(rf"{number}\s*{what}"))
 
 
+def asked(page: Page) -> None:
+    """See the dialog: keys pressed before it is there belong to the page."""
+    expect(page.locator("#dialog")).to_be_visible()
+
+
 def why(page: Page, words: str) -> None:
     """Say why in the open dialog, and send it."""
+    asked(page)
     page.locator("#dialog textarea").first.fill(words)
     page.keyboard.press("Control+Enter")
 
@@ -43,6 +49,7 @@ def test_each_outcome_of_a_run_is_told_and_what_can_be_undone_is_undone(
     support_user: User, page: Page, sign_in: SignIn
 ) -> None:
     runs = kinds.outcomes().runs
+    assert set(runs) == set(Run.State.values)
     sign_in(page, support_user)
     for state, run in runs.items():
         page.goto(f"/runs/?state={state}")
@@ -58,7 +65,9 @@ def test_each_outcome_of_a_run_is_told_and_what_can_be_undone_is_undone(
     expect(page.locator("#undo")).to_contain_text("1 of 2 can be")
     page.keyboard.press("t")
     expect(page.locator("#dialog")).to_contain_text("It would match, and do:")
+    asked(page)
     page.keyboard.press("Escape")
+    expect(page.locator("#dialog")).to_be_hidden()
     page.keyboard.press("U")
     expect(page.locator("#dialog h2")).to_have_text(f"Undo run {runs['done'].number}")
     why(page, "Wrong stamps.")
@@ -142,6 +151,7 @@ def test_the_approver_chooses_the_first_look_and_what_becomes_of_waiting_runs(
     expect(page.locator("#verdict")).to_contain_text("2 runs wait under the version before")
     expect(page.locator("#evidence-days")).to_be_visible()
     page.keyboard.press("y")
+    asked(page)
     expect(page.locator("#dialog")).to_contain_text("2 runs wait now.")
     expect(page.locator("#dialog [name=first_look]")).to_be_checked()
     expect(page.locator("#dialog [name=after]")).to_have_value("10")
@@ -173,11 +183,13 @@ def test_stopping_shows_what_is_behind_and_starting_what_would_be_released(
     expect(row).to_contain_text("Wrong stamps.")
     row.get_by_role("button", name="Start again").click()
     expect(page.locator("#would-release")).to_contain_text("release 2 runs")
+    asked(page)
     page.keyboard.press("Control+Enter")
     page.wait_for_url(f"**/rules/{rule.slug}/")
     other.goto("/rules/stop/")
     other.locator("#stopped-rules").get_by_role("button", name="Start again").click()
     expect(other.locator("#would-release")).to_contain_text("£500.00")
+    asked(other)
     other.keyboard.press("Control+Enter")
     other.wait_for_url(f"**/rules/{rule.slug}/")
     make.work_all()

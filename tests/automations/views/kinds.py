@@ -13,7 +13,7 @@ from automations.engine.sweep import sweep
 from automations.models.failures import Failure
 from automations.models.rules import Rule
 from automations.models.runs import Run
-from automations.services import answers, approvals
+from automations.services import answers, approvals, stops
 from automations.services.approvals import FirstLook
 from backoffice.actors import person
 from backoffice.models import User
@@ -23,9 +23,13 @@ from tests.depot.models import Parcel
 
 LIMITS: dict[str, dict[str, Any]] = {
     "runs": {"runs": {"per_hour": 1}},
+    "runs_a_day": {"runs": {"per_day": 1}},
     "money": {"money": {"per_day": {"amount": "20.00", "currency": "GBP"}}},
+    "money_an_hour": {"money": {"per_hour": {"amount": "20.00", "currency": "GBP"}}},
     "units": {"units": {"per_day": 2}},
+    "units_an_hour": {"units": {"per_hour": 2}},
     "messages": {"messages": {"per_hour": 1}},
+    "messages_a_day": {"messages": {"per_day": 1}},
     "per_subject": {"per_subject": {"runs": 1, "within": "P1D"}},
     "per_customer": {"per_customer": {"runs": 1, "within": "P1D"}},
 }
@@ -115,7 +119,7 @@ def answers_wanted() -> Kinds:
 def limited() -> Kinds:
     """A case for each kind of limit, each with runs that wait."""
     found = Kinds()
-    codes = ("ES", "FI", "GR", "HU", "IE", "IT")
+    codes = ("ES", "FI", "GR", "HU", "IE", "IT", "BG", "HR", "EE", "LV")
     for code, (name, limits) in zip(codes, LIMITS.items(), strict=True):
         steps = make.steps("depot.pay_duty", amount="20.00")
         rule(code, f"Limit on {name}", steps, limits=limits)
@@ -140,6 +144,24 @@ def first_look(reviewer: User, code: str = "LU") -> Failure:
     )
     arrive(code, 5)
     return only(error="first_look")
+
+
+def circle() -> Failure:
+    """A run that its own rule led to, and which was kept back for that."""
+    tells = make.steps("depot.add_tag_and_tell")
+    make.live_rule(name="Goes round", trigger={"on": "depot.parcel_tagged"}, steps=tells)
+    rule("LT", "Begins it", tells)
+    arrive("LT")
+    return only(error="loop")
+
+
+def stopped() -> tuple[Rule, Failure]:
+    """A rule that was stopped after one of its runs had failed, and that run's case."""
+    found = rule("MT", "Stopped since", make.steps("depot.choosy", tag="no"))
+    arrive("MT")
+    case = only(error="rejected", rule=found)
+    stops.stop_rule(found.pk, reason="Wrong tags.", actor=person(make.author()))
+    return found, case
 
 
 def outcomes() -> Kinds:
