@@ -52,8 +52,7 @@ class ByHandFileForm(forms.Form):
 
     file = forms.FileField(
         label="CSV file",
-        help_text="Columns: case or order, reference and, if you like, note. Nothing is done "
-        "before you have seen every row.",
+        help_text="Nothing is done before you have seen every row.",
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv"}),
     )
 

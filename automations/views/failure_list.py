@@ -240,7 +240,7 @@ FAILURES = Workbench[Failure](
     search_hint="Case, cause or rule",
     sort=("due_at",),
     views=(
-        View("open", "All open", "state=open&state=retrying", empty="Nothing has failed. Good."),
+        View("open", "Open", "state=open&state=retrying", empty="Nothing has failed. Good."),
         View(
             "needs-me",
             "Needs me",
@@ -264,7 +264,7 @@ FAILURES = Workbench[Failure](
             empty="You watch no case.",
         ),
         View("snoozed", "Snoozed", "state=snoozed", empty="Nothing is put aside."),
-        View("every", "Every case", "sort=-opened"),
+        View("every", "Every", "sort=-opened"),
         View("solved", "Solved", "state=resolved&sort=-solved", empty="Nothing was solved yet."),
     ),
     bulk=(
