@@ -25,15 +25,16 @@ WORKS = "automations.work_failure"
 # A question has its own end (automations.engine.questions). What is put aside, or being retried,
 # is waited for on purpose.
 LATE = """
-UPDATE automations_failure f SET escalated = l.step, version = version + 1,
-    priority = greatest(priority - CASE WHEN l.step = 1 THEN 1 ELSE 0 END, 1)
-FROM (
+WITH l AS MATERIALIZED (
     SELECT id, escalated + 1 AS step FROM automations_failure
     WHERE state = 'open' AND error <> 'question' AND escalated < 2
         AND due_at <= statement_timestamp()
         AND (escalated = 0 OR due_at + (due_at - opened_at) <= statement_timestamp())
     ORDER BY due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
-) l WHERE f.id = l.id RETURNING f.id, l.step
+)
+UPDATE automations_failure f SET escalated = l.step, version = version + 1,
+    priority = greatest(priority - CASE WHEN l.step = 1 THEN 1 ELSE 0 END, 1)
+FROM l WHERE f.id = l.id RETURNING f.id, l.step
 """
 SAYS = {
     1: "Past its due time. The priority went up, and its owner was told.",

@@ -29,11 +29,12 @@ BATCH = 500
 # So many runs may stand in one chain; a longer one is taken for a circle.
 DEEPEST = 10
 
+# ARRAY: taken once. A subquery after IN may be read again for each row, past its LIMIT.
 CLAIM = """
 WITH taken AS (
-    DELETE FROM automations_pendingevent WHERE event_id IN (
+    DELETE FROM automations_pendingevent WHERE event_id = ANY(ARRAY(
         SELECT event_id FROM automations_pendingevent ORDER BY event_id LIMIT %s
-        FOR UPDATE SKIP LOCKED)
+        FOR UPDATE SKIP LOCKED))
     RETURNING event_id
 )
 SELECT taken.event_id, e.trigger, e.subject, e.subject_id, e.subject_version, e.payload_version,

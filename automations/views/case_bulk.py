@@ -130,6 +130,7 @@ ACTIONS = (
         label="End the runs",
         done="Ended the run of",
         run_frozen=_end,
+        weigh=weigh,
         form=WhyForm,
         asks="What the runs did stays done. What is left will not be done.",
         icon="ban",
