@@ -41,7 +41,9 @@ class Done:
     `says` is the sentence timelines and runs show; `link` names what it made.
 
     `already` marks an effect that had nothing to do (the tag was there), so nothing was written.
-    `undo` is what `Action.undo` needs to take the effect back, as JSON; None: it can't be.
+    `undo` is what `Action.undo` needs to take the effect back, as JSON; None: it can't be. Its
+    `version`, where it has one, is the subject's version after the effect: a later one means that
+    somebody changed the subject since.
     """
 
     says: str
@@ -134,6 +136,8 @@ class Action:
     risk: ClassVar[Risk] = Risk.NONE
     external: ClassVar[bool] = False
     decided_by: ClassVar[str] = ""
+    # Why its effects can never be taken back, in a sentence; empty where `undo` can.
+    never_undone: ClassVar[str] = ""
     version: ClassVar[int] = 1
 
     def execute(self, call: Call) -> Done:
@@ -154,6 +158,16 @@ class Action:
         Runs in the caller's transaction; raises Rejected with the reason when it can't be.
         """
         raise Rejected("This can't be undone.")
+
+    def why_not_undone(self, subject_id: int, done: Mapping[str, Any]) -> str:
+        """Why an effect can't be taken back as things stand now; empty where it can.
+
+        `done` is what `Done.undo` kept, empty when it kept nothing. Only looks: `undo` has the
+        last word.
+        """
+        if not done or type(self).undo is Action.undo:
+            return self.never_undone or "This can't be undone."
+        return ""
 
     def undo_in_words(self, done: Mapping[str, Any]) -> str:
         """What undoing would do, in words."""

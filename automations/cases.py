@@ -31,15 +31,23 @@ class NewCase:
 
 
 class CaseKind:
-    """A kind of case, raised when the domain sends `signal`."""
+    """A kind of case, raised when the domain sends `signal`.
+
+    It closes by itself when one of `closed_signals` says that what it tells of is over; `closed`
+    names the keys of such cases, and `closed_says` is what the case then says of it.
+    """
 
     key: ClassVar[str]
     label: ClassVar[str]
     subject: ClassVar[str]
     signal: ClassVar[Signal]
+    closed_signals: ClassVar[Sequence[Signal]] = ()
+    closed_says: ClassVar[str] = "It is no longer so."
 
     # Takes what the signal sends: cases(**sent) -> Sequence[NewCase].
     cases: Callable[..., Sequence[NewCase]]
+    # closed(**sent) -> Sequence[str], whatever of `closed_signals` sent it.
+    closed: Callable[..., Sequence[str]]
 
 
 cases: Registry[CaseKind] = Registry(CaseKind)

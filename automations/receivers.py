@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from automations.cases import CaseKind, cases
-from automations.engine.failures import open_domain_cases
+from automations.engine.failures import close_domain_cases, open_domain_cases
 from automations.engine.record import record_facts
 from automations.triggers import Trigger, triggers
 
@@ -27,6 +27,13 @@ def _on_case(kind: CaseKind) -> Callable[..., None]:
     return receive
 
 
+def _on_mended(kind: CaseKind) -> Callable[..., None]:
+    def receive(sender: object, signal: object, **sent: Any) -> None:
+        close_domain_cases(kind, kind.closed(**sent))
+
+    return receive
+
+
 def connect_trigger(trigger: Trigger) -> None:
     """Record an event for each fact of this trigger from now on."""
     uid = f"automations.trigger.{trigger.key}"
@@ -34,9 +41,11 @@ def connect_trigger(trigger: Trigger) -> None:
 
 
 def connect_case(kind: CaseKind) -> None:
-    """Open a case for each exception of this kind from now on."""
+    """Open a case for each exception of this kind from now on, and close it when it is over."""
     uid = f"automations.case.{kind.key}"
     kind.signal.connect(_on_case(kind), weak=False, dispatch_uid=uid)
+    for signal in kind.closed_signals:
+        signal.connect(_on_mended(kind), weak=False, dispatch_uid=f"{uid}.closed")
 
 
 def connect() -> None:

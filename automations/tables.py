@@ -62,7 +62,9 @@ def rules_for(user: User) -> QuerySet[Rule]:
     live = Activation.objects.in_force().filter(rule=OuterRef("pk"))
     waits = Document.objects.filter(rule=OuterRef("pk"), state=Document.State.SUBMITTED)
     cases = Failure.objects.filter(rule=OuterRef("pk")).exclude(state=Failure.State.RESOLVED)
+    shadow = Activation.objects.in_shadow().filter(rule=OuterRef("pk"))
     return Rule.objects.annotate(
+        in_shadow=Exists(shadow),
         is_mine=ExpressionWrapper(Q(owner_id=user.pk), output_field=BooleanField()),
         is_live=Exists(live),
         is_stopped=Exists(Stop.objects.filter(rule=OuterRef("pk"), lifted_at=None)),
@@ -125,7 +127,10 @@ CANDIDATE_WORDS = {
 def state_cell(rule: Rule) -> SafeString:
     token, words, sign = state_of(rule)
     candidate = CANDIDATE_WORDS.get(getattr(rule, "candidate_state", None) or "")
+    shadow = getattr(rule, "shadow_version", None)
     shown = ui.pill(token, words, sign)
+    if shadow:
+        shown = ui.two_lines(shown, ui.status("info", f"v{shadow} in shadow", "eye"))
     return ui.two_lines(shown, ui.status(*candidate)) if candidate else shown
 
 
@@ -196,6 +201,7 @@ RULES = Workbench[Rule](
         yes_no("mine", "Mine", Q(is_mine=True)),
         yes_no("live", "Live", Q(is_live=True)),
         yes_no("stopped", "Stopped", Q(is_stopped=True)),
+        yes_no("shadow", "Runs in shadow", Q(in_shadow=True)),
         yes_no("waits", "Waits for approval", Q(waits=True)),
         yes_no("owned", "Has an owner", Q(owner__isnull=False, owner__is_active=True)),
         yes_no("review", "Review due", Q(review_on__lte=Now())),

@@ -3,7 +3,17 @@
 from django.urls import path
 
 from automations.tables import APPROVALS, RULES
-from automations.views import approvals, builder, health, home, preview, rules
+from automations.views import (
+    approvals,
+    builder,
+    health,
+    home,
+    preview,
+    rules,
+    shadows,
+    stopping,
+    version_undo,
+)
 from automations.views.addresses import OUTSIDE, RUNS_AND_CASES
 from automations.views.schedule_parts import calendar_rules
 from backoffice.workbench.pages import urls
@@ -17,8 +27,9 @@ urlpatterns = [
     path("rules/_/calendar/<int:pk>/", calendar_rules, name="calendar_rules"),
     path("rules/_/new/", rules.rule_new, name="rule_new"),
     path("rules/_/home/", home.rules_home, name="rule_home"),
-    path("rules/_/stop/", rules.rule_stop, name="rules_stop"),
-    path("rules/_/start/", rules.rule_start, name="rules_start"),
+    path("rules/_/stop/", stopping.rule_stop, name="rules_stop"),
+    path("rules/_/start/", stopping.rule_start, name="rules_start"),
+    path("rules/stop/", stopping.stop_page, name="stop_page"),
     path("rules/<slug:slug>/", rules.rule_detail, name="rule_detail"),
     path("rules/<slug:slug>/edit/", builder.rule_edit, name="rule_edit"),
     path("rules/<slug:slug>/edit/_/save/", builder.rule_save, name="rule_save"),
@@ -31,8 +42,12 @@ urlpatterns = [
     path("rules/<slug:slug>/submit/", builder.rule_submit, name="rule_submit"),
     path("rules/<slug:slug>/diff/<int:one>..<int:two>/", rules.rule_diff, name="rule_diff"),
     path("rules/<slug:slug>/restore/<int:version>/", rules.rule_restore, name="rule_restore"),
-    path("rules/<slug:slug>/stop/", rules.rule_stop, name="rule_stop"),
-    path("rules/<slug:slug>/start/", rules.rule_start, name="rule_start"),
+    path("rules/<slug:slug>/undo/<int:version>/", version_undo.version_undo, name="version_undo"),
+    path("rules/<slug:slug>/shadow/", shadows.rule_shadow, name="rule_shadow"),
+    path("rules/<slug:slug>/shadow/end/", shadows.shadow_end, name="shadow_end"),
+    path("rules/<slug:slug>/shadow/<int:version>/", shadows.shadow_begin, name="shadow_begin"),
+    path("rules/<slug:slug>/stop/", stopping.rule_stop, name="rule_stop"),
+    path("rules/<slug:slug>/start/", stopping.rule_start, name="rule_start"),
     *urls(APPROVALS, "approvals/"),
     path("approvals/_/home/", home.approvals_home, name="approval_home"),
     path("approvals/<int:pk>/", approvals.approval_detail, name="approval_detail"),

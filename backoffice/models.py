@@ -258,6 +258,15 @@ class BulkJob(models.Model):
     label = models.CharField(max_length=100)
     params = models.JSONField(default=dict)
     ids = ArrayField(models.BigIntegerField())
+    # The rows' versions when they were fixed, beside `ids`; None: the action asks for none.
+    versions = ArrayField(models.IntegerField(), null=True)
+    # What the rows weigh together, as the confirm page shows it: {"sums": {"GBP": "5386.00"}}.
+    weight = models.JSONField(default=dict)
+    # So much at once that somebody else has to start it.
+    needs_second = models.BooleanField(default=False)
+    started_by = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     total = models.IntegerField()
     position = models.IntegerField(default=0)
     succeeded = models.IntegerField(default=0)
@@ -275,7 +284,14 @@ class BulkJob(models.Model):
                 condition=models.Q(position=models.F("succeeded") + models.F("failed"))
                 & models.Q(position__lte=models.F("total")),
                 name="bulkjob_counts_add_up",
-            )
+            ),
+            # Four eyes: whoever drafted a large job is not the one who lets it run.
+            models.CheckConstraint(
+                condition=models.Q(needs_second=False)
+                | models.Q(status__in=["draft", "cancelled"])
+                | (models.Q(started_by__isnull=False) & ~models.Q(started_by=models.F("user"))),
+                name="bulkjob_second_person",
+            ),
         ]
         indexes = [
             # The sweep looks for jobs whose wake-up was lost.

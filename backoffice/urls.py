@@ -19,6 +19,7 @@ urlpatterns = [
     *urls(jobs.JOBS, "jobs/"),
     path("jobs/<int:pk>/", jobs.job_detail, name="job_detail"),
     path("jobs/<int:pk>/_/progress/", jobs.job_progress, name="job_progress"),
+    path("jobs/<int:pk>/_/outcomes/", jobs.job_outcomes, name="job_outcomes"),
     path("jobs/<int:pk>/start/", jobs.job_start, name="job_start"),
     path("jobs/<int:pk>/cancel/", jobs.job_cancel, name="job_cancel"),
     *urls(notices.NOTICES, "notices/"),

@@ -196,26 +196,53 @@ class SetReorderPoint(SetAction):
 
     def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
         answers: dict[int, Done | Outcome] = {}
+        rows = Sku.objects.filter(pk__in={call.subject_id for call in calls})
+        before = dict(rows.values_list("pk", "reorder_point"))
         for point in sorted({call.params["point"] for call in calls}):
             part = [call for call in calls if call.params["point"] == point]
             actor = Actors({call.subject_id: call.actor for call in part})
-            changed = {sku.pk for sku in set_reorder_point(actor.by_subject, point, actor=actor)}
-            known = set(Sku.objects.filter(pk__in=actor.by_subject).values_list("pk", flat=True))
+            changed = {
+                sku.pk: {"was": before[sku.pk], "is": point}
+                for sku in set_reorder_point(actor.by_subject, point, actor=actor)
+            }
             for position, call in enumerate(calls):
                 if call.params["point"] == point:
-                    answers[position] = self._answer(call.subject_id, point, changed, known)
-                    changed.discard(call.subject_id)
+                    kept = changed.pop(call.subject_id, None)
+                    answers[position] = self._answer(point, kept, call.subject_id in before)
+                    if kept is not None:
+                        before[call.subject_id] = point
         return [answers[position] for position in range(len(calls))]
 
-    def _answer(self, pk: int, point: int, changed: set[int], known: set[int]) -> Done | Outcome:
-        if pk not in known:
+    def _answer(self, point: int, kept: dict[str, Any] | None, known: bool) -> Done | Outcome:
+        if not known:
             return Rejected("This SKU does not exist any more.")
-        if pk not in changed:
+        if kept is None:
             return Done(f"The reorder point was {point} already", already=True)
-        return Done(f"Reorder point set to {point}")
+        return Done(f"Reorder point set to {point}", undo=kept)
+
+    def why_not_undone(self, subject_id: int, done: Mapping[str, Any]) -> str:
+        sku = Sku.objects.filter(pk=subject_id).first()
+        if not done or sku is None:
+            return "This can't be undone."
+        if sku.reorder_point != done["is"]:
+            return f"The reorder point is {sku.reorder_point} by now: someone changed it."
+        return ""
+
+    def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
+        if why := self.why_not_undone(call.subject_id, done):
+            raise Rejected(why)
+        set_reorder_point([call.subject_id], done["was"], actor=call.actor)
+        return Done(f"Reorder point set back to {_point(done['was'])}")
+
+    def undo_in_words(self, done: Mapping[str, Any]) -> str:
+        return f"Set the reorder point back to {_point(done['was'])}"
 
     def in_words(self, params: Mapping[str, Any]) -> str:
         match params["point"]:
             case {"field": str(name)} | {"param": str(name)}:
                 return f"Set the reorder point to {name}"
         return f"Set the reorder point to {params['point']}"
+
+
+def _point(value: int | None) -> str:
+    return "none" if value is None else str(value)

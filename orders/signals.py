@@ -34,3 +34,5 @@ returns_received = Signal()
 returns_inspected = Signal()
 # With returns: list[ReturnOrder] whose order was not found
 returns_unmatched = Signal()
+# With returns: list[ReturnOrder] whose order was found after all
+returns_matched = Signal()

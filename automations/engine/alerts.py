@@ -15,7 +15,7 @@ from automations.actions import actions
 from automations.engine import database
 from automations.models.figures import Overrun
 from automations.models.rules import Rule
-from automations.models.runs import run_number
+from automations.models.runs import run_number, step_anchor
 from automations.queries.figures import BROKEN
 from backoffice import notices
 from backoffice.models import User
@@ -125,5 +125,4 @@ def _step_words(each: Overrunning) -> str:
 
 def step_url(run_id: int, cursor: str) -> str:
     """The step of a run, on the run's page."""
-    uid = cursor.rpartition("/")[2].partition(":")[0]
-    return f"{reverse('run_detail', args=[run_id])}#step-{uid}"
+    return f"{reverse('run_detail', args=[run_id])}#{step_anchor(cursor)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from automations.actions import Risk
 from automations.engine import flow, pauses, steps, truth, work
@@ -231,8 +232,16 @@ def _case(one: Work, rule: Compiled | None, trouble: Trouble, asked: Asked | Non
         at_stake=stake_of(rule.catalogue, one.seen[0]) if rule else None,
         role=asked.question.role if asked else "",
         due_at=asked.due_at if asked else None,
-        detail={"on_timeout": asked.question.on_timeout} if asked else {},
+        detail=_detail(one, error, asked),
     )
+
+
+def _detail(one: Work, error: Failure.Error, asked: Asked | None) -> dict[str, Any]:
+    if asked is not None:
+        return {"on_timeout": asked.question.on_timeout}
+    if error == Failure.Error.UNSURE and one.trace:
+        return {"confidence": str(one.trace[-1].get("confidence", ""))}
+    return {}
 
 
 def _done(one: Work) -> Sequence[str]:

@@ -17,6 +17,7 @@ from automations.conditions.explaining import Explained, explain, explain_again
 from automations.conditions.fields import Catalogue
 from automations.conditions.indexing import EqualityKey, equality_keys
 from automations.conditions.leaves import Predicate
+from automations.conditions.operands import Scope
 from automations.conditions.rechecking import (
     Recheck,
     Seen,
@@ -193,7 +194,8 @@ class Compiled:
         try:
             if isinstance(step, Do):
                 return self.actions[uid].in_words(step.params)
-            said = self._teller.step(step)
+            scope = Scope(self.catalogues[uid], self.document.param_values)
+            said = self._teller.step(step, scope)
             return said[:1].upper() + said[1:]
         except Exception:
             # Words for people must not stop the work that they describe.

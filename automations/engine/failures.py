@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from django.db.models import F
+from django.db import transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from automations.cases import CaseKind, NewCase
@@ -20,6 +21,7 @@ from automations.models.rules import Rule
 from backoffice import timeline
 from backoffice.actors import Actor, ActorKind
 from backoffice.money import Money
+from backoffice.sets import save_many
 
 RUN = "run"
 EVENT = "event"
@@ -119,6 +121,8 @@ _TOLD_AGAIN = (
     "detail",
     "role",
     "due_at",
+    "at_stake",
+    "at_stake_currency",
 )
 
 
@@ -143,12 +147,15 @@ def open_run_cases(cases: Sequence[RunCase]) -> None:
 
 def open_again(cases: Sequence[Failure]) -> None:
     """Open cases about what goes on; one that is closed opens again, an open one stays as it is."""
-    Failure.objects.bulk_create(cases, ignore_conflicts=True)
+    Failure.objects.bulk_create(cases, ignore_conflicts=True, batch_size=500)
     for kind in {case.kind for case in cases}:
         by_key = {case.key: case for case in cases if case.kind == kind}
         for key, known in _locked(kind, by_key).items():
             if known.state == Failure.State.RESOLVED:
-                _reopen(known, {name: getattr(by_key[key], name) for name in ("says", "due_at")})
+                _reopen(known, {name: getattr(by_key[key], name) for name in _REPORTED_AGAIN})
+
+
+_REPORTED_AGAIN = ("says", "due_at", "detail", "at_stake", "at_stake_currency")
 
 
 def open_event_cases(event_ids: Sequence[int]) -> None:
@@ -220,6 +227,8 @@ def _reopen(failure: Failure, told: Mapping[str, Any]) -> None:
         resolved_by=None,
         resolved_at=None,
         snoozed_until=None,
+        snoozed_while=None,
+        escalated=0,
         version=F("version") + 1,
     )
     FailureAction.objects.create(failure=failure, verb="failed_again", text=told["says"])
@@ -228,27 +237,33 @@ def _reopen(failure: Failure, told: Mapping[str, Any]) -> None:
 def resolve_run_cases(run_ids: Iterable[int]) -> None:
     """Close the cases of runs that came to their end after all."""
     run_ids = list(run_ids)
-    if not run_ids:
-        return
-    open_cases = Failure.objects.select_for_update(no_key=True).exclude(
-        state=Failure.State.RESOLVED
-    )
-    found = list(open_cases.filter(run_id__in=run_ids).order_by("pk"))
+    if run_ids:
+        found = Failure.objects.filter(run_id__in=run_ids)
+        _resolve(found, Failure.Resolution.RETRIED, "The run is done.")
+
+
+@transaction.atomic
+def close_domain_cases(kind: CaseKind, keys: Sequence[str]) -> None:
+    """Close what a domain says is over; a key without an open case changes nothing."""
+    if keys:
+        found = Failure.objects.filter(kind=kind.key, key__in=list(keys))
+        _resolve(found, Failure.Resolution.MENDED, kind.closed_says)
+
+
+def _resolve(cases: QuerySet[Failure], resolution: Failure.Resolution, says: str) -> int:
+    open_cases = cases.select_for_update(no_key=True).exclude(state=Failure.State.RESOLVED)
+    found = list(open_cases.order_by("pk"))
     now = timezone.now()
     for failure in found:
-        failure.state = Failure.State.RESOLVED
-        failure.resolution = failure.resolution or Failure.Resolution.RETRIED
+        failure.state, failure.snoozed_until = Failure.State.RESOLVED, None
+        failure.resolution = failure.resolution or resolution
         failure.resolved_at = now
         failure.version += 1
-    Failure.objects.bulk_update(
-        found, ["state", "resolution", "resolved_at", "version"], batch_size=500
-    )
+    save_many(found, ["state", "snoozed_until", "resolution", "resolved_at", "version"])
     FailureAction.objects.bulk_create(
-        [
-            FailureAction(failure=failure, verb="resolved", text="The run is done.")
-            for failure in found
-        ]
+        [FailureAction(failure=failure, verb="resolved", text=says) for failure in found]
     )
+    return len(found)
 
 
 def _from_domain(kind: CaseKind, case: NewCase, now: datetime) -> Failure:
@@ -274,28 +289,14 @@ def _from_domain(kind: CaseKind, case: NewCase, now: datetime) -> Failure:
     )
 
 
+@transaction.atomic
 def open_domain_cases(kind: CaseKind, new: Sequence[NewCase]) -> None:
-    """Open what a domain reports; a key that is known already changes nothing."""
+    """Open what a domain reports; a known key changes nothing unless its case was closed."""
     now = timezone.now()
-    Failure.objects.bulk_create(
-        [_from_domain(kind, case, now) for case in new], ignore_conflicts=True, batch_size=500
-    )
+    open_again([_from_domain(kind, case, now) for case in new])
 
 
-def close_domain_cases(kind: CaseKind, says: str, *, still: Iterable[str] = ()) -> int:
-    """Close the open cases of a kind that no longer hold, but for the keys that `still` do."""
-    open_cases = Failure.objects.select_for_update(no_key=True).exclude(
-        state=Failure.State.RESOLVED
-    )
-    found = list(open_cases.filter(kind=kind.key).exclude(key__in=list(still)).order_by("pk"))
-    for failure in found:
-        failure.state, failure.snoozed_until = Failure.State.RESOLVED, None
-        failure.resolution, failure.resolved_at = Failure.Resolution.SOLVED, timezone.now()
-        failure.version += 1
-        failure.save(
-            update_fields=["state", "snoozed_until", "resolution", "resolved_at", "version"]
-        )
-    FailureAction.objects.bulk_create(
-        [FailureAction(failure=failure, verb="resolved", text=says) for failure in found]
-    )
-    return len(found)
+@transaction.atomic
+def close_every_case(kind: CaseKind, says: str) -> int:
+    """Close every open case of a kind because what it tells of is over; how many there were."""
+    return _resolve(Failure.objects.filter(kind=kind.key), Failure.Resolution.MENDED, says)

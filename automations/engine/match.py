@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from automations.engine.stake import stake_of
 from automations.models.failures import Failure
 from automations.models.rules import RULE_SPAN
 from automations.models.runs import Run, run_id
-from automations.triggers import source
+from automations.triggers import source, triggers
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +29,12 @@ BATCH = 500
 # So many runs may stand in one chain; a longer one is taken for a circle.
 DEEPEST = 10
 
+# ARRAY: taken once. A subquery after IN may be read again for each row, past its LIMIT.
 CLAIM = """
 WITH taken AS (
-    DELETE FROM automations_pendingevent WHERE event_id IN (
+    DELETE FROM automations_pendingevent WHERE event_id = ANY(ARRAY(
         SELECT event_id FROM automations_pendingevent ORDER BY event_id LIMIT %s
-        FOR UPDATE SKIP LOCKED)
+        FOR UPDATE SKIP LOCKED))
     RETURNING event_id
 )
 SELECT taken.event_id, e.trigger, e.subject, e.subject_id, e.subject_version, e.payload_version,
@@ -53,7 +55,7 @@ WITH ended AS (
     ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED
 )
 UPDATE automations_run r SET state = 'cancelled', ends_on = NULL, finished_at = clock_timestamp(),
-    outcome = 'Ended while it waited: ' || ended.trigger
+    outcome = 'Ended while it waited: ' || coalesce(%s::jsonb ->> ended.trigger, ended.trigger)
 FROM ended WHERE r.id = ended.id
 """
 INSERT = """
@@ -272,7 +274,8 @@ def _match(limit: int) -> int:
     at = moment()
     taken, events = claim_events(limit, at.rules.triggers)
     if taken:
-        database.write(END_WAITS, database.ids(taken))
+        labels = {trigger.key: trigger.label for trigger in triggers}
+        database.write(END_WAITS, database.ids(taken), json.dumps(labels))
         progress.claimed("match")
     if insert(judge(events, at)):
         wake.soon("execute")

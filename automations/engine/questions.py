@@ -7,7 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from automations.engine import resume
-from automations.engine.failures import fingerprint, resolve_run_cases
+from automations.engine.failures import DUE, fingerprint, resolve_run_cases
 from automations.models.failures import Failure, FailureAction
 from automations.models.runs import Run
 
@@ -56,6 +56,8 @@ def _fail(run: Run, failure: Failure, says: str) -> None:
         role="",
         state=Failure.State.OPEN,
         snoozed_until=None,
+        snoozed_while=None,
         priority=Failure.Priority.HIGH,
+        due_at=timezone.now() + DUE[Failure.Priority.HIGH],
         version=F("version") + 1,
     )

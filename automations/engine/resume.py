@@ -104,13 +104,31 @@ def edit(
     """
     _, action = step_of(run)
     clean(action, values)
-    changes = {
-        name: {"from": before.get(name), "to": values.get(name)}
-        for name in sorted({*before, *values})
-        if before.get(name) != values.get(name)
-    }
+    changes = _differences(before, values)
     run.overrides = {**(run.overrides or {}), run.cursor: values}
     return (retry(run, failure) if changes else run), changes
+
+
+def take_draft(
+    run: Run, failure: Failure, values: dict[str, Any], draft: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """The same step with a draft that a person confirmed or corrected: what they corrected.
+
+    Raises ParametersInvalid, NoStep.
+    """
+    _, action = step_of(run)
+    clean(action, values)
+    run.overrides = {**(run.overrides or {}), run.cursor: values}
+    retry(run, failure)
+    return _differences(draft, values)
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"from": before.get(name), "to": after.get(name)}
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    }
 
 
 def leave(run: Run, outcome: StepRun.Outcome, says: str, user_id: int | None) -> Run:

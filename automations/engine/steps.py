@@ -210,7 +210,7 @@ def settle(doing: Doing, action: Action, answer: Answer, started: str) -> Troubl
         entry = note(doing, action, StepRun.Outcome.DONE, says, started)
         if answer.link is not None:
             entry["link"], entry["link_id"] = answer.link
-        entry["undo"] = None if answer.already or answer.undo is None else dict(answer.undo)
+        entry["undo"] = None if answer.already else dict(answer.undo or {})
         go_on(doing, says)
         return None
     if isinstance(answer, RetryLater):
@@ -224,6 +224,7 @@ def settle(doing: Doing, action: Action, answer: Answer, started: str) -> Troubl
     entry = note(doing, action, outcome, says, started)
     if isinstance(answer, Unsure):
         entry["input"] = as_json(dict(answer.draft))
+        entry["confidence"] = answer.confidence
     return error, says
 
 

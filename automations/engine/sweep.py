@@ -1,4 +1,4 @@
-"""What the clock finds: lost wake-ups, dead workers, schedules, cases whose snooze is over.
+"""What the clock finds: lost wake-ups, dead workers, schedules, cases to take up or that are late.
 
 Idempotent: two dispatchers do no harm, they find nothing the second time.
 """
@@ -6,20 +6,19 @@ Idempotent: two dispatchers do no harm, they find nothing the second time.
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import F
-from django.utils import timezone
 
 from automations.engine import (
     crashes,
     database,
     doubts,
+    escalation,
     outages,
     progress,
     questions,
     schedule,
+    snoozes,
     wake,
 )
-from automations.models.failures import Failure
 
 WAITING = """
 SELECT EXISTS (SELECT 1 FROM automations_pendingevent),
@@ -38,8 +37,9 @@ def sweep() -> None:
     with transaction.atomic():
         crashes.count(crashes.find())
     doubts.expire()
-    _wake_cases()
+    snoozes.wake()
     questions.time_out()
+    escalation.escalate()
     schedule.dispatch()
     events, runs, lanes, slots = database.fetch(WAITING)[0]
     if events:
@@ -50,9 +50,3 @@ def sweep() -> None:
         wake.send("scan")
     for lane in {*lanes, *doubts.lanes_to_look_up(), *outages.lanes_that_wait()}:
         wake.send("call", lane)
-
-
-def _wake_cases() -> None:
-    Failure.objects.filter(state=Failure.State.SNOOZED, snoozed_until__lte=timezone.now()).update(
-        state=Failure.State.OPEN, snoozed_until=None, version=F("version") + 1
-    )

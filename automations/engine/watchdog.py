@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from automations.cases import CaseKind, NewCase, cases
 from automations.engine import database, progress, wake
-from automations.engine.failures import close_domain_cases
+from automations.engine.failures import close_every_case
 from automations.engine.in_force import stopped_now
 from automations.models.documents import Activation
 from automations.models.failures import Failure
@@ -219,7 +219,7 @@ def watch(since: datetime | None = None) -> list[Stall]:
         _report(Standstill(found))
         return found
     with transaction.atomic():
-        closed = close_domain_cases(kind(), "The work moves again.")
+        closed = close_every_case(kind(), "The work moves again.")
     if closed:
         logger.warning("The engine works again")
     return []

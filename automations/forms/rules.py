@@ -110,6 +110,61 @@ class VerdictForm(forms.Form):
         comment.error_messages["required"] = "Say why, so that the author knows what to change."
 
 
+# What a first look proposes: so many runs, and then someone looks.
+FIRST_RUNS = 10
+
+
+class ApproveForm(VerdictForm):
+    """A yes, with what becomes of runs that wait, and who looks at the first ones."""
+
+    waiting = forms.ChoiceField(
+        label="Runs that wait under the version before",
+        choices=[
+            ("finish", "Finish under their own version"),
+            ("move", "Go on under this version, where it has the same wait"),
+            ("cancel", "Are cancelled"),
+        ],
+        widget=forms.RadioSelect,
+        required=False,
+        initial="finish",
+    )
+    first_look = forms.BooleanField(
+        label="Pause for a first look",
+        required=False,
+        help_text="What comes after waits, and nothing is lost, until the reviewer has looked.",
+    )
+    after = forms.IntegerField(
+        label="After so many runs", required=False, min_value=1, max_value=100_000
+    )
+    since = forms.DateTimeField(
+        label="or from a time on",
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        help_text="A time at which the reviewer is there.",
+    )
+    reviewer = forms.ModelChoiceField(User.objects.none(), required=False, empty_label=None)
+
+    def __init__(self, *args: Any, waiting_runs: int = 0, **options: Any) -> None:
+        super().__init__(*args, **options)
+        chosen = self.fields["reviewer"]
+        assert isinstance(chosen, forms.ModelChoiceField)  # noqa: S101 (declared above)
+        chosen.queryset = User.objects.filter(is_active=True, groups__isnull=False).distinct()
+        if waiting_runs:
+            runs = "run waits" if waiting_runs == 1 else "runs wait"
+            self.fields["waiting"].help_text = f"{waiting_runs:,} {runs} now."
+        else:
+            del self.fields["waiting"]
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        if given.get("first_look"):
+            if not given.get("after") and not given.get("since"):
+                self.add_error("after", "Say after how many runs, or from when on.")
+            if not given.get("reviewer"):
+                self.add_error("reviewer", "Name who looks.")
+        return given
+
+
 class StartForm(forms.Form):
     """What becomes of the runs that a stop parked."""
 

@@ -193,6 +193,11 @@ class Activation(models.Model):
         """Whether it acts now."""
         return self.mode == self.Mode.LIVE and self.until_at is None
 
+    @property
+    def is_in_shadow(self) -> bool:
+        """Whether it runs in shadow now."""
+        return self.mode == self.Mode.SHADOW and self.until_at is None
+
 
 class Epoch(models.Model):
     """One row that counts changes to what is in force, so that matchers know when to reload."""

@@ -51,6 +51,7 @@ class Failure(models.Model):
         ANSWERED = "answered", "Answered"
         CHECKED = "checked", "Looked up"
         RELEASED = "released", "Released"
+        MENDED = "mended", "Mended by itself"
 
     kind = models.CharField(max_length=80)
     key = models.CharField(max_length=120)
@@ -80,10 +81,17 @@ class Failure(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
+    # The role it was handed to while nobody has taken it; empty for the common queue.
+    team = models.CharField(max_length=20, blank=True, default="", db_default="")
+    # 1: past due, its owner was told. 2: past twice the time, everyone of the role was told.
+    escalated = models.SmallIntegerField(default=0, db_default=0)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     opened_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField()
     snoozed_until = models.DateTimeField(null=True)
+    # How bad it was when it was put aside: it comes back as soon as it is worse. None: by time
+    # alone. {"times": 1, "at_stake": "250.0000", "alike": 3}
+    snoozed_while = models.JSONField(null=True)
     times = models.IntegerField("how often it failed", default=1)
     resolution = models.CharField(max_length=10, choices=Resolution, blank=True)
     resolved_by = models.ForeignKey(
@@ -122,10 +130,68 @@ class Failure(models.Model):
             models.Index(fields=["subject_id", "subject"], name="failure_subject"),
             # The execution closes and reopens a run's case.
             models.Index(fields=["run_id"], name="failure_run"),
+            # The list, by due time.
+            models.Index(
+                fields=["due_at", "id"],
+                name="failure_due",
+                condition=~models.Q(state="resolved"),
+                include=["state"],
+            ),
+            # The money at stake in a view, summed by currency.
+            models.Index(
+                fields=["at_stake_currency"],
+                name="failure_stakes",
+                condition=~models.Q(state="resolved") & models.Q(at_stake__isnull=False),
+                include=["at_stake", "state"],
+            ),
+            # What was handed to a role, or is asked of it, and nobody has taken.
+            models.Index(
+                fields=["team"],
+                name="failure_of_team",
+                condition=~models.Q(state="resolved") & ~models.Q(team=""),
+            ),
+            models.Index(
+                fields=["role"],
+                name="failure_of_role",
+                condition=~models.Q(state="resolved") & ~models.Q(role=""),
+            ),
+            # What the sweep looks for: what is late, and what was put aside.
+            models.Index(
+                fields=["due_at"],
+                name="failure_late",
+                condition=models.Q(state="open", escalated__lt=2),
+            ),
+            models.Index(
+                fields=["snoozed_until"],
+                name="failure_snoozed",
+                condition=models.Q(state="snoozed"),
+            ),
+            # What one person, or nobody, has to do.
+            models.Index(
+                fields=["owner", "due_at"],
+                name="failure_mine",
+                condition=~models.Q(state="resolved"),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.says
+
+
+class FailureWatch(models.Model):
+    """Someone who handed a case over and wants to know how it goes on."""
+
+    failure = models.ForeignKey(Failure, on_delete=models.CASCADE, related_name="watches")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    since = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["failure", "user"], name="failurewatch_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} watches {self.failure_id}"
 
 
 class FailureAction(models.Model):

@@ -7,6 +7,8 @@ tables can be partitioned by it.
 
 from __future__ import annotations
 
+import re
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
@@ -24,6 +26,11 @@ def run_number(key: int) -> str:
     """A run's id as people read it: `4711-3`; a shadow's is `4711-3-shadow`."""
     event_id, rule_id = divmod(abs(key), RULE_SPAN)
     return f"{event_id}-{rule_id}{'-shadow' if key < 0 else ''}"
+
+
+def step_anchor(cursor: str) -> str:
+    """The id of a step's line on its run's page."""
+    return "step-" + re.sub(r"[^A-Za-z0-9]+", "-", cursor)
 
 
 _KEY = models.F("event_id") * models.Value(RULE_SPAN) + models.F("rule_id")
@@ -103,8 +110,11 @@ class Run(models.Model):
     # When the matching transaction began.
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
+    # Someone took its effects back, as far as they could be.
+    undone_at = models.DateTimeField(null=True)
 
     class Meta:
+        permissions = [("undo_run", "Can take back what a run did")]
         constraints = [
             # One event has at most one run under a rule: the key says so.
             models.CheckConstraint(
@@ -158,6 +168,14 @@ class Run(models.Model):
                 name="run_open",
                 condition=models.Q(state__in=["waiting", "calling", "held", "parked", "failed"]),
             ),
+            # The list of what was taken back.
+            models.Index(
+                fields=["-id"], name="run_undone", condition=models.Q(undone_at__isnull=False)
+            ),
+            # The shadows of a rule, and the list of them.
+            models.Index(
+                fields=["rule_id", "event_id"], name="run_shadow", condition=models.Q(shadow=True)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -200,18 +218,31 @@ class StepRun(models.Model):
     input = models.JSONField(null=True)
     link = models.CharField(max_length=60, blank=True)
     link_id = models.BigIntegerField(null=True)
-    # What undoing it needs to know; None: there is nothing to undo.
+    # What undoing it needs to know. Empty: it can't be undone. None: there is nothing to undo.
     undo = models.JSONField(null=True)
     user_id = models.BigIntegerField(null=True)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            # Runs by what became of a step, where that is out of the ordinary.
+            models.Index(
+                fields=["outcome", "run_id"],
+                name="steprun_unusual",
+                condition=~models.Q(outcome__in=["done", "waited", "would"]),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.run_id} {self.cursor} #{self.attempt}"
 
 
 class Effect(models.Model):
-    """The record that a step's effect on a target happened, or may have. Its key is unique."""
+    """The record that a step's effect on a target happened, or may have. Its key is unique.
+
+    Taking the effect of step `a1` back is an effect of its own, of the step `~a1`.
+    """
 
     class State(models.TextChoices):
         CONFIRMED = "confirmed", "Confirmed"

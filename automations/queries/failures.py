@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.db.models.expressions import RawSQL
 
 from automations.models.failures import Failure, FailureAction
 from backoffice import subjects
@@ -75,10 +77,41 @@ def causes() -> list[Cause]:
     return sorted(found, key=lambda group: (-group.cases, group.priority, group.words))
 
 
+# Counted along an index; the words of the few that are left are looked up one by one.
+COMMONEST = """
+SELECT c.cause, (SELECT cause_words FROM automations_failure f WHERE f.cause = c.cause LIMIT 1), c.n
+FROM (SELECT cause, count(*) AS n FROM automations_failure WHERE state = 'open'
+    GROUP BY cause ORDER BY 2 DESC, 1 LIMIT %s) c ORDER BY c.n DESC, c.cause
+"""
+
+
+def commonest_causes(limit: int = 30) -> list[tuple[str, str, int]]:
+    """The causes of most open cases: each with its words and how many there are."""
+    with connection.cursor() as cursor:
+        cursor.execute(COMMONEST, [limit])
+        return [(cause, words, number) for cause, words, number in cursor.fetchall()]
+
+
 def frozen_set(cause: str) -> list[tuple[int, int]]:
     """The open cases of a cause as (id, version): what a bulk verb is asked to work on."""
     found = Failure.objects.filter(cause=cause, state=Failure.State.OPEN)
     return list(found.order_by("id").values_list("pk", "version"))
+
+
+def versions_of(ids: Iterable[int]) -> dict[int, int]:
+    """The versions of cases as they are now, by id."""
+    return dict(_by_ids(ids).values_list("pk", "version"))
+
+
+def sums_of(ids: Iterable[int]) -> dict[str, Decimal]:
+    """The money that cases put at stake together, by currency."""
+    rows = _by_ids(ids).exclude(at_stake=None).order_by().values("at_stake_currency")
+    return {row["at_stake_currency"]: row["sum"] for row in rows.annotate(sum=Sum("at_stake"))}
+
+
+def _by_ids(ids: Iterable[int]) -> QuerySet[Failure]:
+    """One argument, however many they are."""
+    return Failure.objects.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(ids)]))
 
 
 def case_log(failure: Failure) -> QuerySet[FailureAction]:
@@ -118,6 +151,11 @@ _RECOMMENDED = {
     Failure.Error.DOUBT: "by_hand",
     Failure.Error.DOWN: "by_hand",
     Failure.Error.STALE: "end",
+    Failure.Error.UNANSWERED: "retry",
+    Failure.Error.QUESTION: "answer",
+    Failure.Error.UNSURE: "confirm",
+    Failure.Error.LIMIT: "release",
+    Failure.Error.FIRST_LOOK: "release",
     Failure.Error.DOMAIN: "solve",
 }
 # What would fail again says so.
@@ -125,7 +163,7 @@ WOULD_FAIL_AGAIN = (Failure.Error.REJECTED, Failure.Error.BUG, Failure.Error.CRA
 
 
 def recommended(failure: Failure, *, changed: bool = False) -> str:
-    """The verb to offer first: retry, edit, by_hand, end or solve.
+    """The verb to offer first: retry, edit, by_hand, end, answer, confirm, release or solve.
 
     `changed`: the subject changed since, so that what was refused may pass now.
     """

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 class RuleRow(TypedDict):
     """What a rule's row shows beside its own fields.
 
-    `live_…` None: not in force; `last_slot_at` None: it has not come round yet; `candidate_…` of a
-    version that waits, None: none waits; `last_fired_at` None: never.
+    `live_…` None: not in force; `last_slot_at` None: it has not come round yet;
+    `shadow_version` None: none runs in shadow; `candidate_…` of a version that waits, None:
+    none waits; `last_fired_at` None: never.
     """
 
     live_document_id: int | None
@@ -43,6 +44,7 @@ class RuleRow(TypedDict):
     live_text: str | None
     last_slot_at: datetime | None
     is_stopped: bool
+    shadow_version: int | None
     candidate_state: str | None
     candidate_id: int | None
     last_fired_at: datetime | None
@@ -66,6 +68,7 @@ def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
     slots = ScheduleSlot.objects.filter(rule=OuterRef("pk"), shadow=False)
     candidate = Document.objects.never_in_force().filter(rule=OuterRef("pk"), state__in=CANDIDATE)
     candidate = candidate.order_by("-version")
+    shadow = Activation.objects.in_shadow().filter(rule=OuterRef("pk"))
     return (
         Rule.objects.select_related("owner")
         .annotate(live=FilteredRelation("activations", condition=IN_FORCE))
@@ -76,6 +79,7 @@ def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
             live_text=F("live__document__text"),
             last_slot_at=Subquery(slots.order_by("-fire_at").values("fire_at")[:1]),
             is_stopped=Exists(Stop.objects.filter(rule=OuterRef("pk"), lifted_at=None)),
+            shadow_version=Subquery(shadow.values("document__version")[:1]),
             candidate_state=Subquery(candidate.values("state")[:1]),
             candidate_id=Subquery(candidate.values("pk")[:1]),
             last_fired_at=Subquery(runs.order_by("-id").values("created_at")[:1]),
@@ -101,6 +105,11 @@ def live_document(rule: Rule) -> Document | None:
     """The version in force; None when there is none."""
     opened = Activation.objects.in_force().filter(rule=rule).select_related("document").first()
     return opened.document if opened else None
+
+
+def shadow_of(rule: Rule) -> Activation | None:
+    """The version that runs in shadow now, as its period; None when there is none."""
+    return Activation.objects.in_shadow().filter(rule=rule).select_related("document").first()
 
 
 def candidate(rule: Rule) -> Document | None:
@@ -152,13 +161,3 @@ def open_stops() -> QuerySet[Stop]:
         .select_related("rule", "stopped_by", "asked_by")
         .order_by("-stopped_at")
     )
-
-
-def queued(rule: Rule | None) -> dict[str, int]:
-    """How many runs are due, waiting, under way, held, parked or failed, of a rule or of all."""
-    open_states = [Run.State.DUE, Run.State.WAITING, Run.State.CALLING, Run.State.HELD]
-    runs = Run.objects.filter(state__in=[*open_states, Run.State.PARKED, Run.State.FAILED])
-    if rule is not None:
-        runs = runs.filter(rule_id=rule.pk)
-    counted = runs.order_by().values("state").annotate(n=Count("pk"))
-    return {row["state"]: row["n"] for row in counted}

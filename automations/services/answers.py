@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db import transaction
 
 from automations.engine import parking, resume
+from automations.engine.resume import NoStep
 from automations.models.documents import Activation
 from automations.models.failures import Failure
 from automations.models.runs import Run
-from automations.services import doors, failures
+from automations.rules.parameters import ParametersInvalid
+from automations.services import doors, failures, stops
 from automations.services.approvals import role_for
 from automations.services.errors import NotPossible, Refused
+from automations.services.handing import may_answer
+from automations.simulation.again import look_again
 from backoffice.actors import Actor
 from backoffice.models import User
 
@@ -32,7 +39,7 @@ def answer_question(
     if failure.error != Failure.Error.QUESTION:
         raise NotPossible("Nothing is asked here.")
     person = User.objects.get(pk=doors.person_id(actor))
-    if failure.role and not person.groups.filter(name=failure.role).exists():
+    if not may_answer(person, failure):
         raise Refused(f"This question is for {failure.role}.")
     why = text.strip() if yes else failures.because(text)
     says = f"{actor.label} said {'yes' if yes else 'no'}{f': {why}' if why else '.'}"
@@ -40,6 +47,44 @@ def answer_question(
     failures.log(failure, "yes" if yes else "no", actor, why)
     failures.tell(failure, f"Answered a rule's question: {'yes' if yes else 'no'}", actor)
     return failures.goes_on(failure, run, Failure.Resolution.ANSWERED, actor)
+
+
+@transaction.atomic
+def confirm_draft(
+    failure_id: int, *, version: int, values: Mapping[str, Any], actor: Actor
+) -> Failure:
+    """Let an unsure action do what it drafted, or what a person made of the draft.
+
+    The draft stays on record beside the difference. Raises Stale, and NotPossible with the form's
+    messages when the action does not take the values, or to someone who may not do by hand what
+    the step does and still changed what it is given.
+    """
+    failure = failures.locked(failure_id, version)
+    if failure.error != Failure.Error.UNSURE:
+        raise NotPossible("There is no draft to confirm.")
+    run = failures.stopped_run(failure)
+    draft, again = resume.given_at(run), look_again(failure)
+    try:
+        changes = resume.take_draft(run, failure, dict(values), draft)
+    except (ParametersInvalid, NoStep) as error:
+        raise NotPossible(str(error)) from error
+    if changes and again is not None:
+        failures.may_do(again.action, actor)
+    failures.log(failure, "confirm", actor, changes=changes)
+    words = f"Corrected {', '.join(changes)} of a draft" if changes else "Confirmed a draft"
+    failures.tell(failure, words, actor)
+    how = Failure.Resolution.EDITED if changes else Failure.Resolution.ANSWERED
+    return failures.goes_on(failure, run, how, actor)
+
+
+@transaction.atomic
+def stop_from_case(failure_id: int, *, version: int, reason: str, actor: Actor) -> Failure:
+    """Stop the rule of a case at once; the case stays, and so do the runs that wait."""
+    why = failures.because(reason)
+    failure = failures.locked(failure_id, version)
+    stops.stop_rule(_rule_id(failure), reason=why, actor=actor)
+    failures.log(failure, "stop", actor, why)
+    return failures.save(failure)
 
 
 @transaction.atomic

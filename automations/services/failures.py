@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from automations.actions import Action
-from automations.engine import doubts, resume
+from automations.engine import doubts, resume, snoozes
 from automations.engine.compiled import Unusable
 from automations.engine.failures import CASE
 from automations.engine.resume import NoStep
@@ -27,14 +27,21 @@ from backoffice.actors import Actor
 from backoffice.models import User
 
 CHANGED = "Someone worked on this case meanwhile. Look at it again."
+CLOSED = "This case is closed."
+# What a retry would do again although it must not, or can't answer.
+NO_RETRY = {
+    Failure.Error.DOUBT: "It may have happened already. Say first whether it did.",
+    Failure.Error.QUESTION: "This waits for an answer: say yes or no.",
+}
 
 
 @dataclass(slots=True)
 class Bulk:
-    """What became of a set of cases: how many were done, and why the others were not."""
+    """What became of a set: which were done, why the others were not, and what else is to say."""
 
     done: list[int] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
+    notes: dict[int, str] = field(default_factory=dict)
 
 
 def locked(failure_id: int, version: int) -> Failure:
@@ -46,7 +53,7 @@ def locked(failure_id: int, version: int) -> Failure:
     if failure.version != version:
         raise Stale(CHANGED)
     if failure.state == Failure.State.RESOLVED:
-        raise NotPossible("This case is closed.")
+        raise NotPossible(CLOSED)
     return failure
 
 
@@ -116,7 +123,8 @@ def tell(failure: Failure, words: str, actor: Actor) -> None:
         )
 
 
-def _save(failure: Failure, **changes: Any) -> Failure:
+def save(failure: Failure, **changes: Any) -> Failure:
+    """Write these fields of a case that is locked, and raise its version."""
     failure.version += 1
     for name, value in changes.items():
         setattr(failure, name, value)
@@ -125,7 +133,7 @@ def _save(failure: Failure, **changes: Any) -> Failure:
 
 
 def close(failure: Failure, resolution: Failure.Resolution, actor: Actor) -> Failure:
-    return _save(
+    return save(
         failure,
         state=Failure.State.RESOLVED,
         resolution=resolution,
@@ -138,11 +146,13 @@ def goes_on(failure: Failure, run: Run, resolution: Failure.Resolution, actor: A
     """The case closes with its run: now, if the run is at its end, else when it gets there."""
     if run.state in (Run.State.DONE, Run.State.CANCELLED):
         return close(failure, resolution, actor)
-    return _save(
+    return save(
         failure,
         state=Failure.State.RETRYING,
         resolution=resolution,
         resolved_by_id=doors.person_id(actor),
+        snoozed_until=None,
+        snoozed_while=None,
     )
 
 
@@ -156,7 +166,10 @@ def because(reason: str) -> str:
 def retry_case(failure_id: int, *, version: int, actor: Actor) -> Failure:
     """Let the run try its failed step again, with what it was given."""
     failure = locked(failure_id, version)
-    run = resume.retry(certain_run(failure), failure)
+    run = certain_run(failure)
+    if failure.error in NO_RETRY:
+        raise NotPossible(NO_RETRY[Failure.Error(failure.error)])
+    run = resume.retry(run, failure)
     log(failure, "retry", actor)
     tell(failure, "Retried a failed step", actor)
     return goes_on(failure, run, Failure.Resolution.RETRIED, actor)
@@ -174,7 +187,7 @@ def edit_and_retry(
     failure = locked(failure_id, version)
     again = look_again(failure)
     if again is not None:
-        _may_do(again.action, actor)
+        may_do(again.action, actor)
     before = again.given if again else {}
     try:
         run, changes = resume.edit(certain_run(failure), failure, dict(values), before)
@@ -187,7 +200,8 @@ def edit_and_retry(
     return goes_on(failure, run, Failure.Resolution.EDITED, actor)
 
 
-def _may_do(action: Action, actor: Actor) -> None:
+def may_do(action: Action, actor: Actor) -> None:
+    """Raises NotPossible for someone who may not do by hand what this action does."""
     user = User.objects.get(pk=doors.person_id(actor))
     if not user.has_perm(action.permission):
         raise NotPossible(
@@ -265,21 +279,39 @@ def assign_case(failure_id: int, *, version: int, owner: User | None, actor: Act
     before = failure.owner_id
     changes = {"owner": {"from": before, "to": owner.pk if owner else None}}
     log(failure, "assign", actor, changes=changes)
-    return _save(failure, owner_id=owner.pk if owner else None)
+    return save(failure, owner_id=owner.pk if owner else None, team="")
 
 
 @transaction.atomic
 def snooze_case(
-    failure_id: int, *, version: int, until: datetime, actor: Actor, text: str = ""
+    failure_id: int,
+    *,
+    version: int,
+    until: datetime | None,
+    actor: Actor,
+    text: str = "",
+    worse: bool = False,
 ) -> Failure:
-    """Put the case aside until a time; failing again brings it back at once."""
-    if until <= timezone.now():
+    """Put the case aside until a time; failing again brings it back at once.
+
+    `worse`: also as soon as more cases of its cause are open, or more money is at stake; then
+    `until` None means for as long as it gets no worse.
+    """
+    if until is None and not worse:
+        raise NotPossible("Say until when, or until what.")
+    if until is not None and until <= timezone.now():
         raise NotPossible("Choose a time that is still to come.")
     failure = locked(failure_id, version)
     if failure.state == Failure.State.RETRYING:
         raise NotPossible("This case is being retried.")
-    log(failure, "snooze", actor, text, changes={"until": {"to": until.isoformat()}})
-    return _save(failure, state=Failure.State.SNOOZED, snoozed_until=until)
+    changes = {"until": {"to": until.isoformat() if until else None}, "worse": {"to": worse}}
+    log(failure, "snooze", actor, text, changes=changes)
+    return save(
+        failure,
+        state=Failure.State.SNOOZED,
+        snoozed_until=until,
+        snoozed_while=snoozes.as_it_is(failure) if worse else None,
+    )
 
 
 @transaction.atomic
@@ -289,7 +321,7 @@ def wake_case(failure_id: int, *, version: int, actor: Actor) -> Failure:
     if failure.state != Failure.State.SNOOZED:
         raise NotPossible("This case is not snoozed.")
     log(failure, "wake", actor)
-    return _save(failure, state=Failure.State.OPEN, snoozed_until=None)
+    return save(failure, state=Failure.State.OPEN, snoozed_until=None, snoozed_while=None)
 
 
 @transaction.atomic
@@ -304,7 +336,7 @@ def prioritise_case(
         actor,
         changes={"priority": {"from": failure.priority, "to": priority.value}},
     )
-    return _save(failure, priority=priority)
+    return save(failure, priority=priority)
 
 
 @transaction.atomic

@@ -28,6 +28,8 @@ from backoffice.models import User
 
 # What a start names its trigger or its scan by.
 STARTS = ("on", "for", "manual")
+# Pages stand at these addresses.
+RESERVED = ("stop",)
 RISKS = [Risk.NONE, Risk.CUSTOMER, Risk.MONEY]
 DESCRIBED = (
     "name",
@@ -45,7 +47,7 @@ DESCRIBED = (
 
 def _free_slug(name: str) -> str:
     base = slugify(name)[:70] or "rule"
-    taken = set(Rule.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    taken = {*RESERVED, *Rule.objects.filter(slug__startswith=base).values_list("slug", flat=True)}
     if base not in taken:
         return base
     return next(f"{base}-{n}" for n in range(2, len(taken) + 3) if f"{base}-{n}" not in taken)

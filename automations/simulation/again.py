@@ -9,7 +9,7 @@ from typing import Any
 from automations.actions import Action
 from automations.catalogue import PREVIOUS, flatten
 from automations.conditions.display import seen
-from automations.conditions.fields import Facts, Field, item_facts
+from automations.conditions.fields import Facts, Field, Lists, item_facts
 from automations.conditions.rechecking import paths_read
 from automations.conditions.tree import field_of
 from automations.engine import resume
@@ -42,11 +42,26 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class InLoop:
+    """The item of a loop that a run stands at. `changed`: the list is another one by now."""
+
+    number: int
+    total: int
+    words: str
+    changed: bool
+
+    @property
+    def left(self) -> int:
+        return max(0, self.total - self.number)
+
+
+@dataclass(frozen=True, slots=True)
 class Again:
     """A failed step looked at again.
 
     `given` is what it was given last, `as_planned` what the rule gives it. `problem` says why the
-    same input would be refused again, and is empty where nothing known speaks against it.
+    same input would be refused again, and is empty where nothing known speaks against it. `loop`
+    None: it stands in none. `remaining` are the steps that would follow, in words.
     """
 
     step: Do
@@ -56,6 +71,8 @@ class Again:
     as_planned: Values
     problem: str = ""
     compared: list[Compared] = field(default_factory=list)
+    loop: InLoop | None = None
+    remaining: list[str] = field(default_factory=list)
 
 
 def look_again(failure: Failure) -> Again | None:
@@ -69,7 +86,7 @@ def look_again(failure: Failure) -> Again | None:
     except (Unusable, CursorLost, resume.NoStep):
         return None
     event = stored.of_event(Event.objects.get(pk=run.event_id))
-    now = _now(rule, run.subject_id)
+    now, lists = _now(rule, run.subject_id)
     planned = _planned(rule, step, action, run, now or event.facts, event.lists)
     given = (run.overrides or {}).get(run.cursor) or resume.given_at(run) or planned
     return Again(
@@ -80,12 +97,32 @@ def look_again(failure: Failure) -> Again | None:
         planned,
         _problem(action, given) if now is not None else "What it is about is gone.",
         list(_compared(rule, step, event.facts, now)) if now is not None else [],
+        _in_loop(rule, run, event.lists, lists),
+        rule.words_from(run.cursor)[1:],
     )
 
 
-def _now(rule: Compiled, subject_id: int) -> Facts | None:
+def _now(rule: Compiled, subject_id: int) -> tuple[Facts | None, Lists]:
     payload = rule.source.current([subject_id]).get(subject_id)
-    return flatten(payload)[0] if payload is not None else None
+    return flatten(payload) if payload is not None else (None, {})
+
+
+def _in_loop(rule: Compiled, run: Run, then: Lists, now: Lists) -> InLoop | None:
+    around = loops_at(run.cursor)
+    if not around:
+        return None
+    uid, index = around[-1]
+    path = rule.steps[uid].for_each
+    items = (run.items or {}).get(uid) or then.get(path) or []
+    told = item_words(rule, path, items[index]) if index < len(items) else ""
+    return InLoop(index + 1, len(items), told, list(items) != list(now.get(path) or []))
+
+
+def item_words(rule: Compiled, path: str, item: Facts) -> str:
+    """A loop's item in a few words: its first values."""
+    known = rule.catalogue.lists.get(path)
+    fields = list(known.items.values())[:2] if known is not None else []
+    return ", ".join(f"{plain_label(each)} {seen(each, item)}" for each in fields)
 
 
 def _planned(

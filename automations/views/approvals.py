@@ -14,8 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from automations.actions import Risk
 from automations.conditions.operands import ConditionInvalid
-from automations.forms.rules import VerdictForm
+from automations.engine import moving
+from automations.engine.moving import Waiting
+from automations.forms.rules import FIRST_RUNS, ApproveForm, VerdictForm
 from automations.forms.starts import shape_of, start_of
 from automations.models.connectors import SCOPE
 from automations.models.documents import Document
@@ -23,7 +26,7 @@ from automations.queries import approvals as queries
 from automations.queries import rules as rule_queries
 from automations.rules.parsing import DocumentInvalid
 from automations.services import approvals
-from automations.services.approvals import SUITABLE, why_not
+from automations.services.approvals import SUITABLE, FirstLook, why_not
 from automations.services.errors import AutomationError
 from automations.simulation.preview import Preview, preview
 from automations.simulation.preview_now import NowPreview, preview_now
@@ -34,6 +37,7 @@ from automations.views.phrases import differences, read, told
 from automations.views.preview import examples, found_examples
 from automations.views.rules import text_of_version
 from automations.views.scopes import scope_context, scope_evidence
+from automations.views.shadows import may_shadow
 from backoffice.actors import person
 from backoffice.charts import Bar, every_day
 from backoffice.models import User
@@ -117,6 +121,10 @@ def _around(document: Document, user: User) -> dict[str, Any]:
         "editors": [each.user for each in document.editors.all()],
         "verdicts": list(document.approvals.all()),
         "in_force": [each for each in document.activations.all() if each.is_in_force],
+        "in_shadow": [each for each in document.activations.all() if each.is_in_shadow],
+        "may_shadow": may_shadow(user) and document.state in ("submitted", "approved"),
+        "has_acted": any(each.mode == "live" for each in document.activations.all()),
+        "waiting_runs": moving.count_waiting(document.rule_id) if document.rule_id else 0,
         "previous": previous,
         "following": following,
         "place": place,
@@ -224,11 +232,7 @@ def approval_verdict(request: HttpRequest, pk: int, verdict: str) -> HttpRespons
     document = get_object_or_404(Document.objects.select_related("rule"), pk=pk)
     asked = request.POST.get("days") or request.GET.get("days", "90")
     days = int(asked) if asked in map(str, PERIODS) else 90
-    form = VerdictForm(
-        request.POST if request.method == "POST" else None,
-        initial={"sha256": document.sha256},
-        reason=verdict != "approve",
-    )
+    form = _form(verdict, document, request)
     evidence, refusal = evidence_of(document, days), ""
     status = 422 if form.is_bound else 200
     if form.is_valid():
@@ -256,21 +260,43 @@ def approval_verdict(request: HttpRequest, pk: int, verdict: str) -> HttpRespons
     return render(request, "automations/_verdict.html", context, status=status)
 
 
+def _form(verdict: str, document: Document, request: HttpRequest) -> VerdictForm:
+    """The verdict's form; a yes to money or customers proposes a first look by the approver."""
+    data = request.POST if request.method == "POST" else None
+    initial: dict[str, Any] = {"sha256": document.sha256}
+    if verdict != "approve":
+        return VerdictForm(data, initial=initial, reason=True)
+    initial |= {
+        "first_look": document.risk in (Risk.MONEY, Risk.CUSTOMER),
+        "after": FIRST_RUNS,
+        "reviewer": signed_in(request).pk,
+        "waiting": "finish",
+    }
+    waits = moving.count_waiting(document.rule_id) if document.rule_id is not None else 0
+    return ApproveForm(data, initial=initial, waiting_runs=waits)
+
+
+def _first_look(given: dict[str, Any]) -> FirstLook | None:
+    if not given.get("first_look"):
+        return None
+    return FirstLook(given["reviewer"].pk, given.get("after"), given.get("since"))
+
+
 def _decide(
     verdict: str, document: Document, given: dict[str, Any], evidence: dict[str, Any], user: User
 ) -> None:
-    act = {
-        "approve": approvals.approve,
-        "changes": approvals.request_changes,
-        "reject": approvals.reject,
-    }[verdict]
-    act(
-        document.pk,
-        sha256=given["sha256"],
-        actor=person(user),
-        comment=given["comment"],
-        evidence=evidence,
-    )
+    said: dict[str, Any] = {
+        "sha256": given["sha256"],
+        "actor": person(user),
+        "comment": given["comment"],
+        "evidence": evidence,
+    }
+    if verdict == "approve":
+        waiting: Waiting = given.get("waiting") or "finish"
+        approvals.approve(document.pk, **said, first_look=_first_look(given), waiting=waiting)
+    else:
+        turn_back = approvals.reject if verdict == "reject" else approvals.request_changes
+        turn_back(document.pk, **said)
 
 
 def _done(verdict: str, document: Document) -> str:

@@ -7,94 +7,142 @@ from typing import Any
 
 from automations.forms.cases import AssignForm, SnoozeForm, WhyForm, moment_of
 from automations.models.failures import Failure
-from automations.services import failures
+from automations.queries.failures import sums_of, versions_of
+from automations.services import case_sets, failures
+from automations.services.failures import Bulk
 from backoffice.actors import Actor
 from backoffice.models import User
 from backoffice.workbench import bulk
-from backoffice.workbench.bulk import BulkAction, Outcome
+from backoffice.workbench.bulk import BulkAction, Outcome, Weight
 
 PERMISSION = "automations.work_failure"
+SUBJECT = "automations.failure"
+# A handful of statements do as many.
+SET = 1_000
+Rows = Mapping[int, int]
 
 
-def _each(verb: Callable[..., Failure], ids: Sequence[int], **given: Any) -> Iterable[Outcome]:
-    rows = Failure.objects.filter(pk__in=ids).order_by("pk")
-    found = failures.in_bulk(verb, list(rows.values_list("pk", "version")), **given)
+def outcomes(found: Bulk) -> Iterable[Outcome]:
+    """What became of a set, as a job keeps it."""
     for pk in found.done:
-        yield Outcome(pk, ok=True)
+        yield Outcome(pk, ok=True, message=found.notes.get(pk, ""))
     for pk, why in found.refused.items():
         yield Outcome(pk, ok=False, message=why)
 
 
-def _retry(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
-    return _each(failures.retry_case, ids, actor=actor)
+def _each(verb: Callable[..., Failure], rows: Rows, **given: Any) -> Iterable[Outcome]:
+    return outcomes(failures.in_bulk(verb, list(rows.items()), **given))
 
 
-def _assign(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+def _retry(rows: Rows, params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+    return outcomes(case_sets.retry_cases(rows, actor=actor))
+
+
+def _assign(rows: Rows, params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
     owner = User.objects.filter(pk=params.get("owner") or 0).first()
-    return _each(failures.assign_case, ids, owner=owner, actor=actor)
+    return _each(failures.assign_case, rows, owner=owner, actor=actor)
 
 
-def _snooze(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
-    return _each(failures.snooze_case, ids, until=moment_of(dict(params)), actor=actor)
+def _snooze(rows: Rows, params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+    until, worse = moment_of(dict(params)), bool(params.get("worse"))
+    return _each(failures.snooze_case, rows, until=until, worse=worse, actor=actor)
 
 
-def _wake(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
-    return _each(failures.wake_case, ids, actor=actor)
+def _wake(rows: Rows, params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+    return _each(failures.wake_case, rows, actor=actor)
 
 
-def _skip(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
-    return _each(failures.skip_step, ids, reason=params["reason"], actor=actor)
+def _skip(rows: Rows, params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+    return _each(failures.skip_step, rows, reason=params["reason"], actor=actor)
+
+
+def _end(rows: Rows, params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+    return _each(failures.end_run, rows, reason=params["reason"], actor=actor)
+
+
+def _by_hand(rows: Rows, params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+    """Each row has a reference and a note of its own, as they were uploaded."""
+    for pk, version in rows.items():
+        reference, text = params["rows"][str(pk)]
+        given = {"reference": reference, "text": text, "actor": actor}
+        yield from outcomes(failures.in_bulk(failures.done_by_hand, [(pk, version)], **given))
+
+
+def weigh(ids: Sequence[int]) -> Weight:
+    """How many cases, and the money at stake in them."""
+    return Weight(len(ids), sums_of(ids))
+
+
+def _action(key: str, **given: Any) -> BulkAction:
+    return BulkAction(
+        key=f"failures.{key}",
+        permission=PERMISSION,
+        subject=SUBJECT,
+        versions=versions_of,
+        **given,
+    )
 
 
 ACTIONS = (
-    BulkAction(
-        key="failures.retry",
+    _action(
+        "retry",
         label="Retry",
         done="Retrying",
-        permission=PERMISSION,
-        run=_retry,
+        run_frozen=_retry,
+        weigh=weigh,
+        chunk=SET,
         shortcut="r",
         icon="refresh",
     ),
-    BulkAction(
-        key="failures.assign",
+    _action(
+        "assign",
         label="Assign",
         done="Assigned",
-        permission=PERMISSION,
-        run=_assign,
+        run_frozen=_assign,
         form=AssignForm,
         shortcut="a",
         icon="user-plus",
     ),
-    BulkAction(
-        key="failures.snooze",
+    _action(
+        "snooze",
         label="Snooze",
         done="Put aside",
-        permission=PERMISSION,
-        run=_snooze,
+        run_frozen=_snooze,
         form=SnoozeForm,
         undo="failures.wake",
         shortcut="h",
         icon="moon",
     ),
-    BulkAction(
-        key="failures.wake",
-        label="Take up again",
-        done="Took up again",
-        permission=PERMISSION,
-        run=_wake,
-        icon="sun",
-    ),
-    BulkAction(
-        key="failures.skip",
+    _action("wake", label="Take up again", done="Took up again", run_frozen=_wake, icon="sun"),
+    _action(
+        "skip",
         label="Skip",
         done="Skipped the step of",
-        permission=PERMISSION,
-        run=_skip,
+        run_frozen=_skip,
+        weigh=weigh,
         form=WhyForm,
         shortcut="s",
         icon="player-skip-forward",
         danger=True,
+    ),
+    _action(
+        "end",
+        label="End the runs",
+        done="Ended the run of",
+        run_frozen=_end,
+        weigh=weigh,
+        form=WhyForm,
+        asks="What the runs did stays done. What is left will not be done.",
+        icon="ban",
+        danger=True,
+    ),
+    _action(
+        "by_hand",
+        label="Mark done by hand",
+        done="Marked done by hand",
+        run_frozen=_by_hand,
+        weigh=weigh,
+        icon="hand-click",
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.contrib.auth.decorators import permission_required
 from django.db.models import Count as CountOf
@@ -16,7 +17,7 @@ from automations.models.failures import Failure
 from automations.models.rules import Rule
 from automations.models.runs import Run, run_number
 from automations.queries.failures import causes
-from automations.views.failure_list import OPEN, OVERDUE, due_mark, source, stake
+from automations.views.failure_list import OPEN, OVERDUE, cases_for, due_mark, source, stake
 from automations.views.run_list import by_number
 from backoffice.counts import Count
 from backoffice.links import Link
@@ -50,7 +51,8 @@ def causes_home(request: HttpRequest) -> HttpResponse:
 @require_GET
 def mine_home(request: HttpRequest) -> HttpResponse:
     """The cases that wait for this person, the first due first."""
-    mine = Failure.objects.filter(OPEN, owner=signed_in(request)).select_related("rule")
+    every: Any = cases_for(signed_in(request))
+    mine = every.filter(OPEN, is_mine=True).select_related("rule", "owner")
     rows = list(mine.order_by("due_at", "pk")[:SHOWN])
     context = {
         "rows": [(case, source(case), stake(case), due_mark(case)) for case in rows],
@@ -84,7 +86,7 @@ def find_cases(words: str, user: User, limit: int) -> Iterable[Hit]:
 def find_runs(words: str, user: User, limit: int) -> Iterable[Hit]:
     """Runs by number: `4711-3`, or all of an event: `4711`."""
     number = words.lower().removeprefix("run").strip()
-    if not number.replace("-", "", 1).isdecimal():
+    if not number.removesuffix("-shadow").replace("-", "", 1).isdecimal():
         return
     runs = list(Run.objects.filter(by_number(number)).order_by("-pk")[:limit])
     names = dict(

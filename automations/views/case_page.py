@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 
 from automations.engine.outages import CONNECTOR
 from automations.models.documents import Document
+from automations.models.events import Event
 from automations.models.failures import Failure, FailureAction
 from automations.models.runs import Effect, Run, StepRun
 from automations.queries import failures as queries
+from automations.services.failures import NO_RETRY
+from automations.services.handing import is_theirs, may_work
 from automations.simulation.again import Again, look_again
+from automations.views.case_kinds import PARTIALS, shown_of
+from automations.views.changes import since
 from automations.views.doubts import calls_of, doubt_of
 from automations.views.failure_list import due_mark, source, stake
 from automations.views.run_filters import noun
 from automations.views.run_list import subject_url
-from automations.views.trace import Step, steps_of
+from automations.views.run_steps import Node, trace_of
 from backoffice import subjects
 from backoffice.models import User
 
@@ -36,6 +43,16 @@ VERBS = {
     "wake": "took it up again",
     "prioritise": "changed the priority",
     "comment": "wrote",
+    "hand_over": "handed it over",
+    "yes": "said yes",
+    "no": "said no",
+    "confirm": "let the draft be done",
+    "release": "let the runs go on",
+    "cancel": "left the runs undone",
+    "stop": "stopped the rule",
+    "timed_out": "Nobody answered in time",
+    "escalated": "It is late",
+    "worse": "It got worse, so it is back",
     "failed_again": "It failed again",
     "check": "had it looked up",
     "looked_up": "Looked up",
@@ -48,7 +65,17 @@ FAILS_AGAIN = {
     Failure.Error.BUG: "Retry would break again, unless the fault was mended since.",
     Failure.Error.CRASH: "Retry may kill another worker. It would be tried alone.",
     Failure.Error.LOOP: "Retry would go round in the same circle.",
-    Failure.Error.DOUBT: "It may have happened. Look it up first: a retry could do it twice.",
+    Failure.Error.UNSURE: "Retry would draft the same again.",
+}
+
+
+# What waits for an answer has not gone wrong.
+TOKENS = {
+    Failure.Error.QUESTION: ("unk", "user-question"),
+    Failure.Error.UNSURE: ("unk", "wand"),
+    Failure.Error.DOUBT: ("unk", "help-circle"),
+    Failure.Error.LIMIT: ("warn", "player-pause"),
+    Failure.Error.FIRST_LOOK: ("warn", "eye"),
 }
 
 
@@ -74,7 +101,7 @@ def _people(entries: list[FailureAction]) -> dict[int, User]:
         value
         for entry in entries
         for value in (entry.changes.get("owner") or {}).values()
-        if value is not None
+        if isinstance(value, int)
     }
     return User.objects.in_bulk(ids)
 
@@ -93,8 +120,12 @@ def _changes(entry: FailureAction, people: dict[int, User]) -> Iterator[tuple[st
     for name, change in entry.changes.items():
         before, after = change.get("from"), change.get("to")
         if name == "owner":
-            yield name, *(str(people.get(who or 0, "nobody")) for who in (before, after))
-        elif entry.verb == "edit":
+            team = change.get("team")
+            names = [str(people.get(who or 0, "nobody")) for who in (before, after)]
+            yield name, names[0], f"role {team}" if team else names[1]
+        elif name == "priority":
+            yield name, *(Failure.Priority(value).label for value in (before, after))
+        elif entry.verb in ("edit", "confirm"):
             yield name, _shown(before), _shown(after)
 
 
@@ -122,17 +153,24 @@ def solutions(case: Failure) -> tuple[list[Solved], int, int]:
 
 def _first_verb(case: Failure, again: Again | None, *, changed: bool, stands: bool) -> str:
     """The recommended button; a retry that is known to be refused is none."""
+    if case.run_id is None:
+        return queries.recommended(case) if case.error in PARTIALS else "solve"
     if not stands:
-        return "solve" if case.run_id is None else ""
+        return ""
     if case.error == Failure.Error.REJECTED and again is not None:
         return "edit" if again.problem or not changed else "retry"
     return queries.recommended(case, changed=changed)
 
 
-def _warning(case: Failure, again: Again | None, *, changed: bool) -> str:
-    """Why a retry would fail again; empty when nothing known speaks against it."""
-    if again is not None and again.problem:
-        return f"Retry would fail again: {again.problem}"
+def _no_retry(case: Failure, again: Again | None) -> str:
+    """Why a retry would be refused at once, so that its button is off; empty when it would not."""
+    if case.error in NO_RETRY:
+        return NO_RETRY[Failure.Error(case.error)]
+    return f"Retry would fail again: {again.problem}" if again is not None and again.problem else ""
+
+
+def _warning(case: Failure, *, changed: bool) -> str:
+    """Why a retry may fail again; empty when nothing known speaks against it."""
     if case.error in FAILS_AGAIN:
         return FAILS_AGAIN[Failure.Error(case.error)]
     if case.error == Failure.Error.REJECTED:
@@ -158,11 +196,36 @@ def _subject(case: Failure) -> dict[str, str]:
     return {"words": words, "url": subject_url(case.subject, number) if number else ""}
 
 
-def _steps(run: Run | None) -> list[Step]:
+def _trace(run: Run | None, rows: list[StepRun]) -> list[Node]:
     if run is None:
         return []
-    rows = list(StepRun.objects.filter(run_id=run.pk).order_by("number"))
-    return steps_of(run, rows, list(Effect.objects.filter(run_id=run.pk)))
+    effects = list(Effect.objects.filter(run_id=run.pk))
+    event = Event.objects.filter(pk=run.event_id).first()
+    return trace_of(run, rows, effects, event=event).nodes
+
+
+def _technical(case: Failure, rows: list[StepRun]) -> list[tuple[str, str]]:
+    """The raw error, for those who mend it."""
+    last = rows[-1] if rows else None
+    facts = [
+        ("Error", f"{case.error}: {case.says}"),
+        ("Action", case.action),
+        ("Stands at", case.cursor),
+        ("Last attempt", f"{last.number} ({last.outcome}): {last.says}" if last else ""),
+        ("Given", json.dumps(last.input, ensure_ascii=False) if last and last.input else ""),
+        ("Detail", json.dumps(case.detail, ensure_ascii=False) if case.detail else ""),
+        ("Cause", case.cause),
+        ("Kind and key", f"{case.kind} {case.key}"),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _late(case: Failure) -> str:
+    """How late an open case is, in words; empty while it is in time."""
+    if case.state != Failure.State.OPEN or case.due_at > timezone.now():
+        return ""
+    told = {0: "", 1: ", its owner was told", 2: ", everyone of the role was told"}
+    return f"Late{told.get(case.escalated, '')}"
 
 
 def _not_done(case: Failure, again: Again | None) -> list[str]:
@@ -181,19 +244,6 @@ def rule_url(case: Failure) -> str:
         return ""
 
 
-def _advice(
-    case: Failure, run: Run | None, again: Again | None, *, changed: bool, stands: bool
-) -> dict[str, Any]:
-    """What to do first and what speaks against a retry; of what is in doubt, only that it is."""
-    doubt = doubt_of(run) if stands else None
-    found = {"doubt": doubt, "calls": calls_of(run), "first": "", "warning": ""}
-    if doubt is not None:
-        return found
-    warning = _warning(case, again, changed=changed) if stands and run else ""
-    first = _first_verb(case, again, changed=changed, stands=stands)
-    return {**found, "first": first, "warning": warning}
-
-
 def page_of(case: Failure, user: User) -> dict[str, Any]:
     """The context of a case's pane."""
     run = Run.objects.filter(pk=case.run_id).first() if case.run_id is not None else None
@@ -201,33 +251,64 @@ def page_of(case: Failure, user: User) -> dict[str, Any]:
     stands = is_open and (run is None or run.state in STANDING)
     again = look_again(case) if stands else None
     changed = is_open and queries.changed_since([case]).get(case.pk, False)
-    ways, solved, alike = solutions(case)
-    version = Document.objects.filter(pk=case.document_id or 0).values_list("version", flat=True)
-    works = user.has_perm("automations.work_failure") and is_open
+    works = is_open and may_work(user, case)
+    # What is in doubt is looked up or told, and nothing else: it may have happened.
+    doubt = doubt_of(run) if stands else None
+    rows = list(StepRun.objects.filter(run_id=run.pk).order_by("number")) if run else []
     return {
         "case": case,
         "run": run,
+        "again": again,
+        "changed": changed,
+        "since": since(case.subject, case.subject_id, case.opened_at, case.run_id)
+        if changed
+        else None,
+        "not_done": _not_done(case, again),
+        "nodes": _trace(run, rows),
+        "technical": _technical(case, rows),
+        "log": log_of(case),
+        "works": works,
+        "acts": works and stands and run is not None and doubt is None,
+        "doubt": doubt,
+        "calls": calls_of(run),
+        "solves": works and case.run_id is None and case.error not in PARTIALS,
+        "first": _first_verb(case, again, changed=changed, stands=stands) if is_open else "",
+        "no_retry": _no_retry(case, again) if stands and run else "",
+        "warning": _warning(case, changed=changed) if stands and run else "",
+        "watches": case.watches.filter(user=user).exists(),
+        **_about(case, user),
+        **_alike(case),
+        **_state(case),
+        **shown_of(case, user, again),
+    }
+
+
+def _about(case: Failure, user: User) -> dict[str, Any]:
+    version = Document.objects.filter(pk=case.document_id or 0).values_list("version", flat=True)
+    return {
         "source": source(case),
         "rule_url": rule_url(case),
         "rule_version": version.first(),
         "about": _subject(case),
         "stake": stake(case),
         "due": due_mark(case),
-        "again": again,
-        "changed": changed,
-        "not_done": _not_done(case, again),
-        "steps": _steps(run),
-        "log": log_of(case),
-        "ways": ways,
-        "most": max((way.number for way in ways), default=1),
-        "solved": solved,
-        "alike": alike,
-        "works": works,
-        "acts": works and stands and run is not None,
-        "solves": works and case.run_id is None,
-        **_advice(case, run, again, changed=changed, stands=stands),
-        "is_open": is_open,
+        "theirs": is_theirs(user, case),
+        "domain_facts": sorted(case.detail.items()) if case.error == Failure.Error.DOMAIN else [],
+    }
+
+
+def _alike(case: Failure) -> dict[str, Any]:
+    """How cases of the same cause ended, and how many are open."""
+    ways, solved, alike = solutions(case)
+    most = max((way.number for way in ways), default=1)
+    return {"ways": ways, "solved": solved, "alike": alike, "most": most}
+
+
+def _state(case: Failure) -> dict[str, Any]:
+    return {
+        "is_open": case.state != Failure.State.RESOLVED,
         "is_retrying": case.state == Failure.State.RETRYING,
         "is_snoozed": case.state == Failure.State.SNOOZED,
-        "domain_facts": sorted(case.detail.items()) if case.run_id is None else [],
+        "late": _late(case),
+        "token": TOKENS.get(Failure.Error(case.error), ("bad", "alert-circle")),
     }

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import BooleanField, ExpressionWrapper, Min, Q, QuerySet, Sum
+from django.core.cache import cache
+from django.db.models import (
+    BooleanField,
+    Exists,
+    ExpressionWrapper,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Sum,
+)
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
@@ -16,8 +26,8 @@ from django.utils.safestring import SafeString
 from automations.cases import cases
 from automations.engine.failures import EVENT, RUN
 from automations.engine.outages import CONNECTOR
-from automations.models.failures import Failure
-from automations.queries.failures import causes
+from automations.models.failures import Failure, FailureWatch
+from automations.queries.failures import commonest_causes
 from automations.views.run_filters import noun, rule_options
 from automations.views.run_list import with_numbers
 from backoffice import ui
@@ -28,15 +38,26 @@ from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Amount, Choice, Day, Key, Moment, yes_no
 
 OPEN = Q(state__in=[Failure.State.OPEN, Failure.State.RETRYING])
+# Counting the causes of 100,000 cases takes longer than all else on the page.
+CAUSES_KEY, CAUSES_SECONDS = "failure-causes", 20
 # Seconds before it is due that a case looks urgent.
 SOON = 7200
 OVERDUE = OPEN & Q(due_at__lt=Now())
 
 
 def cases_for(user: User) -> QuerySet[Failure]:
-    """Every case; `is_mine` tells those of this person."""
-    mine = ExpressionWrapper(Q(owner_id=user.pk), output_field=BooleanField())
-    return Failure.objects.annotate(is_mine=mine)
+    """Every case; `is_mine` tells what waits for this person, `is_watched` what they watch.
+
+    Theirs is what they own, and what waits for their role while nobody has it.
+    """
+    roles = list(user.groups.values_list("name", flat=True))
+    theirs = Q(owner_id=user.pk)
+    if roles:
+        # Each on its own, so that each finds its index.
+        theirs |= Q(owner=None, team__in=roles) | Q(owner=None, role__in=roles)
+    watched = FailureWatch.objects.filter(failure=OuterRef("pk"), user=user)
+    mine = ExpressionWrapper(theirs, output_field=BooleanField())
+    return Failure.objects.annotate(is_mine=mine, is_watched=Exists(watched))
 
 
 def stake(case: Failure) -> Money | None:
@@ -61,11 +82,12 @@ def due_mark(case: Failure) -> SafeString:
     if case.state == Failure.State.RESOLVED:
         return ui.status("ok", case.get_resolution_display(), "circle-check")
     if case.state == Failure.State.SNOOZED:
-        return ui.status("wait", _short(case.snoozed_until or case.due_at), "moon")
+        until = _short(case.snoozed_until) if case.snoozed_until else "till worse"
+        return ui.status("wait", until, "moon")
     if case.state == Failure.State.RETRYING:
         return ui.status("info", "retrying", "refresh")
     left = (case.due_at - timezone.now()).total_seconds()
-    token, sign = ("bad", "alert-circle") if left < 0 else ("wait", "clock")
+    token, sign = ("bad", "clock-x") if left < 0 else ("wait", "clock")
     return ui.status("warn" if 0 <= left < SOON else token, _short(case.due_at), sign)
 
 
@@ -92,7 +114,18 @@ def stake_cell(case: Failure) -> SafeString:
 
 
 def due_cell(case: Failure) -> SafeString:
-    return format_html('{}<span class="sub">{}</span>', due_mark(case), ui.avatar(case.owner))
+    who = ui.avatar(case.owner or (Team(case.team) if case.team else None))
+    return format_html('{}<span class="sub">{}</span>', due_mark(case), who)
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A role that a case was handed to, as an owner is shown."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name.capitalize()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +141,13 @@ class OfCause(Choice):
 
 
 def cause_options() -> list[tuple[str, str]]:
-    """The causes of open cases, the commonest first."""
-    return [(group.cause, f"{group.words} ({group.cases})") for group in causes()[:30]]
+    """The causes of open cases, the commonest first, at most 20 s old."""
+    known: list[tuple[str, str]] | None = cache.get(CAUSES_KEY)
+    if known is None:
+        found = commonest_causes()
+        known = [(cause, f"{words} ({number:,})") for cause, words, number in found]
+        cache.set(CAUSES_KEY, known, CAUSES_SECONDS)
+    return known
 
 
 def kind_options() -> list[tuple[str, str]]:
@@ -181,7 +219,9 @@ FAILURES = Workbench[Failure](
             options=[(str(value), words) for value, words in Failure.Priority.choices],
         ),
         yes_no("mine", "Mine", Q(is_mine=True)),
-        yes_no("owned", "Has an owner", Q(owner__isnull=False)),
+        yes_no("watched", "Watched by me", Q(is_watched=True)),
+        yes_no("escalated", "Escalated", Q(escalated__gt=0)),
+        yes_no("owned", "Has an owner", Q(owner__isnull=False) | ~Q(team="")),
         yes_no("money", "Money at stake", Q(at_stake__isnull=False)),
         yes_no("overdue", "Overdue", OVERDUE),
         Amount(key="stake", label="At stake", field="at_stake"),
@@ -203,7 +243,7 @@ FAILURES = Workbench[Failure](
     search_hint="Case, cause or rule",
     sort=("due_at",),
     views=(
-        View("open", "All open", "state=open&state=retrying", empty="Nothing has failed. Good."),
+        View("open", "Open", "state=open&state=retrying", empty="Nothing has failed. Good."),
         View(
             "needs-me",
             "Needs me",
@@ -219,11 +259,25 @@ FAILURES = Workbench[Failure](
         View(
             "money", "Money", "money=yes&state=open&state=retrying", empty="No money is at stake."
         ),
+        View("late", "Late", "overdue=yes", empty="Nothing is late."),
+        View(
+            "watched",
+            "Watching",
+            "watched=yes&state=open&state=retrying&state=snoozed",
+            empty="You watch no case.",
+        ),
         View("snoozed", "Snoozed", "state=snoozed", empty="Nothing is put aside."),
-        View("every", "Every case", "sort=-opened"),
+        View("every", "Every", "sort=-opened"),
         View("solved", "Solved", "state=resolved&sort=-solved", empty="Nothing was solved yet."),
     ),
-    bulk=("failures.retry", "failures.assign", "failures.snooze", "failures.skip"),
+    bulk=(
+        "failures.retry",
+        "failures.assign",
+        "failures.snooze",
+        "failures.skip",
+        "failures.end",
+    ),
+    actions_template="automations/_failure_list_actions.html",
     empty=Empty("Nothing has failed yet.", "What rules can’t finish comes here, with a reason."),
     summary=summary,
     template="automations/failure_list.html",

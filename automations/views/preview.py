@@ -27,6 +27,7 @@ from automations.views.drafting import Drafting
 from automations.views.money import sums
 from automations.views.phrases import differences, read, told
 from automations.views.rows import Rows, paths_by_uid
+from automations.views.run_list import subject_url
 from automations.views.start_rows import start_row
 from backoffice import subjects
 from backoffice.charts import Bar
@@ -98,7 +99,7 @@ def _linked(found: Sequence[Example | Found]) -> list[dict[str, Any]]:
         except KeyError:
             continue
         for pk, number in subject.numbers(ids).items():
-            numbers[label, pk] = (number, subject.url(number))
+            numbers[label, pk] = (number, subject_url(label, number))
     return [
         {
             "example": each,

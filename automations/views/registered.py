@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from automations.views import case_bulk, run_bulk
 from automations.views.addresses import explained_subjects, pressed_subjects, why_name
 from automations.views.buttons import button_name
-from automations.views.case_bulk import register_bulk_actions
 from automations.views.case_home import (
     case_links,
     find_cases,
@@ -19,7 +19,8 @@ from backoffice import counts, home, links, panels, search
 
 def register_runs_and_cases() -> None:
     """Called once when the app is ready, after the domains' triggers are known."""
-    register_bulk_actions()
+    case_bulk.register_bulk_actions()
+    run_bulk.register_bulk_actions()
     links.register("automations.run", run_links)
     links.register("automations.rule", rule_links)
     links.register("automations.failure", case_links)

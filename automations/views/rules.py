@@ -1,4 +1,4 @@
-"""A rule's page, its versions and their differences; making, stopping and starting rules."""
+"""A rule's page, its versions and their differences; making rules."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from automations.forms.rules import NewRuleForm, StartForm, WhyForm
+from automations.forms.rules import NewRuleForm
 from automations.forms.starts import is_known, new_start
 from automations.models.documents import Document, Stop
 from automations.models.rules import Draft, Rule
 from automations.queries import rules as queries
+from automations.queries.rules import shadow_of
+from automations.queries.stops import load_of
 from automations.rules.parsing import DocumentInvalid, read_document
 from automations.rules.starters import STARTERS, starter
-from automations.services import drafts, rules, stops
+from automations.services import drafts, rules
 from automations.services.errors import AutomationError
 from automations.tables import CANDIDATE_WORDS, risk_pill, state_of
 from automations.triggers import source
 from automations.views.drafting import rule_or_404, signed_in
 from automations.views.phrases import differences, read, told
 from automations.views.schedule_parts import times_of
+from automations.views.shadows import may_shadow
 from backoffice.actors import person
 from backoffice.models import AuditEntry
 from backoffice.workbench import respond
 
 may_view = permission_required("automations.view_rule", raise_exception=True)
-may_stop = permission_required("automations.stop_rule", raise_exception=True)
 
 
 def _document(document: Document) -> Any:
@@ -55,6 +57,7 @@ def _history(rule: Rule) -> list[dict[str, Any]]:
                 "changes": len(differences(was, now)) if now and was else None,
                 "approvals": list(document.approvals.all()),
                 "activations": list(document.activations.all()),
+                "acted": any(each.mode == "live" for each in document.activations.all()),
             }
         )
     return lines
@@ -86,6 +89,9 @@ AUDIT_WORDS = {
     "rules.start_asked": "asked to start it again",
     "rules.started": "agreed that it starts again",
     "rules.refused": "was refused",
+    "rules.shadowed": "let a version run in shadow",
+    "rules.shadow_ended": "ended the shadow",
+    "rules.looked_at": "took the first look at a version",
 }
 
 
@@ -113,6 +119,7 @@ def rule_detail(request: HttpRequest, slug: str) -> HttpResponse:
     draft = queries.draft_of(rule)
     shown = _document(live) if live else read(draft.body)
     newest = candidate or live
+    shadow = shadow_of(rule)
     context = {
         "rule": rule,
         "record": rule,
@@ -131,9 +138,12 @@ def rule_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "history": _history(rule),
         "stop": queries.open_stop(rule),
         "everything": queries.open_stop(None),
-        "queued": queries.queued(rule),
         "starts": source(rule.trigger),
         "times": times_of(rule, shown, is_live=live is not None),
+        "load": load_of(rule),
+        "shadow": shadow,
+        "shadow_words": f"v{shadow.document.version} in shadow" if shadow else "",
+        "may_shadow": may_shadow(signed_in(request)),
         "audit": _told_audit(rule),
     }
     return render(request, "automations/rule_detail.html", context)
@@ -216,75 +226,6 @@ def rule_restore(request: HttpRequest, slug: str, version: int) -> HttpResponse:
         return respond.toast(str(refusal), level="bad")
     words = f"Version {version} is the draft now. Nothing is live before it is approved again."
     return respond.go(request, reverse("rule_edit", args=[slug]), words)
-
-
-# --- stop and start -----------------------------------------------------------------------------
-
-
-def _named(slug: str | None) -> Rule | None:
-    return rule_or_404(slug) if slug else None
-
-
-def _back(rule: Rule | None) -> str:
-    return reverse("rule_detail", args=[rule.slug]) if rule else reverse("rule_list")
-
-
-@may_stop
-@require_http_methods(["GET", "POST"])
-def rule_stop(request: HttpRequest, slug: str | None = None) -> HttpResponse:
-    """Stop a rule, or all of them, before the next effect. One person, at once."""
-    rule = _named(slug)
-    form = WhyForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        pk = rule.pk if rule else None
-        stops.stop_rule(pk, reason=form.cleaned_data["why"], actor=person(signed_in(request)))
-        words = f"Stopped “{rule.name}”." if rule else "Everything is stopped."
-        return respond.go(request, _back(rule), words)
-    context = {
-        "form": form,
-        "rule": rule,
-        "action": request.path,
-        "queued": queries.queued(rule),
-    }
-    status = 422 if form.errors else 200
-    return render(request, "automations/_stop.html", context, status=status)
-
-
-@may_stop
-@require_http_methods(["GET", "POST"])
-def rule_start(request: HttpRequest, slug: str | None = None) -> HttpResponse:
-    """Ask that something stopped starts again, or agree to what someone else asked."""
-    rule = _named(slug)
-    stop = queries.open_stop(rule)
-    if stop is None:
-        return respond.go(request, _back(rule), "It is not stopped any more.")
-    user = signed_in(request)
-    agrees = stop.asked_by_id is not None and stop.asked_by_id != user.pk
-    form = StartForm(request.POST if request.method == "POST" else None)
-    refusal = ""
-    if request.method == "POST" and (form.is_valid() or not agrees):
-        try:
-            if not agrees:
-                stops.ask_start(stop.pk, actor=person(user))
-                words = "Asked. Someone else has to agree before it starts."
-            else:
-                queued = form.cleaned_data["queued"]
-                stops.start_again(stop.pk, queued=queued, actor=person(user))
-                words = "It runs again."
-            return respond.go(request, _back(rule), words)
-        except AutomationError as error:
-            refusal = str(error)
-    context = {
-        "form": form if agrees else None,
-        "rule": rule,
-        "stop": stop,
-        "agrees": agrees,
-        "refusal": refusal,
-        "queued": queries.queued(rule),
-        "action": request.path,
-    }
-    status = 422 if refusal or (agrees and form.errors) else 200
-    return render(request, "automations/_start.html", context, status=status)
 
 
 def text_of_version(document: Document) -> str:

@@ -11,7 +11,7 @@ from automations.models.documents import Document
 from automations.models.events import Event
 from automations.models.figures import Overrun
 from automations.models.rules import RULE_SPAN, Rule
-from automations.models.runs import Run
+from automations.models.runs import Run, StepRun
 from automations.triggers import scans, triggers
 from backoffice import subjects
 from backoffice.actors import ActorKind
@@ -109,6 +109,23 @@ class OfVersion(Text):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HadStep(Choice):
+    """Runs of which a step came out so, once at least."""
+
+    def condition(self, values: Sequence[str]) -> Q:
+        super().condition(values)
+        return Q(pk__in=StepRun.objects.filter(outcome__in=values).values("run_id"))
+
+
+# What is ordinary would list nearly every run.
+UNUSUAL = [
+    (value, words)
+    for value, words in StepRun.Outcome.choices
+    if value not in ("done", "waited", "would")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Overran(Choice):
     """Runs that took too long, by what at."""
 
@@ -130,11 +147,14 @@ RUN_FILTERS = (
     OfRule(key="rule", label="Rule", options=rule_options, pinned=True),
     Choice(key="state", label="State", options=Run.State.choices, pinned=True),
     OnTrigger(key="trigger", label="Starts on", options=trigger_options, pinned=True),
+    Choice(key="parked", label="Kept back by", options=Run.Parked.choices, field="parked_for"),
+    HadStep(key="step", label="A step was", options=UNUSUAL),
     Choice(key="about", label="About", options=subject_options, field="subject"),
     SetOffBy(
         key="actor", label="Set off by", options=[(kind.value, ACTORS[kind]) for kind in ActorKind]
     ),
     yes_no("shadow", "In shadow", Q(shadow=True)),
+    yes_no("undone", "Undone", Q(undone_at__isnull=False)),
     Age(key="age", label="Age", field="created_at"),
     Moment(key="began", label="Started", field="created_at"),
     Moment(key="finished", label="Ended", field="finished_at"),

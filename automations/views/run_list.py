@@ -73,13 +73,23 @@ def subject_cell(row: Model) -> SafeString | str:
 
 
 def run_state(run: Run) -> SafeString:
+    """Its state, with why it is kept back, and whether it is a shadow or was undone."""
     token, sign = STATES[run.state]
-    return ui.status(token, run.get_state_display(), sign)
+    words = run.get_state_display()
+    if run.parked_for:
+        words = f"{words}: {run.get_parked_for_display().lower()}"
+    shown = ui.status(token, words, sign)
+    if run.undone_at is not None:
+        return ui.two_lines(shown, ui.status("wait", "undone", "arrow-back-up"))
+    return ui.two_lines(shown, ui.status("info", "shadow", "eye")) if run.shadow else shown
 
 
 def by_number(words: str) -> Q:
     """Runs by their number (`4711-3`), by their event's number, or by what became of them."""
-    event, dash, rule = words.partition("-")
+    plain = words.removesuffix("-shadow")
+    event, dash, rule = plain.partition("-")
+    if plain != words and dash and event.isdecimal() and rule.isdecimal():
+        return Q(pk=-(int(event[:12]) * RULE_SPAN + int(rule[:6])))
     if dash and event.isdecimal() and rule.isdecimal():
         return Q(pk=int(event[:12]) * RULE_SPAN + int(rule[:6]))
     if words.isdecimal():
@@ -137,16 +147,19 @@ RUNS = Workbench[Run](
     search_hint="Run, or how it ended",
     sort=("-pk",),
     views=(
-        View("all", "All"),
-        View("failed", "Failed", "state=failed&state=held", empty="No run stands still."),
+        View("all", "All", "shadow=no"),
+        View("failed", "Failed", "state=failed&state=held&shadow=no", empty="No run stands still."),
         View(
             "waiting",
             "Waiting",
-            "state=due&state=waiting&state=parked",
+            "state=due&state=waiting&state=calling&state=parked&shadow=no",
             empty="No run waits for anything.",
         ),
-        View("done", "Done", "state=done"),
-        View("overtaken", "Overtaken", "state=overtaken", empty="No run was overtaken."),
+        View("done", "Done", "state=done&shadow=no"),
+        View("overtaken", "Overtaken", "state=overtaken&shadow=no", empty="No run was overtaken."),
+        View("undone", "Undone", "undone=yes", empty="No run was undone."),
+        View("shadow", "Shadow", "shadow=yes", empty="No rule runs in shadow."),
     ),
+    bulk=("runs.undo",),
     empty=Empty("No runs yet.", "A run begins when an event meets the conditions of a rule."),
 )

@@ -16,14 +16,20 @@ from django.views.decorators.http import require_GET
 from automations.actions import actions
 from automations.catalogue import catalogue_for
 from automations.conditions.display import seen
+from automations.engine.flow import target_of
+from automations.engine.stake import stake_of
 from automations.engine.telling import leaves
+from automations.engine.undo import MARK, uid_of, version_left
+from automations.models.documents import Stop
 from automations.models.events import Event
+from automations.models.failures import Failure
 from automations.models.rules import Rule
-from automations.models.runs import Effect, Run, run_number
+from automations.models.runs import Effect, Run, StepRun, run_number
 from automations.models.schedules import PRESS, SHADOW_SLOT, SLOT
 from automations.queries import failures as failure_queries
 from automations.queries.runs import RunDetail, caused_by
 from automations.queries.runs import run_detail as detail_of
+from automations.services import ending, undo
 from automations.simulation import stored
 from automations.simulation.again import plain_label
 from automations.simulation.why import (
@@ -34,12 +40,17 @@ from automations.simulation.why import (
 )
 from automations.triggers import source
 from automations.views.case_page import rule_url
+from automations.views.changes import since
 from automations.views.failure_list import stake
+from automations.views.run_acts import undo_lines
 from automations.views.run_filters import noun
 from automations.views.run_list import STATES, subject_url
-from automations.views.trace import VERDICTS, clauses, steps_of
+from automations.views.run_steps import Trace, trace_of, walk
+from automations.views.trace import VERDICTS, clauses, rule_of
 from backoffice import subjects
 from backoffice.models import User
+from backoffice.money import Money
+from backoffice.views.me import signed_in
 
 MOST_EVENTS = 8
 MOST_CAUSED = 10
@@ -90,14 +101,15 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
         found = detail_of(pk)
     except Run.DoesNotExist as error:
         raise Http404 from error
-    return render(request, "automations/run_detail.html", _context(found))
+    every = request.GET.get("items") == "all"
+    context = _context(found, signed_in(request), every=every)
+    return render(request, "automations/run_detail.html", context)
 
 
-def _context(found: RunDetail) -> dict[str, Any]:
+def _context(found: RunDetail, user: User, *, every: bool) -> dict[str, Any]:
     run, event = found.run, found.event
     told = explain_run(run)
-    facts = facts_of(event)
-    steps = steps_of(run, found.steps, found.effects)
+    trace = trace_of(run, found.steps, found.effects, every=every, event=event)
     return {
         "run": run,
         "rule": found.rule,
@@ -107,20 +119,120 @@ def _context(found: RunDetail) -> dict[str, Any]:
         "trigger": trigger_words(event),
         "about": _about(run.subject, run.subject_id),
         "state": STATES[run.state],
-        "facts": facts,
+        "facts": facts_of(event),
         "clauses": clauses(told, run.overtaken),
         "verdict": (told.verdict, *VERDICTS[told.verdict]) if told else None,
-        "steps": steps,
-        "tries": sum(len(step.attempts) for step in steps),
-        "done": sum(1 for step in steps if step.token == "ok"),  # noqa: S105 (a colour)
-        "effects": [(effect, _effect_words(effect)) for effect in found.effects],
+        "trace": trace,
+        "every": every,
+        "written": _written(found, trace),
         "case": found.case,
+        "parked_case": _parked_case(run),
         "stake": stake(found.case) if found.case is not None else None,
+        "about_money": _about_money(found),
         "cause_run": _cause(event),
         "caused": [(each, trigger_words(each)) for each in _caused(run)],
         "others": _others(run),
+        "twin": Run.objects.filter(pk=-run.pk).first(),
+        "is_stopped": Stop.objects.filter(rule_id=run.rule_id, lifted_at=None).exists(),
         "list_url": reverse("run_list"),
+        **_acts(found, user),
     }
+
+
+def _about_money(found: RunDetail) -> Money | None:
+    """The amount its event was about; None when it had none, or can't be read any more."""
+    rule = rule_of(found.run)
+    if rule is None or source(found.event.trigger) is None:
+        return None
+    return stake_of(rule.catalogue, stored.of_event(found.event).facts)
+
+
+def _acts(found: RunDetail, user: User) -> dict[str, Any]:
+    """What may be done about the run, by this person."""
+    run = found.run
+    works = user.has_perm("automations.work_failure")
+    tries = user.has_perm("automations.view_rule") and not found.rule.retired_at
+    shown = undo.preview(run, user) if not run.shadow else None
+    return {
+        "ends": works and not ending.why_not(run),
+        "draft_url": reverse("run_try", args=[run.pk]) if tries else "",
+        "undo": shown,
+        "undo_lines": undo_lines(shown) if shown else [],
+        "undo_words": f"{shown.can} of {shown.effects} can be" if shown else "",
+        "changed_by": _changed_by(run, shown) if shown else "",
+    }
+
+
+def _changed_by(run: Run, shown: undo.Preview) -> str:
+    """Who changed the record after the run's last effect; empty when nobody did."""
+    at = max((piece.at for piece in shown.pieces if piece.at is not None), default=None)
+    left = version_left(shown.pieces)
+    if at is None:
+        return ""
+    if left is not None and _version(run) == left:
+        return ""
+    return since(run.subject, run.subject_id, at, run.pk).who
+
+
+def _version(run: Run) -> int | None:
+    try:
+        rows = subjects.get(run.subject).model._default_manager.filter(pk=run.subject_id)
+    except KeyError:
+        return None
+    return rows.values_list("version", flat=True).first()
+
+
+def _parked_case(run: Run) -> Failure | None:
+    """The case that says why the run is kept back; None for a stop, which says so itself."""
+    kinds = {Run.Parked.LIMIT: Failure.Error.LIMIT, Run.Parked.FIRST_LOOK: Failure.Error.FIRST_LOOK}
+    if run.parked_for not in kinds:
+        return None
+    error = kinds[Run.Parked(run.parked_for)]
+    found = Failure.objects.filter(rule_id=run.rule_id, error=error)
+    return found.exclude(state=Failure.State.RESOLVED).order_by("-pk").first()
+
+
+EFFECTS = {
+    Effect.State.CONFIRMED: ("ok", "circle-check"),
+    Effect.State.INTENT: ("info", "player-play"),
+    Effect.State.FAILED: ("wait", "circle-x"),
+    Effect.State.IN_DOUBT: ("unk", "help-circle"),
+}
+
+
+def _written(found: RunDetail, trace: Trace) -> list[dict[str, Any]]:
+    """Each effect of the run in words, with the page of what it made."""
+    said = {
+        (node.cursor, attempt.row.outcome): attempt
+        for node in walk(trace.nodes)
+        for attempt in node.attempts
+    }
+    by_key = {
+        (uid_of(cursor), target_of(cursor), outcome): attempt
+        for (cursor, outcome), attempt in said.items()
+    }
+    lines = []
+    for effect in sorted(found.effects, key=lambda each: each.at):
+        back = effect.uid.startswith(MARK)
+        outcomes = [StepRun.Outcome.UNDONE] if back else DID
+        keys = [(effect.uid.removeprefix(MARK), effect.target, outcome) for outcome in outcomes]
+        attempt = next((by_key[key] for key in keys if key in by_key), None)
+        token, sign = EFFECTS[Effect.State(effect.state)]
+        words = attempt.row.says if attempt else effect.says or _effect_words(effect)
+        lines.append(
+            {
+                "effect": effect,
+                "words": words,
+                "link": attempt.link if attempt else None,
+                "token": "wait" if back else token,
+                "sign": "arrow-back-up" if back else sign,
+                "state": "Taken back" if back else effect.get_state_display(),
+            }
+        )
+    return lines
+
+
+DID = [StepRun.Outcome.DONE, StepRun.Outcome.BY_HAND, StepRun.Outcome.IN_DOUBT]
 
 
 def _effect_words(effect: Effect) -> str:

@@ -1,18 +1,17 @@
-"""A run's steps with each attempt and effect, and the explanation of why it started."""
+"""What was tried at a run's steps, and the explanation of why it started."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.urls import NoReverseMatch
 
-from automations.actions import actions
 from automations.conditions.explaining import Explained
 from automations.engine.compiled import Compiled, compiled
-from automations.models.runs import Effect, Run, StepRun
+from automations.models.runs import Run, StepRun
 from backoffice import links
 from backoffice.links import Link
 from backoffice.models import User
@@ -60,40 +59,15 @@ class Attempt:
         return dict(self.row.input or {})
 
 
-@dataclass(slots=True)
-class Step:
-    """One step of the rule. `state` is done, failed, left (skipped) or ahead."""
-
-    number: int
-    uid: str
-    words: str
-    attempts: list[Attempt] = field(default_factory=list)
-    effects: list[Effect] = field(default_factory=list)
-    stands_here: bool = False
-
-    @property
-    def last(self) -> Attempt | None:
-        return self.attempts[-1] if self.attempts else None
-
-    @property
-    def token(self) -> str:
-        return self.last.token if self.last else "wait"
-
-    @property
-    def sign(self) -> str:
-        return self.last.sign if self.last else "clock"
-
-    @property
-    def result(self) -> str:
-        return self.last.row.says if self.last else "not run"
-
-
 def known_links(pairs: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], Link]:
     """The pages of records by label and id; those whose screens are not there are left out."""
+    by_label: dict[str, set[tuple[str, int]]] = {}
+    for pair in pairs:
+        by_label.setdefault(pair[0], set()).add(pair)
     found: dict[tuple[str, int], Link] = {}
-    for pair in set(pairs):
+    for same in by_label.values():
         try:
-            found.update(links.resolve([pair]))
+            found.update(links.resolve(same))
         except NoReverseMatch:
             continue
     return found
@@ -103,39 +77,6 @@ def rule_of(run: Run) -> Compiled | None:
     """The version of a run; None when it can't be read any more."""
     known = compiled([run.document_id])[run.document_id]
     return known if isinstance(known, Compiled) else None
-
-
-def steps_of(run: Run, rows: Sequence[StepRun], effects: Sequence[Effect]) -> list[Step]:
-    """The steps of a run's version in order, with what was tried and done."""
-    rule = rule_of(run)
-    people = User.objects.in_bulk([row.user_id for row in rows if row.user_id is not None])
-    made = known_links((row.link, row.link_id) for row in rows if row.link_id is not None)
-    steps: dict[str, Step] = {}
-    for uid in rule.steps if rule else ():
-        words = rule.step_words(uid) if rule else ""
-        steps[uid] = Step(len(steps) + 1, uid, words)
-    for row in rows:
-        uid = row.cursor.rpartition("/")[2].partition(":")[0]
-        if uid not in steps:
-            action = actions.get(row.action)
-            steps[uid] = Step(len(steps) + 1, uid, action.label if action else row.action)
-        token, sign = SIGNS[StepRun.Outcome(row.outcome)]
-        link = made.get((row.link, row.link_id or 0))
-        if rule and uid in rule.actions and row.input:
-            words = rule.actions[uid].in_words({**rule.steps[uid].params, **row.input})
-            steps[uid].words = words
-        steps[uid].attempts.append(Attempt(row, token, sign, link, people.get(row.user_id or 0)))
-    for effect in effects:
-        if effect.uid in steps:
-            steps[effect.uid].effects.append(effect)
-    return _standing(run, steps)
-
-
-def _standing(run: Run, steps: dict[str, Step]) -> list[Step]:
-    at = run.cursor.rpartition("/")[2].partition(":")[0]
-    if run.finished_at is None and at in steps:
-        steps[at].stands_here = True
-    return list(steps.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from automations.forms.connectors import HappenedForm
 from automations.models.failures import Failure
 from automations.services import doubts
 from automations.services.errors import AutomationError
-from automations.views import failures as cases
+from automations.views import case_acts as cases
 
 
-@cases.may_work
 @require_POST
 def doubt_check(request: HttpRequest, pk: int) -> HttpResponse:
     """Have the other side asked now."""
+    cases.working(request, pk)
     try:
         doubts.check_now(pk, version=cases.seen(request), actor=cases.actor_of(request))
     except AutomationError as error:
@@ -26,10 +26,10 @@ def doubt_check(request: HttpRequest, pk: int) -> HttpResponse:
     return cases.done(request, pk, "It is being looked up")
 
 
-@cases.may_work
 @cases.both
 def doubt_happened(request: HttpRequest, pk: int) -> HttpResponse:
     """Record that it happened."""
+    cases.working(request, pk)
 
     def act(values: dict[str, Any]) -> Failure:
         return doubts.it_happened(
@@ -52,10 +52,10 @@ def doubt_happened(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-@cases.may_work
 @cases.both
 def doubt_did_not(request: HttpRequest, pk: int) -> HttpResponse:
     """Record that it did not happen, and try it again."""
+    cases.working(request, pk)
 
     def act(values: dict[str, Any]) -> Failure:
         return doubts.it_did_not(

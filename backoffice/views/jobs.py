@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterator
+
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
-from backoffice import subjects, ui
-from backoffice.models import BulkJob, User
+from backoffice import links, ui
+from backoffice.models import BulkJob, BulkOutcome, User
 from backoffice.tasks import run_bulk_job
 from backoffice.views.me import signed_in
 from backoffice.workbench import bench as benches
 from backoffice.workbench import bulk, jobs, respond
 from backoffice.workbench.bench import Empty, View, Workbench
+from backoffice.workbench.bulk import BulkAction, Weight
 from backoffice.workbench.columns import Column
-from backoffice.workbench.filters import Choice
+from backoffice.workbench.export import Echo, quoted
+from backoffice.workbench.filters import Choice, yes_no
 
 TOKENS = {
     BulkJob.Status.DRAFT: ("wait", "circle-dashed"),
@@ -31,9 +36,11 @@ SHOWN_REFUSALS = 200
 
 
 def visible_jobs(user: User) -> QuerySet[BulkJob]:
-    """One's own jobs; those who administrate staff or audit see everyone's."""
+    """One's own jobs and those a second person may start; who administrates or audits sees all."""
     every = BulkJob.objects.all()
-    return every if user.has_perm("backoffice.view_user") else every.filter(user=user)
+    if user.has_perm("backoffice.view_user"):
+        return every
+    return every.filter(Q(user=user) | Q(needs_second=True, action__in=bulk.permitted_keys(user)))
 
 
 def state_pill(job: BulkJob) -> SafeString:
@@ -50,7 +57,7 @@ JOBS = Workbench[BulkJob](
     url_name="job_list",
     permission="backoffice.view_bulkjob",
     queryset=visible_jobs,
-    decorate=lambda rows: rows.select_related("user").defer("ids"),
+    decorate=lambda rows: rows.select_related("user").defer("ids", "versions", "params"),
     row_label=lambda job: f"job {job.pk}",
     row_url=lambda job: reverse("job_detail", args=[job.pk]),
     columns=(
@@ -64,57 +71,79 @@ JOBS = Workbench[BulkJob](
         Column("created", "Made", "created_at", sort="created_at", kind="time"),
         Column("finished", "Ended", "finished_at", sort="finished_at", kind="time"),
     ),
-    filters=(Choice(key="status", label="State", options=BulkJob.Status.choices, pinned=True),),
+    filters=(
+        Choice(key="status", label="State", options=BulkJob.Status.choices, pinned=True),
+        yes_no("second", "Takes two people", Q(needs_second=True)),
+    ),
     views=(
         View("all", "All"),
         View("open", "Running", "status=queued&status=running", empty="No job is running."),
+        View(
+            "second",
+            "Waits for a second person",
+            "second=yes&status=draft",
+            empty="No job waits for a second person.",
+        ),
     ),
     empty=Empty("No bulk job yet.", "An action on more than 20 rows of a list becomes a job."),
 )
 
 
-def _own_job(request: HttpRequest, pk: int) -> BulkJob:
-    job = get_object_or_404(BulkJob.objects.defer("ids").select_related("user"), pk=pk)
+def _job(request: HttpRequest, pk: int) -> BulkJob:
+    """A job that this person may see; raises PermissionDenied."""
+    rows = BulkJob.objects.defer("ids", "versions").select_related("user", "started_by")
+    job = get_object_or_404(rows, pk=pk)
     user = signed_in(request)
-    if job.user_id != user.pk and not user.has_perm("backoffice.view_user"):
+    second = job.needs_second and user.has_perm(bulk.get(job.action).permission)
+    if job.user_id != user.pk and not second and not user.has_perm("backoffice.view_user"):
         raise PermissionDenied
     return job
 
 
+def _named(action: BulkAction, outcomes: list[BulkOutcome]) -> list[tuple[str, str, str, bool]]:
+    """Rows by name and address, each with what was said of it and whether it was done."""
+    label = action.subject
+    found = links.resolve((label, each.target_id) for each in outcomes) if label else {}
+    rows = []
+    for each in outcomes:
+        link = found.get((label, each.target_id))
+        words = (link.text, link.url) if link else (str(each.target_id), "")
+        rows.append((*words, each.message, each.ok))
+    return rows
+
+
 def _context(job: BulkJob, user: User) -> dict[str, object]:
-    refused = list(job.outcomes.filter(ok=False).order_by("pk")[:SHOWN_REFUSALS])
+    told = job.outcomes.exclude(ok=True, message="")
+    refused = list(told.order_by("ok", "pk")[:SHOWN_REFUSALS])
     action = bulk.get(job.action)
-    numbers, subject = {}, None
-    if action.subject:
-        subject = subjects.get(action.subject)
-        numbers = subject.numbers(outcome.target_id for outcome in refused)
-    rows = [
-        (
-            numbers.get(outcome.target_id, str(outcome.target_id)),
-            subject.url(numbers[outcome.target_id])
-            if subject and outcome.target_id in numbers
-            else "",
-            outcome.message,
-        )
-        for outcome in refused
-    ]
+    draft = job.status == BulkJob.Status.DRAFT
     return {
         "job": job,
         "action": action,
         "counted": benches.get(job.screen).counted(job.total),
         "state": state_pill(job),
-        "refused": rows,
+        "told": _named(action, refused),
+        "told_in_all": told.count() if len(refused) == SHOWN_REFUSALS else len(refused),
         "own": job.user_id == user.pk,
-        "draft": job.status == BulkJob.Status.DRAFT,
+        "may_cancel": _may_cancel(job, user),
+        "draft": draft,
+        "why_not": jobs.why_not_start(job, user) if draft else "",
+        "sums": Weight.from_json(job.weight, job.total).amounts,
+        "params": [(name, value) for name, value in job.params.items() if not _is_long(value)],
         "left": job.total - job.position,
         "list_title": benches.get(job.screen).title,
     }
 
 
+def _is_long(value: object) -> bool:
+    """What was uploaded for each row stands in the outcomes, not above them."""
+    return isinstance(value, dict | list)
+
+
 @require_GET
 def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """What the job will do or has done, row by row."""
-    job = _own_job(request, pk)
+    job = _job(request, pk)
     context = _context(job, signed_in(request))
     return render(request, "backoffice/job_detail.html", context)
 
@@ -122,19 +151,20 @@ def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def job_progress(request: HttpRequest, pk: int) -> HttpResponse:
     """The moving part of a job's page."""
-    job = _own_job(request, pk)
+    job = _job(request, pk)
     return render(request, "backoffice/_job_progress.html", _context(job, signed_in(request)))
 
 
 @require_POST
 def job_start(request: HttpRequest, pk: int) -> HttpResponse:
-    """Confirm one's own job; the action's permission is asked again."""
-    job = _own_job(request, pk)
+    """Confirm a job, one's own or as its second person; the action's permission is asked again."""
+    job = _job(request, pk)
     user = signed_in(request)
-    if job.user_id != user.pk or not user.has_perm(bulk.get(job.action).permission):
+    anothers = job.user_id != user.pk and not job.needs_second
+    if anothers or not user.has_perm(bulk.get(job.action).permission):
         raise PermissionDenied
     try:
-        jobs.start_job(job, wake=run_bulk_job.delay)
+        jobs.start_job(job, wake=run_bulk_job.delay, user=user)
     except jobs.JobError as error:
         context = {"message": str(error), "url": reverse("job_detail", args=[pk])}
         return render(request, "409.html", context, status=409)
@@ -143,10 +173,9 @@ def job_start(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Stop a job before its next chunk: its owner or an administrator."""
-    job = _own_job(request, pk)
-    user = signed_in(request)
-    if job.user_id != user.pk and not user.has_perm("backoffice.change_user"):
+    """Stop a job before its next chunk."""
+    job = _job(request, pk)
+    if not _may_cancel(job, signed_in(request)):
         raise PermissionDenied
     try:
         jobs.cancel_job(job)
@@ -156,3 +185,29 @@ def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     if job.status == BulkJob.Status.DRAFT:
         return respond.go(request, job.back or "/")
     return redirect("job_detail", pk=pk)
+
+
+def _may_cancel(job: BulkJob, user: User) -> bool:
+    """Its owner, an administrator, and whoever could have started it as the second person."""
+    second = job.needs_second and user.has_perm(bulk.get(job.action).permission)
+    return job.user_id == user.pk or second or user.has_perm("backoffice.change_user")
+
+
+@require_GET
+def job_outcomes(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """What became of every row, as CSV."""
+    job = _job(request, pk)
+    response = StreamingHttpResponse(_lines(job), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="job-{job.pk}.csv"'
+    return response
+
+
+def _lines(job: BulkJob) -> Iterator[str]:
+    writer = csv.writer(Echo())
+    yield writer.writerow(["Row", "Outcome", "Why"])
+    action, at, part = bulk.get(job.action), 0, 500
+    while rows := list(job.outcomes.filter(pk__gt=at).order_by("pk")[:part]):
+        at = rows[-1].pk
+        for row, (name, _, message, _ok) in zip(rows, _named(action, rows), strict=True):
+            words = "done" if row.ok else "refused"
+            yield writer.writerow([quoted(name), words, quoted(message)])

@@ -17,7 +17,7 @@ BATCH = 500
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-class _Line:
+class Echo:
     """Where the csv writer puts a line, so that it can be streamed."""
 
     def write(self, text: str) -> str:
@@ -37,7 +37,7 @@ def _is_number(text: str) -> bool:
 
 def lines(listing: Listing[Any]) -> Iterator[str]:
     """The head, then each row of the view in its order, then how many rows these were."""
-    writer = csv.writer(_Line())
+    writer = csv.writer(Echo())
     columns = listing.columns
     yield writer.writerow([label for column in columns for label in column.export_labels])
     count = 0

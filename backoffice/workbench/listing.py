@@ -244,7 +244,7 @@ class Listing(Generic[M]):
             if f"tab_{index}" in found
         }
 
-    @property
+    @cached_property
     def summary(self) -> str:
         return self.bench.summary(self.matching) if self.bench.summary else ""
 

@@ -120,7 +120,8 @@ def bulk_part(request: HttpRequest, action_key: str, *, bench: Workbench[Any]) -
     if not ids:
         return respond.toast("None of these rows is there any more.", level="warn")
     form = action.form(request.POST) if action.form and "_asked" in request.POST else None
-    large = len(ids) > bench.bulk_confirm_over
+    weight = action.weight(ids)
+    large = len(ids) > bench.bulk_confirm_over or (len(ids) > 1 and bool(weight.sums))
     asks_first = action.form is not None or (bool(action.asks) and not large)
     if asks_first and ("_asked" not in request.POST or (form is not None and not form.is_valid())):
         return _dialog(request, bench, action, ids, form)
@@ -134,6 +135,7 @@ def bulk_part(request: HttpRequest, action_key: str, *, bench: Workbench[Any]) -
             params=params,
             back=back if back.startswith(bench.url) else bench.url,
             user=listing.user,
+            weight=weight,
         )
         return respond.go(request, f"/jobs/{job.pk}/")
     return _at_once(request, bench, action, ids, params, listing.user)

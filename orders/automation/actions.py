@@ -11,7 +11,7 @@ from orders.forms import CancelForm, HoldForm, ReleaseForm, TagForm
 from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.services.cancelling import cancel_orders
-from orders.services.holds import hold_orders, release_orders
+from orders.services.holds import hold_orders, open_holds, release_hold, release_orders
 from orders.services.outcomes import Outcomes
 from orders.services.tags import tag_orders, untag_orders
 
@@ -45,6 +45,12 @@ class _OrderAction(SetAction):
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
         raise NotImplementedError
 
+    def kept(
+        self, done: Outcomes, params: Mapping[int, Mapping[str, Any]]
+    ) -> Mapping[int, dict[str, Any]]:
+        """What undoing needs, by the id of each order that was changed; empty: it can't be."""
+        return {}
+
     def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
         answers: dict[int, Done | Outcome] = {}
         for positions in _sets(calls, alike=self.alike):
@@ -52,14 +58,25 @@ class _OrderAction(SetAction):
             params = {pk: calls[position].params for pk, position in part.items()}
             actor = Actors({pk: calls[position].actor for pk, position in part.items()})
             done = self.write(params, actor)
+            kept = self.kept(done, params)
             for order in done.changed:
-                answers[part[order.pk]] = Done(self.told(params[order.pk], already=False))
+                says = self.told(params[order.pk], already=False)
+                mine = kept.get(order.pk)
+                undo = {**mine, "version": order.version} if mine else None
+                answers[part[order.pk]] = Done(says, undo=undo)
             for order in done.unchanged:
                 says = self.told(params[order.pk], already=True)
                 answers[part[order.pk]] = Done(says, already=True)
             for pk, error in done.refused.items():
                 answers[part[pk]] = Rejected(str(error))
         return [answers[position] for position in range(len(calls))]
+
+
+def _undone(outcomes: Outcomes, says: str, otherwise: str) -> Done:
+    """The answer to undoing something on one order; raises Rejected when it was refused."""
+    for error in outcomes.refused.values():
+        raise Rejected(str(error))
+    return Done(says) if outcomes.changed else Done(otherwise, already=True)
 
 
 def _same(params: Mapping[int, Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -98,6 +115,19 @@ class AddTag(_OrderAction):
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
         return f"Had the tag {params['tag']} already" if already else f"Tagged {params['tag']}"
 
+    def kept(
+        self, done: Outcomes, params: Mapping[int, Mapping[str, Any]]
+    ) -> Mapping[int, dict[str, Any]]:
+        return {order.pk: {"tag": params[order.pk]["tag"]} for order in done.changed}
+
+    def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
+        tag = done["tag"]
+        found = untag_orders({call.subject_id: [tag]}, actor=call.actor)
+        return _undone(found, f"Took the tag {tag} off again", f"Had no tag {tag} any more")
+
+    def undo_in_words(self, done: Mapping[str, Any]) -> str:
+        return f"Take the tag “{done['tag']}” off"
+
     def in_words(self, params: Mapping[str, Any]) -> str:
         return f"Tag the order “{_shown(params['tag'])}”"
 
@@ -117,6 +147,19 @@ class RemoveTag(_OrderAction):
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
         tag = params["tag"]
         return f"Had no tag {tag}" if already else f"Tag {tag} removed"
+
+    def kept(
+        self, done: Outcomes, params: Mapping[int, Mapping[str, Any]]
+    ) -> Mapping[int, dict[str, Any]]:
+        return {order.pk: {"tag": params[order.pk]["tag"]} for order in done.changed}
+
+    def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
+        tag = done["tag"]
+        found = tag_orders({call.subject_id: [tag]}, actor=call.actor)
+        return _undone(found, f"Tagged {tag} again", f"Had the tag {tag} already")
+
+    def undo_in_words(self, done: Mapping[str, Any]) -> str:
+        return f"Tag the order “{done['tag']}” again"
 
     def in_words(self, params: Mapping[str, Any]) -> str:
         return f"Take the tag “{_shown(params['tag'])}” off the order"
@@ -139,6 +182,20 @@ class HoldOrder(_OrderAction):
         reason = _label(params["reason"], Hold.Reason.choices)
         return f"Was on hold already: {reason}" if already else f"Put on hold: {reason}"
 
+    def kept(
+        self, done: Outcomes, params: Mapping[int, Mapping[str, Any]]
+    ) -> Mapping[int, dict[str, Any]]:
+        reason = _same(params)["reason"]
+        placed = open_holds(done.changed, Hold.Reason(reason))
+        return {order_id: {"hold": pk, "reason": reason} for order_id, pk in placed.items()}
+
+    def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
+        found = release_hold(call.subject_id, done["hold"], actor=call.actor)
+        return _undone(found, "Released from the hold again", "The hold had ended already")
+
+    def undo_in_words(self, done: Mapping[str, Any]) -> str:
+        return f"Release it from the hold: {_label(done['reason'], Hold.Reason.choices)}"
+
     def in_words(self, params: Mapping[str, Any]) -> str:
         return f"Put the order on hold: {_label(params['reason'], Hold.Reason.choices)}"
 
@@ -159,6 +216,26 @@ class ReleaseOrder(_OrderAction):
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
         return "Was on no such hold" if already else f"Released from hold{_which(params)}"
 
+    def kept(
+        self, done: Outcomes, params: Mapping[int, Mapping[str, Any]]
+    ) -> Mapping[int, dict[str, Any]]:
+        return {pk: {"reasons": reasons} for pk, reasons in done.reasons.items()}
+
+    def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
+        answers = [
+            _undone(
+                hold_orders([call.subject_id], reason=Hold.Reason(reason), actor=call.actor),
+                "Put on hold again",
+                "Was on hold already",
+            )
+            for reason in done["reasons"]
+        ]
+        return next((answer for answer in answers if not answer.already), answers[0])
+
+    def undo_in_words(self, done: Mapping[str, Any]) -> str:
+        reasons = ", ".join(_label(each, Hold.Reason.choices) for each in done["reasons"])
+        return f"Put the order on hold again: {reasons}"
+
     def in_words(self, params: Mapping[str, Any]) -> str:
         return f"Release the order from hold{_which(params)}"
 
@@ -176,6 +253,7 @@ class CancelOrder(_OrderAction):
     permission = "orders.cancel_order"
     risk = Risk.CUSTOMER
     writes = ("order.fulfilment", "order.is_held")
+    never_undone = "A cancelled order stays so: its stock was given back. Place it again."
 
     def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
         reason = Order.CancelReason(_same(params)["reason"])

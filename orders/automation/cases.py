@@ -8,6 +8,7 @@ from typing import Any
 from automations.cases import CaseKind, NewCase, cases
 from backoffice.money import Money
 from orders import signals
+from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.models.returns import ReturnOrder
 
@@ -18,6 +19,8 @@ class ReturnWithoutOrder(CaseKind):
     label = "Return without an order"
     subject = "orders.returnorder"
     signal = signals.returns_unmatched
+    closed_signals = (signals.returns_matched,)
+    closed_says = "Its order was found."
 
     def cases(self, *, returns: Sequence[ReturnOrder], **sent: Any) -> list[NewCase]:
         return [
@@ -34,6 +37,9 @@ class ReturnWithoutOrder(CaseKind):
             for row in returns
         ]
 
+    def closed(self, *, returns: Sequence[ReturnOrder], **sent: Any) -> list[str]:
+        return [f"orders.returnorder:{row.pk}" for row in returns]
+
 
 @cases.register
 class StockShort(CaseKind):
@@ -41,11 +47,22 @@ class StockShort(CaseKind):
     label = "Order short of stock"
     subject = "orders.order"
     signal = signals.orders_short
+    closed_signals = (signals.orders_released, signals.orders_cancelled)
+    closed_says = "The order waits for no stock any more."
 
     def cases(
         self, *, orders: Sequence[Order], missing: Mapping[int, Mapping[str, int]], **sent: Any
     ) -> list[NewCase]:
         return [self._case(order, missing[order.pk]) for order in orders]
+
+    def closed(
+        self, *, orders: Sequence[Order], holds: Sequence[Hold] | None = None, **sent: Any
+    ) -> list[str]:
+        """Released: those that were held for want of stock. Cancelled: all."""
+        if holds is not None:
+            short = {hold.order_id for hold in holds if hold.reason == Hold.Reason.OUT_OF_STOCK}
+            orders = [order for order in orders if order.pk in short]
+        return [f"orders.order:{order.pk}" for order in orders]
 
     def _case(self, order: Order, units: Mapping[str, int]) -> NewCase:
         listed = ", ".join(f"{count} × {code}" for code, count in sorted(units.items()))

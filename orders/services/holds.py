@@ -114,9 +114,30 @@ def release_orders(
         unchanged=[order for order in orders if order.pk not in changed],
         refused=unknown(ids, orders),
     )
+    for hold in ending:
+        done.reasons.setdefault(hold.order_id, []).append(hold.reason)
     still_held = {hold.order_id for hold in holds if hold not in ending}
     end_holds(done.changed, ending, still_held, actor=actor)
     return done
+
+
+@transaction.atomic
+def release_hold(order_id: int, hold_id: int, *, actor: Acting) -> Outcomes:
+    """End exactly one hold, when it is still open; another one for the same reason stays."""
+    orders = lock_orders([order_id])
+    holds = list(Hold.objects.filter(order__in=orders, released_at=None).order_by("pk"))
+    ending = [hold for hold in holds if hold.pk == hold_id]
+    done = Outcomes(refused=unknown([order_id], orders))
+    (done.changed if ending else done.unchanged).extend(orders)
+    still_held = {hold.order_id for hold in holds if hold.pk != hold_id}
+    end_holds(done.changed, ending, still_held, actor=actor)
+    return done
+
+
+def open_holds(orders: Iterable[Order], reason: Hold.Reason) -> dict[int, int]:
+    """The open hold of one reason of each of these orders, by order id."""
+    rows = Hold.objects.filter(order__in=orders, reason=reason, released_at=None)
+    return dict(rows.values_list("order_id", "pk"))
 
 
 def end_holds(

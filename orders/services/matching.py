@@ -9,6 +9,7 @@ from django.db import transaction
 from backoffice.actors import Acting
 from backoffice.sets import save_many
 from backoffice.versions import refuse_stale
+from orders import signals
 from orders.models.orders import OrderLine
 from orders.models.returns import ReturnLine, ReturnOrder
 from orders.services.errors import OrderError, WrongState
@@ -28,8 +29,8 @@ def match_return(
 ) -> ReturnOrder:
     """Give a return its order; `lines` maps its product lines to lines of the order.
 
-    Goods and money stay where they are. Raises UnknownOrder, WrongState when it has an order
-    already, TooMany, OrderError, StaleVersion. `actor` is asked by return id.
+    Goods and money stay where they are. Announces returns_matched. Raises UnknownOrder, WrongState
+    when it has an order already, TooMany, OrderError, StaleVersion. `actor` is asked by return id.
     """
     orders = lock_orders([order_id])
     for error in unknown([order_id], orders).values():
@@ -52,6 +53,7 @@ def match_return(
         count_returned(back)
     settle_axes(orders)
     tell_returns([row], f"Return {{number}} belongs to order {orders[0]}", actor, at=None)
+    signals.returns_matched.send(sender=ReturnOrder, returns=[row], actor=actor, history=False)
     return row
 
 

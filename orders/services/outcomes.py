@@ -12,11 +12,15 @@ from orders.services.errors import OrderError, UnknownOrder
 
 @dataclass(slots=True)
 class Outcomes:
-    """Changed now; unchanged, since it was so already; refused, each with its reason."""
+    """Changed now; unchanged, since it was so already; refused, each with its reason.
+
+    `reasons` of a release: those of the holds that it ended, by order id.
+    """
 
     changed: list[Order] = field(default_factory=list)
     unchanged: list[Order] = field(default_factory=list)
     refused: dict[int, OrderError] = field(default_factory=dict)
+    reasons: dict[int, list[str]] = field(default_factory=dict)
 
     def or_raise(self) -> Outcomes:
         """For one order, or all or nothing: raises the first refusal."""

@@ -172,3 +172,13 @@ def _announce_opened(
         signals.tickets_opened.send(
             sender=Ticket, tickets=list(tickets), actor=actor, history=history
         )
+
+
+def why_not_taken_back(ticket_id: int) -> str:
+    """Why an opening can't be taken back any more; empty while nobody spoke to the customer."""
+    ticket = Ticket.objects.filter(pk=ticket_id).first()
+    if ticket is None:
+        return "The ticket does not exist any more."
+    if ticket.messages.exclude(direction=Message.Direction.NOTE).exists():
+        return f"{ticket.number} is a conversation with the customer by now: close it there."
+    return ""

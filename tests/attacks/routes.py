@@ -45,6 +45,7 @@ PERMISSIONS = {
     "me_density": EVERYBODY,
     "job_detail": OWN,
     "job_progress": OWN,
+    "job_outcomes": OWN,
     "job_start": OWN,
     "job_cancel": OWN,
     "view_new": OWN,
@@ -78,6 +79,8 @@ PERMISSIONS = {
     "failure_part": "automations.view_failure",
     **dict.fromkeys(
         [
+            "failure_file",
+            "failure_file_job",
             "failure_retry",
             "failure_edit",
             "failure_skip",
@@ -89,6 +92,15 @@ PERMISSIONS = {
             "failure_snooze",
             "failure_wake",
             "failure_comment",
+            "failure_yes",  # by the question's role, where it names one
+            "failure_no",
+            "failure_confirm",
+            "failure_correct",
+            "failure_release",
+            "failure_cancel",
+            "failure_hand_over",
+            "failure_priority",
+            "run_end",
         ],
         "automations.work_failure",
     ),
@@ -104,7 +116,12 @@ PERMISSIONS = {
     "connector_stop": "automations.stop_rule",
     "connector_start": "automations.stop_rule",
     "parked_by_hand": "automations.work_failure",
+    "failure_stop": "automations.stop_rule",
+    "failure_watch": "automations.view_failure",
     "run_detail": "automations.view_run",
+    "run_undo": "automations.undo_run",
+    "run_try": "automations.view_rule",
+    "version_undo": "automations.undo_run",
     **dict.fromkeys(
         [
             "why_backoffice_legalentity",
@@ -125,6 +142,10 @@ PERMISSIONS = {
     "calendar_rules": "automations.view_rule",
     "engine_health": "automations.view_health",
     "standstill": EVERYBODY,  # the engine at rest is for each to know
+    "stop_page": "automations.view_rule",
+    "rule_shadow": "automations.view_rule",
+    "shadow_begin": OWN,  # whoever may submit or approve a version
+    "shadow_end": OWN,
     "rule_home": "automations.view_rule",
     "rule_detail": "automations.view_rule",
     "rule_diff": "automations.view_rule",

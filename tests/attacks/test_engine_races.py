@@ -190,15 +190,16 @@ def test_a_bulk_job_that_many_workers_run_does_each_row_once(
 ) -> None:
     sku = make_sku(stock=500)
     orders = [place(line(sku)) for _ in range(120)]
+    user = make_user("operations")
     job = jobs.draft_job(
         bulk.get("orders.hold"),
         [order.pk for order in orders],
         screen="orders.orders",
         params={"reason": "fraud", "note": ""},
         back="/orders/",
-        user=make_user("operations"),
+        user=user,
     )
-    answers = at_once([partial(jobs.start_job, job, wake=lambda pk: None)] * 10)
+    answers = at_once([partial(jobs.start_job, job, wake=lambda pk: None, user=user)] * 10)
     assert sum(answer is None for answer in answers) == 1
     at_once([partial(jobs.run_chunk, job.pk)] * 10)
     while jobs.run_chunk(job.pk):

@@ -93,6 +93,8 @@ def _of_rules(case_id: int) -> dict[str, dict[str, Any]]:
     slug = {"slug": live.rule.slug}
     return {
         "rule": {**slug, "version": live.version, "one": live.version, "two": live.version},
+        "version": {**slug, "version": live.version},
+        "shadow": {**slug, "version": live.version},
         "approval": {"pk": waiting.pk, "verdict": "approve"},
         "failure": {"pk": case_id},
         "run": {"pk": Run.objects.order_by("pk")[0].pk},

@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from automations.models.documents import Activation, Approval, Document
 from automations.models.rules import Draft, Rule
 from automations.queries import rules as rule_queries
+from automations.queries.stops import load_of
 from automations.services import approvals, drafts, rules, stops
 from automations.services.errors import Invalid, NotPossible, Refused, Stale
 from backoffice import calendars
@@ -336,10 +337,10 @@ def test_starting_again_takes_two() -> None:
         stops.start_again(stop.pk, queued="release", actor=by)
     with pytest.raises(DatabaseError), transaction.atomic():
         sql("UPDATE automations_stop SET lifted_at = now()")
-    assert rule_queries.queued(rule) == {"parked": 1}
+    assert load_of(rule).words == [("kept back by a stop", 1)]
     stops.start_again(stop.pk, queued="release", actor=other)
     make.work_all()
-    assert rule_queries.queued(rule) == {}
+    assert load_of(rule).total == 0
 
 
 def test_a_retired_rule_matches_nothing_more() -> None:
@@ -347,7 +348,7 @@ def test_a_retired_rule_matches_nothing_more() -> None:
     rules.retire_rule(rule.pk, version=1, why="Done.", actor=person(make.author()))
     make.parcels_arrived()
     make.work_all()
-    assert rule_queries.queued(rule) == {}
+    assert load_of(rule).total == 0
     listed = rule_queries.rule_list().values("live_document_id", "last_fired_at").get()
     assert listed == {"live_document_id": None, "last_fired_at": None}
 

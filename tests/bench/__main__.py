@@ -27,6 +27,7 @@ from django.test.utils import setup_test_environment  # noqa: E402
 from automations.engine import wake  # noqa: E402
 from tests.bed.databases import Database, clone, drop, make_template, serving  # noqa: E402
 from tests.bench import (  # noqa: E402
+    cases,
     company,
     engine,
     floor,
@@ -95,6 +96,24 @@ def measure_pages(database: Database, sizes: Sizes) -> list[Result]:
         found.append(Result(f"pages.p95_ms.{name}", figure, "ms", empty, note, must=must, aim=aim))
         note = ""
     return found
+
+
+def measure_cases(database: Database, sizes: Sizes) -> list[Result]:
+    """The failures queue with many open cases, and a job that retries a tenth of them."""
+    company.make_orders(sizes.orders)
+    staff, count = company.staff(), sizes.orders
+    cases.make_cases(count, staff)
+    client = company.client_of(staff["operations"])
+    empty = pages.p95_ms(client, "/me/")
+    note = f"{count:,} open cases; floor: /me/"
+    found = []
+    for name, address in cases.addresses().items():
+        figure = pages.p95_ms(client, address)
+        found.append(Result(f"pages.p95_ms.{name}", figure, "ms", empty, note, must=300, aim=120))
+        note = ""
+    rate = cases.retried_per_second(count // 10, staff)
+    note = f"{count // 10:,} of {count:,} open cases, one job, one process"
+    return [*found, Result("cases.retried_per_s", rate, "cases/s", note=note, must=500)]
 
 
 def measure_engine(database: Database, sizes: Sizes) -> list[Result]:
@@ -191,6 +210,7 @@ Measure = Callable[[Database, Sizes], list[Result]]
 PARTS: dict[str, Measure] = {
     "import": measure_import,
     "pages": measure_pages,
+    "cases": measure_cases,
     "engine": measure_engine,
     "outside": measure_outside,
     "scaling": measure_scaling,

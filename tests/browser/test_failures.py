@@ -128,7 +128,8 @@ def test_axe_finds_nothing_on_cases_and_runs(
     for address in ("/failures/", f"/failures/{case.pk}/", "/runs/", f"/runs/{run.pk}/"):
         ready(page, address)
         check_axe(page)
-        expect(page.locator('[id^="act-"]')).to_have_count(0)
+        # Trying the draft on a run does nothing to either.
+        expect(page.locator('[id^="act-"]:not(#act-try)')).to_have_count(0)
     sign_in(page, support_user)
     ready(page, f"/failures/?sel={other.pk}")
     check_axe(page)

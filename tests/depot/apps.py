@@ -7,6 +7,7 @@ class DepotConfig(AppConfig):
 
     def ready(self) -> None:
         from backoffice import subjects
+        from tests.depot import stamps as stamps
 
         subjects.register(
             subjects.Subject("depot.parcel", "parcel", "number", "home", "depot.view_parcel")

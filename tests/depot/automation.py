@@ -105,7 +105,7 @@ def add_tags(calls: Sequence[Call]) -> set[int]:
     return found
 
 
-class _Tagging(SetAction):
+class Tagging(SetAction):
     subject = "depot.parcel"
     form = TagForm
     permission = "automations.change_rule"
@@ -116,7 +116,7 @@ class _Tagging(SetAction):
 
 
 @action_registry.register
-class AddTag(_Tagging):
+class AddTag(Tagging):
     key = "depot.add_tag"
     label = "Tag"
 
@@ -148,7 +148,7 @@ class AddTagAndTell(AddTag):
 
 
 @action_registry.register
-class Refuse(_Tagging):
+class Refuse(Tagging):
     """Refuses the tag "no"."""
 
     key = "depot.choosy"
@@ -167,7 +167,7 @@ class Refuse(_Tagging):
 
 
 @action_registry.register
-class Flaky(_Tagging):
+class Flaky(Tagging):
     """Fails as often as the parcel's mood says."""
 
     key = "depot.flaky"
@@ -191,7 +191,7 @@ class Flaky(_Tagging):
 
 
 @action_registry.register
-class Buggy(_Tagging):
+class Buggy(Tagging):
     """Breaks on every parcel whose number ends in 13."""
 
     key = "depot.buggy"
@@ -206,7 +206,7 @@ class Buggy(_Tagging):
 
 
 @action_registry.register
-class Deadly(_Tagging):
+class Deadly(Tagging):
     """Kills the process on every parcel whose number ends in 13."""
 
     key = "depot.deadly"
@@ -284,7 +284,7 @@ class DamagedParcel(CaseKind):
 
 
 @action_registry.register
-class Destroy(_Tagging):
+class Destroy(Tagging):
     """Never by a rule alone: finance agrees to each."""
 
     key = "depot.destroy"
@@ -297,7 +297,7 @@ class Destroy(_Tagging):
 
 
 @action_registry.register
-class Sort(_Tagging):
+class Sort(Tagging):
     """Sorts parcels by country, and is not sure about France."""
 
     key = "depot.sort"

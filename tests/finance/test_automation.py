@@ -13,7 +13,7 @@ from backoffice.actors import Actor, ActorKind, person
 from backoffice.models import User
 from backoffice.money import Money
 from finance.models.refunds import Refund
-from finance.services.refunds import request_refund
+from finance.services.refunds import approve_refund, request_refund
 from orders.models.orders import Order
 from tests.finance.factories import make_order, make_paid_order, pay, pounds
 
@@ -34,7 +34,9 @@ def test_a_rule_asks_and_never_pays(db: None) -> None:
     (done,) = take(ask(order, None))
     refund = Refund.objects.get()
     assert done == Done(
-        f"Asked finance for £412.00 back: {refund.number}", link=("finance.refund", refund.pk)
+        f"Asked finance for £412.00 back: {refund.number}",
+        link=("finance.refund", refund.pk),
+        undo={"refund": refund.pk, "number": refund.number},
     )
     assert (refund.state, refund.run_id) == ("requested", 77)
     assert actions["finance.request_refund"].risk == Risk.MONEY
@@ -95,3 +97,19 @@ def test_refunds_build_their_payload(key: str, support_user: User) -> None:
     assert payload.refund.by_rule is False
     (fact,) = triggers[key].facts(refunds=[refund], actor=RULE, history=False)
     assert fact.payload == payload
+
+
+def test_a_request_is_withdrawn_while_nobody_has_decided_on_it(finance_user: User) -> None:
+    order = make_paid_order("100.00")
+    action = actions["finance.request_refund"]
+    first, second = take(ask(order, pounds("40.00"), "1"), ask(order, pounds("60.00"), "2"))
+    decided = Refund.objects.get(pk=second.undo["refund"])
+    approve_refund(decided, amount=decided.money, version=1, actor=person(finance_user))
+    back = Call("1:~a1::0", order.pk, {}, person(finance_user))
+    assert action.why_not_undone(order.pk, first.undo) == ""
+    assert action.undo(back, first.undo).says == f"Withdrew the request {first.undo['number']}"
+    assert Refund.objects.get(pk=first.undo["refund"]).state == "withdrawn"
+    assert "is approved" in action.why_not_undone(order.pk, second.undo)
+    with pytest.raises(Rejected, match="is approved"):
+        action.undo(back, second.undo)
+    assert Refund.objects.get(pk=decided.pk).state == "approved"

@@ -50,10 +50,15 @@ def test_rules_set_reorder_points() -> None:
         )
     ]
     answers = action.execute_many(calls)
-    assert answers[0] == Done("Reorder point set to 5")
+    assert answers[0] == Done("Reorder point set to 5", undo={"was": None, "is": 5})
     assert answers[1] == Done("The reorder point was 5 already", already=True)
     assert isinstance(answers[2], Rejected)
-    assert answers[3] == Done("Reorder point set to 7")
+    assert answers[3] == Done("Reorder point set to 7", undo={"was": 5, "is": 7})
     assert answers[4] == Done("The reorder point was 7 already", already=True)
     assert Sku.objects.get(code="A").reorder_point == 7
+    back = Call("1:~a1::0", first.pk, {}, HOUSE)
+    assert "someone changed it" in action.why_not_undone(first.pk, answers[0].undo)
+    assert action.undo(back, answers[3].undo) == Done("Reorder point set back to 5")
+    assert action.undo(back, answers[0].undo) == Done("Reorder point set back to none")
+    assert Sku.objects.get(code="A").reorder_point is None
     assert action.in_words({"point": 5}) == "Set the reorder point to 5"

@@ -19,16 +19,19 @@ from automations.models.failures import Failure
 from automations.triggers import triggers
 from backoffice.actors import HOUSE, Actor, ActorKind
 from backoffice.models import TimelineEntry
+from orders import signals
 from orders.models.holds import Hold
 from orders.models.orders import Order
+from orders.services.allocation import allocate_orders
 from orders.services.cancelling import cancel_orders
 from orders.services.drafts import OnShort
 from orders.services.holds import hold_orders, release_orders
+from orders.services.matching import match_return
 from orders.services.placing import place_orders
 from orders.services.returns import NewReturn, NewReturnLine, request_returns
 from orders.services.shipping import ship_order
 from orders.services.tags import add_tags
-from tests.inventory.factories import make_sku
+from tests.inventory.factories import make_sku, receive
 from tests.orders.factories import (
     draft,
     fresh,
@@ -170,10 +173,10 @@ def test_a_set_of_calls_answers_each_in_its_place() -> None:
     ]
     answers = do(*calls, key="add_tag")
     assert answers[0] == Done("Had the tag vip already", already=True)
-    assert answers[1] == Done("Tagged vip")
+    assert answers[1] == Done("Tagged vip", undo={"tag": "vip", "version": 2})
     assert isinstance(answers[2], Rejected)
     assert answers[3] == Done("Had the tag vip already", already=True)
-    assert answers[4] == Done("Tagged gift")
+    assert answers[4] == Done("Tagged gift", undo={"tag": "gift", "version": 3})
     assert fresh(plain).tags == ["gift", "vip"]
     told = TimelineEntry.objects.filter(subject_id=plain.pk, text="Tagged vip").get()
     assert (told.actor_label, told.rule_version, told.run_id) == ("VIP hold", 2, 3)
@@ -181,15 +184,58 @@ def test_a_set_of_calls_answers_each_in_its_place() -> None:
 
 def test_rules_hold_and_release() -> None:
     order = place(line(make_sku(stock=5)))
-    assert do(call("hold_order", order, reason="fraud"), key="hold_order") == [
-        Done("Put on hold: possible fraud")
-    ]
-    assert Hold.objects.get().run_id == 3
+    (held,) = do(call("hold_order", order, reason="fraud"), key="hold_order")
+    hold = Hold.objects.get()
+    kept = {"hold": hold.pk, "reason": "fraud", "version": 2}
+    assert held == Done("Put on hold: possible fraud", undo=kept)
+    assert hold.run_id == 3
     assert do(call("release_order", order, reason="address"), key="release_order") == [
         Done("Was on no such hold", already=True)
     ]
-    assert do(call("release_order", order), key="release_order") == [Done("Released from hold")]
+    (released,) = do(call("release_order", order), key="release_order")
+    assert released == Done("Released from hold", undo={"reasons": ["fraud"], "version": 3})
     assert not fresh(order).is_held
+
+
+def undone(key: str, order: Order, done: Any) -> Done:
+    return actions[f"orders.{key}"].undo(Call("1:~a1::0", order.pk, {}, HOUSE), done.undo)
+
+
+def test_what_rules_did_to_an_order_is_taken_back() -> None:
+    order = place(line(make_sku(stock=5)), tags=("old",))
+    (tagged,) = do(call("add_tag", order, tag="vip"), key="add_tag")
+    (untagged,) = do(call("remove_tag", order, tag="old"), key="remove_tag")
+    assert undone("add_tag", order, tagged) == Done("Took the tag vip off again")
+    assert undone("add_tag", order, tagged) == Done("Had no tag vip any more", already=True)
+    assert undone("remove_tag", order, untagged) == Done("Tagged old again")
+    assert fresh(order).tags == ["old"]
+    do(call("hold_order", order, reason="fraud"), key="hold_order")
+    (released,) = do(call("release_order", order), key="release_order")
+    assert undone("release_order", order, released) == Done("Put on hold again")
+    assert fresh(order).is_held
+
+
+def test_undoing_a_hold_leaves_one_that_somebody_else_placed_since() -> None:
+    order = place(line(make_sku(stock=5)))
+    (held,) = do(call("hold_order", order, reason="fraud"), key="hold_order")
+    release_orders([order.pk], actor=HOUSE)
+    hold_orders([order.pk], reason=Hold.Reason.FRAUD, actor=HOUSE)
+    assert undone("hold_order", order, held) == Done("The hold had ended already", already=True)
+    assert fresh(order).is_held
+
+
+def test_what_can_not_be_taken_back_says_so() -> None:
+    order = place(line(make_sku(stock=5)))
+    do(call("hold_order", order, reason="fraud"), key="hold_order")
+    (released,) = do(call("release_order", order), key="release_order")
+    (gone,) = do(call("cancel_order", order, reason="fraud"), key="cancel_order")
+    cancelling = actions["orders.cancel_order"]
+    assert "stays so" in cancelling.why_not_undone(order.pk, {})
+    with pytest.raises(Rejected, match="is cancelled"):
+        undone("release_order", order, released)
+    assert fresh(order).is_cancelled
+    assert isinstance(gone, Done)
+    assert gone.undo is None
 
 
 def test_rules_cancel_what_has_not_left() -> None:
@@ -266,3 +312,43 @@ def test_returns_without_an_order_become_cases_grouped_by_cause() -> None:
         "Return without an order: guest",
         "Return without an order: never bought",
     }
+
+
+def test_a_case_of_missing_stock_closes_with_its_stock_and_opens_if_it_is_missing_again() -> None:
+    sku = make_sku(stock=1)
+    (order,) = place_orders([draft(line(sku, 3))], on_short=OnShort.HOLD, actor=HOUSE).orders
+    case = Failure.objects.get(kind="orders.stock_short")
+    assert case.state == "open"
+    hold_orders([order.pk], reason=Hold.Reason.FRAUD, actor=HOUSE)
+    release_orders([order.pk], reason=Hold.Reason.FRAUD, actor=HOUSE)
+    case.refresh_from_db()
+    assert case.state == "open"
+    receive(sku, 5)
+    allocate_orders([order.pk], actor=HOUSE)
+    case.refresh_from_db()
+    assert (case.state, case.resolution) == ("resolved", "mended")
+    assert case.log.get(verb="resolved").text == "The order waits for no stock any more."
+    short = {order.pk: {sku.code: 2}}
+    signals.orders_short.send(
+        sender=Order, orders=[order], missing=short, actor=HOUSE, history=False
+    )
+    case.refresh_from_db()
+    assert (case.state, case.times) == ("open", 2)
+    cancel_orders([order.pk], reason=Order.CancelReason.OTHER, actor=HOUSE)
+    case.refresh_from_db()
+    assert case.resolution == "mended"
+
+
+def test_a_case_of_a_return_without_an_order_closes_when_its_order_is_found() -> None:
+    order = place(line(make_sku(stock=5), 3))
+    pay(order)
+    ship_order(order.pk, actor=HOUSE)
+    sku = order.lines.get(is_stocked=True).sku
+    assert sku is not None
+    new = NewReturn(order.channel, (NewReturnLine(2, sku=sku.code),), unmatched_cause="guest")
+    (back,) = request_returns([new], actor=HOUSE)
+    case = Failure.objects.get(kind="orders.return_without_order")
+    lines = {back.lines.get().pk: order.lines.get(is_stocked=True).pk}
+    match_return(back.pk, order.pk, lines, actor=HOUSE)
+    case.refresh_from_db()
+    assert (case.state, case.resolution) == ("resolved", "mended")

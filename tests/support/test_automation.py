@@ -8,11 +8,13 @@ import pytest
 from automations.actions import Call, Done, Outcome, Rejected, actions
 from automations.catalogue import catalogue_for
 from automations.triggers import triggers
-from backoffice.actors import Actor
+from backoffice.actors import HOUSE, Actor
 from backoffice.models import User
 from support.forms import AssignForm, OpenTicketForm
 from support.models import Queue, Ticket
+from support.services.messages import reply
 from support.services.queues import close_queue
+from support.services.tickets import assign
 from tests.finance.factories import make_order
 from tests.support.factories import RULE, SHOP, make_queue, open_ticket
 
@@ -39,7 +41,9 @@ def test_a_rule_opens_a_ticket_on_the_order_with_its_words_as_a_note() -> None:
     (done,) = take("support.open_ticket", ticket_call(order.pk, "1:3:a1"))
     ticket = Ticket.objects.get()
     assert done == Done(
-        f"Ticket {ticket.number} opened in Parcels", link=("support.ticket", ticket.pk)
+        f"Ticket {ticket.number} opened in Parcels",
+        link=("support.ticket", ticket.pk),
+        undo={"ticket": ticket.pk, "number": ticket.number},
     )
     assert (ticket.order, ticket.channel, ticket.priority) == (order, "rule", "high")
     assert [(m.direction, m.body, m.run_id) for m in ticket.messages.all()] == [
@@ -152,3 +156,49 @@ def test_an_opened_ticket_is_a_fact_of_its_own_actor() -> None:
         tickets=[ticket], actor=SHOP, history=False, signal=None, sender=None
     )
     assert (fact.subject_id, fact.subject_version, fact.actor) == (ticket.pk, 1, SHOP)
+
+
+def taken_back(key: str, subject_id: int, done: Any) -> Done:
+    return actions[key].undo(Call("1:~a1::0", subject_id, {}, HOUSE), done.undo)
+
+
+def test_a_ticket_that_a_rule_opened_is_closed_with_a_note_until_the_customer_is_in_it() -> None:
+    make_queue()
+    order = make_order()
+    alone, talking = take(
+        "support.open_ticket", ticket_call(order.pk, "1:3:a1"), ticket_call(order.pk, "2:3:a1")
+    )
+    assert isinstance(alone, Done)
+    assert isinstance(talking, Done)
+    first, second = Ticket.objects.order_by("pk")
+    reply(second.pk, "We look into it.", version=second.version, actor=HOUSE)
+    said = taken_back("support.open_ticket", order.pk, alone)
+    assert said.says == f"Ticket {first.number} closed with a note"
+    first.refresh_from_db()
+    assert first.status == "solved"
+    assert first.messages.filter(direction="note").count() == 2
+    with pytest.raises(Rejected, match="conversation"):
+        taken_back("support.open_ticket", order.pk, talking)
+    second.refresh_from_db()
+    assert second.status == "pending"
+
+
+def test_priority_and_assignee_go_back_unless_someone_set_another_since(
+    make_user: Callable[..., User],
+) -> None:
+    make_user("support", username="agent")
+    other = make_user("support")
+    ticket = open_ticket(priority="low")
+    (raised,) = take("support.set_priority", call(ticket.pk, "1", priority="urgent"))
+    (given,) = take("support.assign_ticket", call(ticket.pk, "2", assignee="agent"))
+    assert isinstance(given, Done)
+    assert given.undo is not None
+    assert (given.undo["was"], given.undo["is"]) == ("", "agent")
+    assert taken_back("support.set_priority", ticket.pk, raised).says == "Priority set back to low"
+    assert taken_back("support.assign_ticket", ticket.pk, given).says == "Assigned to nobody again"
+    assign([ticket.pk], other, actor=HOUSE)
+    with pytest.raises(Rejected, match="someone changed it"):
+        taken_back("support.assign_ticket", ticket.pk, given)
+    ticket.refresh_from_db()
+    assert (ticket.assignee, ticket.priority) == (other, "low")
+    assert "stays as it was written" in actions["support.add_note"].why_not_undone(ticket.pk, {})

@@ -12,7 +12,8 @@ from django.test import Client
 
 from automations.models.failures import Failure, FailureAction
 from automations.models.runs import Effect, Run, StepRun
-from backoffice.models import TimelineEntry, User
+from backoffice.models import BulkJob, TimelineEntry, User
+from backoffice.workbench import jobs
 from orders.models.orders import Order
 from support.models import Queue, Ticket
 from tests.automations import factories as make
@@ -202,7 +203,13 @@ def test_cases_of_one_cause_are_listed_and_retried_together(support_client: Clie
     Queue.objects.filter(slug="export").update(is_active=True)
     ids = ",".join(str(case.pk) for case in cases)
     answer = support_client.post("/failures/_/bulk/failures.retry/", {"ids": ids}, **HTMX)
-    assert answer.status_code == 204
+    job = BulkJob.objects.get()
+    assert answer["HX-Redirect"] == f"/jobs/{job.pk}/"
+    assert "£1,920.00" in support_client.get(f"/jobs/{job.pk}/").content.decode()
+    assert set(Failure.objects.values_list("state", flat=True)) == {"open"}
+    assert support_client.post(f"/jobs/{job.pk}/start/").status_code == 302
+    while jobs.run_chunk(job.pk):
+        pass
     make.work_all()
     assert Ticket.objects.count() == 3
     assert set(Failure.objects.values_list("state", flat=True)) == {"resolved"}

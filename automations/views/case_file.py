@@ -1,0 +1,79 @@
+"""Done by hand for many cases, from a file: every row is shown before anything is done."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import permission_required
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from automations.forms.cases import ByHandFileForm
+from automations.services import by_hand
+from automations.services.by_hand import FileRefused, Sheet
+from automations.views.case_bulk import weigh
+from automations.views.failure_list import FAILURES
+from backoffice.views.me import signed_in
+from backoffice.workbench import bulk, jobs, respond
+
+SALT = "automations.by_hand"
+# The page that was looked at stands for its rows this long.
+SECONDS = 3_600
+may_work = permission_required("automations.work_failure", raise_exception=True)
+
+
+@may_work
+@require_http_methods(["GET", "HEAD", "POST"])
+def by_hand_file(request: HttpRequest) -> HttpResponse:
+    """Upload a file, and see what each of its rows would do."""
+    form = ByHandFileForm(request.POST or None, request.FILES or None)
+    sheet: Sheet | None = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            sheet = by_hand.check(form.cleaned_data["file"].read())
+        except FileRefused as error:
+            form.add_error("file", str(error))
+    context = {
+        "form": form,
+        "sheet": sheet,
+        "rows": _signed(sheet, signed_in(request).pk) if sheet and sheet.good else "",
+        "list_url": reverse("failure_list"),
+    }
+    status = 422 if form.errors else 200
+    return render(request, "automations/case_file.html", context, status=status)
+
+
+def _signed(sheet: Sheet, user_id: int) -> str:
+    rows = [[line.case_id, line.version, line.reference, line.note] for line in sheet.good]
+    return signing.dumps([user_id, rows], salt=SALT, compress=True)
+
+
+@may_work
+@require_POST
+def by_hand_job(request: HttpRequest) -> HttpResponse:
+    """Draft the job for exactly the rows that were shown."""
+    user = signed_in(request)
+    try:
+        user_id, rows = signing.loads(request.POST.get("rows", ""), salt=SALT, max_age=SECONDS)
+    except signing.BadSignature:
+        user_id, rows = None, []
+    if user_id != user.pk:
+        context = {
+            "message": "This page is too old. Choose the file again.",
+            "url": reverse("failure_file"),
+        }
+        return render(request, "409.html", context, status=409)
+    action = bulk.get("failures.by_hand")
+    ids = [row[0] for row in rows]
+    job = jobs.draft_job(
+        action,
+        ids,
+        screen=FAILURES.key,
+        params={"rows": {str(row[0]): [row[2], row[3]] for row in rows}},
+        back=reverse("failure_list"),
+        user=user,
+        weight=weigh(ids),
+        versions=[row[1] for row in rows],
+    )
+    return respond.go(request, reverse("job_detail", args=[job.pk]))
