@@ -117,7 +117,7 @@ def every_tag_once(seen: Evidence) -> Iterator[str]:
     parcels = {row[0]: row[1:] for row in seen.rows("SELECT id, touched, tags FROM depot_parcel")}
     query = """SELECT r.subject_id, r.rule_id, f.uid, r.id FROM automations_effect f
         JOIN automations_run r ON r.id = f.run_id
-        WHERE f.action = 'depot.add_tag' AND f.state = 'confirmed'"""
+        WHERE f.action IN ('depot.add_tag', 'depot.slow_tag') AND f.state = 'confirmed'"""
     recorded: dict[int, Counter[str]] = {}
     for subject_id, rule_id, uid, _ in seen.rows(query):
         recorded.setdefault(subject_id, Counter())[tags[rule_id, uid]] += 1

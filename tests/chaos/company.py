@@ -37,6 +37,8 @@ TAGS: dict[str, dict[str, str]] = {
     "stop": {"a1": "stop-1"},
     "ticket": {},
 }
+# Slow between the change and its commit, so that a kill finds work in hand.
+DOES = {"tag": "depot.slow_tag"}
 CALLS = {"look": "a1", "blind": "a1"}
 
 
@@ -89,7 +91,8 @@ def _rule(name: str, account: ConnectorAccount | None, wait: str) -> Rule:
 
 def _steps(name: str, account: ConnectorAccount | None, wait: str) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = [
-        {"uid": uid, "do": "depot.add_tag", "with": {"tag": tag}} for uid, tag in TAGS[name].items()
+        {"uid": uid, "do": DOES.get(name, "depot.add_tag"), "with": {"tag": tag}}
+        for uid, tag in TAGS[name].items()
     ]
     if name == "wait":
         steps.insert(1, {"uid": "w1", "wait": wait})

@@ -20,6 +20,8 @@ BAD_DAY: tuple[dict[str, Any], ...] = (
     {"do": "drop", "share": 0.01, **POST},
     {"do": "status", "status": 503, "share": 0.01, **POST},
     {"do": "delay", "seconds": 0.7, "share": 0.03, **POST},
+    # Slow enough that a kill or a pause finds calls on their way.
+    {"do": "delay", "seconds": 0.25, "share": 0.5, **POST},
     {"do": "throttle", "retry_after": 1, "share": 0.01, **POST},
 )
 
