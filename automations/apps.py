@@ -25,9 +25,11 @@ class AutomationsConfig(AppConfig):
         # and kinds of case, its connectors package the kinds of system it calls.
         autodiscover_modules("automation", "connectors")
         from automations.receivers import connect
+        from automations.views.health import register_health
         from automations.views.home import register_everywhere
         from automations.views.registered import register_runs_and_cases
 
         connect()
         register_everywhere()
+        register_health()
         register_runs_and_cases()

@@ -1,4 +1,7 @@
-"""What rules of every domain can do outside: call a web service, post to a channel, mail staff."""
+"""What rules of every domain can do outside: call a web service, post to a channel, mail staff.
+
+The case that the engine itself reports is found from here too.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,15 @@ from automations.connectors.mail import Mail
 from automations.connectors.messages import Slack, Teams
 from automations.connectors.scope import METHODS
 from automations.connectors.targets import TargetInvalid, read_path
+from automations.engine import watchdog
 from automations.models.connectors import ConnectorAccount
 from automations.models.rules import Rule
 from automations.rules.document import text_of
 from automations.rules.fillings import JsonField, LiteralChoice, PathField
 from backoffice import roles
 from backoffice.models import User
+
+__all__ = ["watchdog"]
 
 KEPT_SECONDS = 5.0
 OWNER = "owner"

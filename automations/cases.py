@@ -17,7 +17,7 @@ class NewCase:
     """One case to open. Cases of the same `cause` are grouped; `key` keeps a repeat from doubling.
 
     `says` is a plain sentence; `fallback` says what a person can do; `at_stake` None means no
-    money is involved.
+    money is involved. `urgent` puts it before everything else.
     """
 
     key: str
@@ -27,6 +27,7 @@ class NewCase:
     at_stake: Money | None = None
     fallback: str = ""
     detail: dict[str, str] = field(default_factory=dict)
+    urgent: bool = False
 
 
 class CaseKind:

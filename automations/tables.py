@@ -191,7 +191,11 @@ RULES = Workbench[Rule](
         View("no-owner", "No owner", "owned=no&retired=no", empty="Every rule has an owner."),
         View("stopped", "Stopped", "stopped=yes", empty="No rule is stopped."),
     ),
-    empty=Empty("No rules yet.", "A rule does by itself what people do again and again."),
+    empty=Empty(
+        "No rules yet.",
+        "A rule does by itself what people do again and again. “New rule” starts from nothing or "
+        "from a starter; nothing acts before someone else has approved it.",
+    ),
     bulk=("rules.stop", "rules.review"),
     actions_template="automations/_rule_list_actions.html",
     template="automations/rule_list.html",
@@ -231,9 +235,12 @@ def waiting_for(user: User) -> QuerySet[Document]:
 
 
 def needing_someone(user: User) -> QuerySet[Rule]:
-    """Rules that are stopped, due for review, or nobody's."""
-    rows: Any = rules_for(user)
+    """Rules that are stopped, due for review, nobody's, or sent back to this person."""
+    own = Document.objects.filter(Q(submitted_by=user) | Q(author=user), rule=OuterRef("pk"))
+    came_back = Exists(own.filter(state=Document.State.CHANGES))
+    rows: Any = rules_for(user).annotate(came_back=came_back)
     wanted = Q(review_on__lte=timezone.localdate()) | Q(owner=None) | Q(is_stopped=True)
+    wanted |= Q(came_back=True)
     found: QuerySet[Rule] = (
         rows.filter(wanted, retired_at=None)
         .select_related("owner")

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from automations.engine import sweep as sweeping
+from automations.engine import tend as tending
 from automations.engine.drain import drain
 from automations.engine.execute import execute_batch
 from automations.engine.match import BATCH, match_batch
@@ -27,3 +28,8 @@ def sweep() -> None:
 @shared_task
 def call_connector(lane: str) -> None:
     call_lane(lane)
+
+
+@shared_task
+def tend() -> None:
+    tending.tend()

@@ -3,13 +3,15 @@
 from django.urls import path
 
 from automations.tables import APPROVALS, RULES
-from automations.views import approvals, builder, home, preview, rules
+from automations.views import approvals, builder, health, home, preview, rules
 from automations.views.addresses import OUTSIDE, RUNS_AND_CASES
 from backoffice.workbench.pages import urls
 
 urlpatterns = [
     *RUNS_AND_CASES,
     *OUTSIDE,
+    path("automation/health/", health.engine_health, name="engine_health"),
+    path("automation/_/standstill/", health.standstill_part, name="standstill"),
     *urls(RULES, "rules/"),
     path("rules/_/new/", rules.rule_new, name="rule_new"),
     path("rules/_/home/", home.rules_home, name="rule_home"),

@@ -7,6 +7,9 @@ class BackofficeConfig(AppConfig):
 
     def ready(self) -> None:
         import backoffice.sets  # noqa: F401 - registers the lookup `any`
-        from backoffice.views import staff
+        from backoffice import addresses
+        from backoffice.views import notices, staff
 
+        addresses.register()
         staff.register_bulk_actions()
+        notices.register_notices()

@@ -33,11 +33,20 @@ def register(url_name: str, counter: Callable[[User], Count | None]) -> None:
 
 
 def counts(user: User, url_names: list[str], *, fresh: bool = False) -> dict[str, Count]:
-    """The figures of these entries for this person, at most 15 s old."""
-    key = f"rail-counts:{user.pk}"
+    """The figures of these entries for this person, at most 15 s old; none is shown for zero."""
+    key = _key(user)
     known: dict[str, Count] | None = None if fresh else cache.get(key)
     if known is None:
         found = {name: _counters[name](user) for name in url_names if name in _counters}
-        known = {name: count for name, count in found.items() if count is not None}
+        known = {name: count for name, count in found.items() if count and count.number}
         cache.set(key, known, SECONDS)
     return known
+
+
+def forget(user: User) -> None:
+    """Count anew on this person's next page: they have just changed something."""
+    cache.delete(_key(user))
+
+
+def _key(user: User) -> str:
+    return f"rail-counts:{user.pk}"

@@ -21,7 +21,9 @@ class MoneyWidget(forms.MultiWidget):
         super().__init__([amount, currency], attrs)
 
     def decompress(self, value: Any) -> list[Any]:
-        return [value.amount, value.currency] if isinstance(value, Money) else [None, None]
+        if not isinstance(value, Money):
+            return [None, None]
+        return [value.plain(), value.currency]
 
 
 class HiddenMoney(MoneyWidget):
@@ -32,21 +34,27 @@ class HiddenMoney(MoneyWidget):
 
 
 class MoneyField(forms.MultiValueField):
-    """Money of any currency, in whole minor units; empty is None."""
+    """Money of any currency, in whole minor units; None without an amount.
+
+    `initial` is Money, or `[None, "GBP"]` for a currency that waits for its amount.
+    """
 
     widget = MoneyWidget
 
     def __init__(self, **options: Any) -> None:
         fields = (
-            forms.DecimalField(max_digits=19, decimal_places=4),
+            # A thousandth of what a column holds, so that no sum of what people type overflows.
+            forms.DecimalField(max_digits=16, decimal_places=4),
             forms.RegexField(r"^[A-Z]{3}$", error_messages={"invalid": "Write it like GBP."}),
         )
         super().__init__(fields=fields, **options)
 
     def compress(self, data_list: Sequence[Any]) -> Money | None:
-        if not data_list:
+        amount, currency = [*data_list, None, None][:2]
+        if amount is None:
             return None
-        amount, currency = data_list
+        if not currency:
+            raise ValidationError("Say the currency too, such as GBP.", code="incomplete")
         money = Money(Decimal(amount), currency)
         if money != money.rounded():
             raise ValidationError(f"{currency} has no such small amounts.")

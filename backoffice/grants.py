@@ -2,7 +2,8 @@
 
 The owner role migrates; web and workers use the application role, which owns nothing. An app
 config names the tables that this role may only add to (`append_only_tables`) or only read
-(`read_only_tables`, written through functions that the owner defines).
+(`read_only_tables`, written through functions that the owner defines). Who changed what, as
+simple_history keeps it, it may only add to, but for `erasable_tables` that hold personal data.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ def grant_application_role(role: str) -> None:
         # Guarded functions are taken from PUBLIC by their migrations.
         sql.SQL("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {}").format(name),
     ]
+    statements += [
+        sql.SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(sql.Identifier(table), name)
+        for table in history_tables()
+    ]
     for config in apps.get_app_configs():
         statements += [
             sql.SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(sql.Identifier(table), name)
@@ -36,9 +41,29 @@ def grant_application_role(role: str) -> None:
             )
             for table in getattr(config, "read_only_tables", ())
         ]
+    statements.append(no_temporary_tables(str(connection.settings_dict["NAME"])))
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement.as_string(cursor.connection))
+
+
+def history_tables() -> list[str]:
+    """The tables in which simple_history keeps who changed a row, without personal data."""
+    erasable = {
+        table
+        for config in apps.get_app_configs()
+        for table in getattr(config, "erasable_tables", ())
+    }
+    kept = (model._meta.db_table for model in apps.get_models() if hasattr(model, "instance_type"))
+    return [table for table in kept if table not in erasable]
+
+
+def no_temporary_tables(database: str) -> sql.Composed:
+    """The statement that lets nobody but the owner make temporary tables in a database.
+
+    They may carry triggers and functions, and their names go before those of the real ones.
+    """
+    return sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database))
 
 
 def refuse_powerful_role() -> None:

@@ -271,3 +271,33 @@ class Note(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Notice(models.Model):
+    """Something a person should know: one sentence, and where to look."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="notices", db_index=False)
+    # Ids, amounts and names of rules, never personal data: notices outlive what they tell of.
+    text = models.CharField(max_length=300)
+    link = models.CharField(max_length=500, blank=True)
+    # The same thing is told once.
+    key = models.CharField(max_length=120)
+    created_at = models.DateTimeField(db_default=Now())
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # The same trouble found by two processes at once is still told once.
+            models.UniqueConstraint(fields=["user", "key"], name="notice_once"),
+        ]
+        indexes = [
+            # A person's list, newest first.
+            models.Index(fields=["user", "-created_at"], name="notice_newest"),
+            # The bell's figure.
+            models.Index(
+                fields=["user"], name="notice_unread", condition=models.Q(read_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.text

@@ -9,6 +9,9 @@ from functools import total_ordering
 
 from babel.numbers import format_currency, get_currency_precision
 
+# More than any amount a column holds, and less than NaN, which PostgreSQL puts above all numbers.
+BEYOND = Decimal(10) ** 15
+
 
 class CurrencyMismatch(ValueError):
     """Two currencies met where only one can stand; comparing them would be a guess."""
@@ -61,6 +64,11 @@ class Money:
         """Round half up to the currency's minor unit (ISO 4217: JPY 0, GBP 2, KWD 3 digits)."""
         step = Decimal(1).scaleb(-get_currency_precision(self.currency))
         return Money(self.amount.quantize(step, rounding=ROUND_HALF_UP), self.currency)
+
+    def plain(self) -> Decimal:
+        """The amount with as many digits as the currency has, and more only where they count."""
+        rounded = self.rounded()
+        return rounded.amount if rounded == self else self.amount
 
     def as_json(self) -> dict[str, str]:
         """The amount as a string beside its currency, as every document and payload stores it."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Sequence
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Group
+from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.utils import timezone
 
 from backoffice import audit
 from backoffice.actors import Acting
@@ -48,7 +51,10 @@ def add_member(
 
 
 def deactivate_members(ids: Sequence[int], *, actor: Acting) -> list[User]:
-    """Lock people out; raises StaffError for oneself or the last active administrator."""
+    """Lock people out and end their sessions.
+
+    Raises StaffError for oneself or the last active administrator.
+    """
     with transaction.atomic():
         members = [user for user in locked_members(ids) if user.is_active]
         if any(actor.of(user.pk).user_id == user.pk for user in members):
@@ -58,7 +64,16 @@ def deactivate_members(ids: Sequence[int], *, actor: Acting) -> list[User]:
             user.is_active = False
             user.save(update_fields=["is_active"])
             audit.record("staff.deactivated", SUBJECT, user.pk, actor=actor.of(user.pk))
+        _end_sessions(members)
     return members
+
+
+def _end_sessions(members: Sequence[User]) -> None:
+    """A session that outlived the closing of its account would open with it again."""
+    ids = {str(user.pk) for user in members}
+    for session in Session.objects.filter(expire_date__gt=timezone.now()).iterator():
+        if session.get_decoded().get(SESSION_KEY) in ids:
+            session.delete()
 
 
 def activate_members(ids: Sequence[int], *, actor: Acting) -> list[User]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from backoffice.views import audit, jobs, me, saved_views, staff, timelines
+from backoffice.views import audit, jobs, me, notices, saved_views, staff, timelines
 from backoffice.workbench.pages import urls
 
 urlpatterns = [
@@ -11,9 +11,15 @@ urlpatterns = [
     path("jobs/<int:pk>/_/progress/", jobs.job_progress, name="job_progress"),
     path("jobs/<int:pk>/start/", jobs.job_start, name="job_start"),
     path("jobs/<int:pk>/cancel/", jobs.job_cancel, name="job_cancel"),
+    *urls(notices.NOTICES, "notices/"),
+    path("notices/read/", notices.notices_read, name="notices_read"),
+    path("notices/_/home/", notices.notices_home, name="notice_home"),
+    path("notices/<int:pk>/", notices.notice_open, name="notice_open"),
     *urls(staff.STAFF, "settings/users/"),
     path("settings/users/new/", staff.user_new, name="user_new"),
-    path("settings/users/<str:username>/", staff.user_detail, name="user_detail"),
+    path("settings/users/<number:username>/", staff.user_detail, name="user_detail"),
+    path("settings/users/<number:username>/_/role/", staff.user_role, name="user_role"),
+    path("settings/users/<number:username>/_/access/", staff.user_access, name="user_access"),
     *urls(audit.AUDIT, "settings/audit/"),
     path("views/new/", saved_views.view_new, name="view_new"),
     path("views/<int:pk>/", saved_views.view_edit, name="view_edit"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+LONGEST = 18  # digits of a bigint that always fits
+
 
 class Versioned(Protocol):
     pk: int
@@ -13,6 +15,11 @@ class Versioned(Protocol):
 
 class StaleVersion(Exception):
     """The record changed since the form was opened; nothing was done. A screen answers 409."""
+
+
+def whole(text: str) -> int | None:
+    """A key or a version as an address writes it; None for what can be neither."""
+    return int(text) if text.isdecimal() and len(text) <= LONGEST else None
 
 
 def refuse_stale(rows: Iterable[Versioned], seen: Mapping[int, int] | None) -> None:

@@ -1,9 +1,19 @@
 """Celery: a message is a wake-up that carries ids at most; PostgreSQL holds the work."""
 
 import os
+import threading
+from contextlib import ExitStack
+from functools import partial
 
 from celery import Celery
-from celery.signals import beat_init, worker_init, worker_shutting_down
+from celery.signals import (
+    beat_init,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_shutting_down,
+)
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
@@ -15,6 +25,9 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 # Calls outside wait more than they work: their worker has threads (`-P threads`).
 app.conf.task_queues = [Queue("internal"), Queue("bulk"), Queue("sweep"), Queue("external")]
 app.autodiscover_tasks()
+
+# What the task in hand has bound; a worker's process, or thread, does one at a time.
+_task = threading.local()
 
 
 @worker_init.connect
@@ -28,6 +41,37 @@ def refuse_powerful_role(**kwargs: object) -> None:
     except ImproperlyConfigured as error:
         # Celery swallows an Exception of a signal's receiver, and would start all the same.
         raise SystemExit(str(error)) from error
+
+
+@setup_logging.connect
+def log_as_the_site_does(**kwargs: object) -> None:
+    """Keep Celery from making a log of its own: Django's settings and LOG_LEVEL hold here too."""
+
+
+@worker_init.connect
+def begin_worker(**kwargs: object) -> None:
+    """Note when this worker began; the processes it forks for its tasks know it too."""
+    from automations.engine import progress  # noqa: PLC0415
+
+    progress.begin()
+
+
+@task_prerun.connect
+def begin_task(task_id: str = "", task: object = None, **kwargs: object) -> None:
+    """Bind the task to log lines, and show that this worker works."""
+    from automations.engine import progress  # noqa: PLC0415
+    from backoffice import logs  # noqa: PLC0415
+
+    name = getattr(task, "name", "")
+    _task.stack = ExitStack()
+    _task.stack.enter_context(logs.about(partial(dict, task=name, task_id=task_id)))
+    progress.working()
+
+
+@task_postrun.connect
+def end_task(**kwargs: object) -> None:
+    """Unbind the task."""
+    _task.stack.close()
 
 
 @worker_shutting_down.connect

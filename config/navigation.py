@@ -36,6 +36,7 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             Screen("Bulk jobs", "stack-2", "job_list", ("backoffice.view_bulkjob",)),
             Screen("Approvals", "list-check", "approval_list", ("automations.view_approval",), "a"),
             Screen("Tickets", "headset", "ticket_list", ("support.view_ticket",), "t"),
+            Screen("Notices", "bell", "notice_list", ("backoffice.view_notice",), "n"),
         ),
     ),
     (
@@ -56,6 +57,7 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
         (
             Screen("Rules", "bolt", "rule_list", ("automations.view_rule",), "r"),
             Screen("Runs", "history", "run_list", ("automations.view_run",), "u"),
+            Screen("Health", "activity", "engine_health", ("automations.view_health",), "e"),
         ),
     ),
     (
@@ -108,21 +110,23 @@ def rail(user: User, path: str, *, fresh: bool = False) -> list[tuple[str, list[
     groups = screens(user)
     names = [screen.url_name for _, entries in groups for screen, _ in entries]
     figures = counts.counts(user, names, fresh=fresh)
+    here = _here(path, [url for _, entries in groups for _, url in entries])
     return [
         (
             heading,
             [
-                Entry(
-                    screen,
-                    url,
-                    path == url if url == "/" else path.startswith(url),
-                    figures.get(screen.url_name),
-                )
+                Entry(screen, url, url == here, figures.get(screen.url_name))
                 for screen, url in entries
             ],
         )
         for heading, entries in groups
     ]
+
+
+def _here(path: str, urls: Sequence[str]) -> str:
+    """The address that a path lies below, the longest where several fit; empty when none does."""
+    fitting = [url for url in urls if path == url or (url != "/" and path.startswith(url))]
+    return max(fitting, key=len, default="")
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from automations.views.health import standstill_for
 from backoffice.home import panels_for
 from backoffice.models import User
 from config import navigation
@@ -13,7 +14,16 @@ from config import navigation
 def home(request: HttpRequest) -> HttpResponse:
     """What needs this person, what is late and what is broken."""
     assert isinstance(request.user, User)  # noqa: S101 (LoginRequiredMiddleware)
-    return render(request, "config/home.html", {"panels": panels_for(request.user)})
+    panels = panels_for(request.user)
+    watches = request.user.has_perm("automations.tend_engine")
+    # Two columns that each close up; the most important panels head them.
+    context = {
+        "panels": panels,
+        "columns": [panels[0::2], panels[1::2]],
+        "standstill": standstill_for(request.user) if watches else None,
+        "watches": watches,
+    }
+    return render(request, "config/home.html", context)
 
 
 @require_GET

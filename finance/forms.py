@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from backoffice.forms import HiddenMoney, MoneyField
 from backoffice.money import Money
 from finance.models.payments import Payment
 from finance.models.refunds import Refund
+
+OLDEST = timedelta(days=3653)
 
 
 def _above_zero(money: Money) -> None:
@@ -47,10 +51,23 @@ class RecordPaymentForm(forms.Form):
     """A payment that reached us outside the provider's reports."""
 
     amount = MoneyField(validators=[_above_zero])
-    method = forms.ChoiceField(choices=Payment.Method.choices)
+    method = forms.ChoiceField(
+        choices=Payment.Method.choices, initial=Payment.Method.TRANSFER.value
+    )
     provider = forms.CharField(max_length=40, initial="bank")
     external_id = forms.CharField(label="Reference", max_length=120)
-    received_at = forms.DateTimeField(label="Received")
+    received_at = forms.DateTimeField(
+        label="Received",
+        widget=forms.DateTimeInput({"type": "datetime-local", "step": 1}, "%Y-%m-%dT%H:%M:%S"),
+    )
+
+    def clean_received_at(self) -> datetime:
+        at: datetime = self.cleaned_data["received_at"]
+        if at > timezone.now():
+            raise ValidationError("This is still to come. Enter when the money was received.")
+        if at < timezone.now() - OLDEST:
+            raise ValidationError("This is more than ten years ago. Check the year.")
+        return at
 
     def clean_provider(self) -> Any:
         return self.cleaned_data["provider"].strip().lower()

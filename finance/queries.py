@@ -27,12 +27,6 @@ class Balance:
     def balance(self) -> Decimal:
         return self.debit - self.credit
 
-    @property
-    def on_normal_side(self) -> Decimal:
-        """The balance as the account reads it: positive on the side on which it grows."""
-        grows = self.account.normal_side == Account.Side.DEBIT
-        return self.balance if grows else -self.balance
-
 
 @dataclass(frozen=True, slots=True)
 class TrialBalance:

@@ -28,6 +28,6 @@ urlpatterns = [
     path("finance/refunds/<str:number>/_/reject/", refund_reject, name="refund_reject"),
     path("finance/refunds/<str:number>/_/withdraw/", refund_withdraw, name="refund_withdraw"),
     path("finance/_/of-order/<int:pk>/", order_money, name="order_money"),
-    path("finance/_/pay/<str:number>/", payment_record, name="payment_record"),
-    path("finance/_/refund/<str:number>/", refund_request, name="refund_request"),
+    path("finance/_/pay/<number:number>/", payment_record, name="payment_record"),
+    path("finance/_/refund/<number:number>/", refund_request, name="refund_request"),
 ]

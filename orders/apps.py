@@ -3,6 +3,8 @@ from django.apps import AppConfig
 
 class OrdersConfig(AppConfig):
     name = "orders"
+    # Names and addresses: a person can be forgotten.
+    erasable_tables = ("orders_historicalcustomer",)
 
     def ready(self) -> None:
         from backoffice.subjects import Subject, register

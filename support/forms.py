@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 
 from support.models import Queue, Ticket
@@ -37,7 +39,9 @@ class NoteForm(forms.Form):
 class ReplyForm(forms.Form):
     """An answer, bound to the version of the ticket it was written on."""
 
-    text = forms.CharField(max_length=20_000, widget=forms.Textarea)
+    text = forms.CharField(
+        label="Answer", max_length=20_000, widget=forms.Textarea({"data-key": "r"})
+    )
     then = forms.ChoiceField(
         label="Then",
         choices=[
@@ -54,8 +58,19 @@ class MoveQueueForm(forms.Form):
 
 
 class CloseQueueForm(forms.Form):
-    """Close a queue; its unsolved tickets move to another."""
+    """Close a queue; its unsolved tickets move to another. It needs no other where it has none."""
 
     move_to = forms.ModelChoiceField(
-        Queue.objects.filter(is_active=True), required=False, to_field_name="slug"
+        Queue.objects.none(),
+        label="Move its open tickets to",
+        to_field_name="slug",
+        empty_label="Choose a queue",
     )
+
+    def __init__(self, *args: Any, queue: Queue, unsolved: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["move_to"]
+        field.required = unsolved > 0
+        if isinstance(field, forms.ModelChoiceField):
+            field.queryset = Queue.objects.filter(is_active=True).exclude(pk=queue.pk)
+            field.help_text = f"{unsolved} in it now." if unsolved else "There are none now."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, transaction
@@ -18,11 +19,15 @@ from automations.actions import (
     RetryLater,
     SetAction,
 )
+from automations.models.rules import RULE_SPAN
+from backoffice import logs
 
 logger = logging.getLogger(__name__)
 
 # Deadlock, serialisation, lock or statement timeout: the same work may pass in a moment.
 PASSING = {"40001", "40P01", "55P03", "57014"}
+# So many ids name the runs of a set in a log line.
+NAMED = 20
 
 
 class Bug(Exception):
@@ -42,41 +47,58 @@ def call(action: Action, calls: Sequence[Call]) -> list[Answer]:
     return [_alone(action, one) for one in calls]
 
 
+def about(calls: Sequence[Call]) -> logs.Ids:
+    """What a line logged inside an action is about: the run, or the runs of a set."""
+    actors = [one.actor for one in calls]
+    runs = [actor.run_id for actor in actors if actor.run_id is not None]
+    if len(calls) > 1 or not runs:
+        rules = sorted({actor.rule_id for actor in actors if actor.rule_id is not None})
+        return {"runs": len(runs), "run_ids": runs[:NAMED], "rule_ids": rules[:NAMED]}
+    return {
+        "event_id": runs[0] // RULE_SPAN,
+        "run_id": actors[0].run_id,
+        "rule_id": actors[0].rule_id,
+        "version": actors[0].rule_version,
+    }
+
+
 def _as_a_set(action: SetAction, calls: Sequence[Call]) -> list[Answer]:
-    try:
-        with transaction.atomic():
-            answers: list[Answer] = list(action.execute_many(calls))
-            if len(answers) != len(calls):
-                raise Bug(f"{action.key} gave {len(answers)} answers to {len(calls)} calls.")
-            return answers
-    except Exception as error:
-        passing = _passing(error)
-        if passing is not None:
-            return [passing] * len(calls)
-        if len(calls) == 1:
-            if not isinstance(error, Outcome):
-                logger.exception("%s broke on %s", action.key, calls[0].key)
-            return [_told(action, error)]
+    with logs.about(partial(about, calls)):
+        try:
+            with transaction.atomic():
+                answers: list[Answer] = list(action.execute_many(calls))
+                if len(answers) != len(calls):
+                    raise Bug(f"{action.key} gave {len(answers)} answers to {len(calls)} calls.")
+                return answers
+        except Exception as error:
+            passing = _passing(error)
+            if passing is not None:
+                return [passing] * len(calls)
+            if len(calls) == 1:
+                if not isinstance(error, Outcome):
+                    logger.exception("%s broke on %s", action.key, calls[0].key)
+                return [_told(action, error)]
     # One bad apple: the halves without it go through.
     middle = len(calls) // 2
     return _as_a_set(action, calls[:middle]) + _as_a_set(action, calls[middle:])
 
 
 def _alone(action: Action, one: Call) -> Answer:
-    return _guarded(action, one.key, lambda: action.execute(one))
+    return _guarded(action, one, lambda: action.execute(one))
 
 
-def _guarded(action: Action, key: str, do: Callable[[], Done]) -> Answer:
-    try:
-        with transaction.atomic():
-            return do()
-    except Outcome as outcome:
-        return outcome
-    except Exception as error:
-        passing = _passing(error)
-        if passing is None:
-            logger.exception("%s broke on %s", action.key, key)
-        return passing or _told(action, error)
+def _guarded(action: Action, one: Call, do: Callable[[], Done]) -> Answer:
+    with logs.about(partial(about, [one])):
+        try:
+            with transaction.atomic():
+                return do()
+        except Outcome as outcome:
+            return outcome
+        except Exception as error:
+            passing = _passing(error)
+            if passing is None:
+                logger.exception("%s broke on %s", action.key, one.key)
+            return passing or _told(action, error)
 
 
 def confirm(action: ExternalAction, one: Call, answer: Answered) -> Done | Bug:
@@ -86,7 +108,7 @@ def confirm(action: ExternalAction, one: Call, answer: Answered) -> Done | Bug:
     """
     if type(action).confirmed is ExternalAction.confirmed:
         return Done(answer.says)
-    told = _guarded(action, one.key, lambda: action.confirmed(one, answer))
+    told = _guarded(action, one, lambda: action.confirmed(one, answer))
     if isinstance(told, Done):
         return told
     return Bug(f"{answer.says} It could not be written down here: {told}")

@@ -24,6 +24,13 @@ def fetch(query: str, *arguments: Any) -> list[Row]:
         return cast(list[Row], cursor.fetchall())
 
 
+def fetch_named(query: str, **arguments: Any) -> list[Row]:
+    """The rows of a query whose arguments are named, as they come more than once."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, arguments)
+        return cast(list[Row], cursor.fetchall())
+
+
 def write(query: str, *arguments: Any) -> int:
     """Run a statement; answers how many rows it touched."""
     with connection.cursor() as cursor:

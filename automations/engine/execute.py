@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from automations.engine import crashes, wake, work
+from automations.engine import crashes, progress, wake, work
 from automations.engine.batch import Batch
 from automations.engine.in_force import stopped_now
 
@@ -57,6 +57,8 @@ def _in_hand(note: int, run_ids: Sequence[int]) -> int:
         worked_on = batch.do()
         for lane in batch.lanes:
             wake.soon("call", lane)
+    if worked_on:
+        progress.claimed("execute")
     work.drop(note)
     return worked_on
 

@@ -253,6 +253,8 @@ def resolve_run_cases(run_ids: Iterable[int]) -> None:
 
 def _from_domain(kind: CaseKind, case: NewCase, now: datetime) -> Failure:
     priority = _priority(Failure.Error.DOMAIN, case.at_stake)
+    if case.urgent:
+        priority = Failure.Priority.URGENT
     return Failure(
         kind=kind.key,
         key=case.key,
@@ -278,3 +280,22 @@ def open_domain_cases(kind: CaseKind, new: Sequence[NewCase]) -> None:
     Failure.objects.bulk_create(
         [_from_domain(kind, case, now) for case in new], ignore_conflicts=True, batch_size=500
     )
+
+
+def close_domain_cases(kind: CaseKind, says: str, *, still: Iterable[str] = ()) -> int:
+    """Close the open cases of a kind that no longer hold, but for the keys that `still` do."""
+    open_cases = Failure.objects.select_for_update(no_key=True).exclude(
+        state=Failure.State.RESOLVED
+    )
+    found = list(open_cases.filter(kind=kind.key).exclude(key__in=list(still)).order_by("pk"))
+    for failure in found:
+        failure.state, failure.snoozed_until = Failure.State.RESOLVED, None
+        failure.resolution, failure.resolved_at = Failure.Resolution.SOLVED, timezone.now()
+        failure.version += 1
+        failure.save(
+            update_fields=["state", "snoozed_until", "resolution", "resolved_at", "version"]
+        )
+    FailureAction.objects.bulk_create(
+        [FailureAction(failure=failure, verb="resolved", text=says) for failure in found]
+    )
+    return len(found)

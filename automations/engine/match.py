@@ -13,7 +13,7 @@ from django.db import DatabaseError, transaction
 from automations.catalogue import upcast
 from automations.conditions.leaves import Verdict
 from automations.conditions.rechecking import Seen
-from automations.engine import database, telling, wake
+from automations.engine import database, progress, telling, wake
 from automations.engine.failures import RunCase, open_event_cases, open_run_cases
 from automations.engine.in_force import Active, Moment, moment
 from automations.engine.stake import stake_of
@@ -271,6 +271,7 @@ def _match(limit: int) -> int:
     taken, events = claim_events(limit, at.rules.triggers)
     if taken:
         database.write(END_WAITS, database.ids(taken))
+        progress.claimed("match")
     if insert(judge(events, at)):
         wake.soon("execute")
     return len(taken)

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from automations.engine import crashes, database, doubts, outages, questions, wake
+from automations.engine import crashes, database, doubts, outages, progress, questions, wake
 from automations.models.failures import Failure
 
 WAITING = """
@@ -23,6 +23,7 @@ SELECT EXISTS (SELECT 1 FROM automations_pendingevent),
 
 def sweep() -> None:
     """One round; each part stands on its own."""
+    progress.swept()
     with transaction.atomic():
         crashes.count(crashes.find())
     doubts.expire()

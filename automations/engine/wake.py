@@ -68,6 +68,22 @@ def arrived(stage: Stage, lane: str = "") -> None:
         logger.warning("Redis does not answer: %s", error)
 
 
+def redis_answers() -> bool:
+    """Whether Redis answers within half a second."""
+    try:
+        return bool(_redis().ping())
+    except redis.RedisError:
+        return False
+
+
+def waiting(queue: str) -> int:
+    """How many messages wait in a queue for a worker; 0 too when Redis does not answer."""
+    try:
+        return _redis().llen(queue)
+    except redis.RedisError:
+        return 0
+
+
 @cache
 def _sender(stage: Stage, lane: str) -> Callable[[], None]:
     def sender() -> None:

@@ -95,17 +95,25 @@ class ReviewForm(forms.Form):
 
 
 class VerdictForm(forms.Form):
+    """A verdict on a version. `reason` True: no verdict without saying why."""
+
     comment = forms.CharField(
         label="Comment", required=False, widget=forms.Textarea({"rows": 3}), max_length=2000
     )
     sha256 = forms.CharField(widget=forms.HiddenInput)
 
+    def __init__(self, *args: Any, reason: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        comment = self.fields["comment"]
+        comment.required = reason
+        comment.error_messages["required"] = "Say why, so that the author knows what to change."
+
 
 class StartForm(forms.Form):
-    """What becomes of the runs that a stop kept back."""
+    """What becomes of the runs that a stop parked."""
 
     queued = forms.ChoiceField(
-        label="Runs that were kept back",
+        label="Runs that were parked meanwhile",
         choices=[
             ("release", "Go on, where their conditions are still true"),
             ("cancel", "Are cancelled"),

@@ -1,5 +1,23 @@
 """The engine's tables, by noun. Import the submodule that holds the one you need."""
 
-from automations.models import connectors, documents, events, failures, rules, runs
+from automations.models import (
+    connectors,
+    documents,
+    events,
+    failures,
+    figures,
+    progress,
+    rules,
+    runs,
+)
 
-__all__ = ["connectors", "documents", "events", "failures", "rules", "runs"]
+__all__ = [
+    "connectors",
+    "documents",
+    "events",
+    "failures",
+    "figures",
+    "progress",
+    "rules",
+    "runs",
+]

@@ -116,6 +116,8 @@ class Failure(models.Model):
             ),
             # Groups by cause, and "how like cases were solved".
             models.Index(fields=["cause", "state"], name="failure_cause"),
+            # Failures of a period, and of a rule in it.
+            models.Index(fields=["opened_at", "rule"], name="failure_opened"),
             # A subject's page shows its cases.
             models.Index(fields=["subject_id", "subject"], name="failure_subject"),
             # The execution closes and reopens a run's case.

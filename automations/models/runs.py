@@ -143,6 +143,13 @@ class Run(models.Model):
             ),
             # A rule's runs, newest first.
             models.Index(fields=["rule_id", "-id"], name="run_of_rule"),
+            # Figures and lists of what ended in a period, from the index alone.
+            models.Index(
+                fields=["finished_at"],
+                name="run_ended",
+                condition=models.Q(finished_at__isnull=False),
+                include=["rule_id", "state", "shadow"],
+            ),
             # A subject's page shows its runs.
             models.Index(fields=["subject_id", "subject"], name="run_of_subject"),
             # What a stop or a new version finds open.

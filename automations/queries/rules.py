@@ -19,7 +19,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from automations.models.documents import Activation, Document, Stop
+from automations.models.documents import Activation, Approval, Document, Stop
 from automations.models.failures import Failure
 from automations.models.rules import RULE_SPAN, Draft, DraftRevision, Rule
 from automations.models.runs import Run
@@ -101,6 +101,16 @@ def candidate(rule: Rule) -> Document | None:
     """The version that waits for approval or for being put in force; None when there is none."""
     found = Document.objects.never_in_force().filter(rule=rule, state__in=CANDIDATE)
     return found.order_by("-version").first()
+
+
+def sent_back(rule: Rule) -> Approval | None:
+    """The verdict that sent the newest version back or turned it down; None where none did."""
+    newest = Document.objects.filter(rule=rule).order_by("-version").first()
+    if newest is None or newest.state == Document.State.SUBMITTED:
+        return None
+    against = [Approval.Verdict.CHANGES, Approval.Verdict.REJECT]
+    found = newest.approvals.select_related("approver", "document").order_by("-at").first()
+    return found if found is not None and found.verdict in against else None
 
 
 def versions(rule: Rule) -> QuerySet[Document]:

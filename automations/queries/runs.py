@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from django.db.models import CharField, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import CharField, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Concat
 
 from automations.models.documents import Document
 from automations.models.events import Event
@@ -14,6 +15,7 @@ from automations.models.failures import Failure
 from automations.models.rules import Rule
 from automations.models.runs import Effect, Run, StepRun
 from backoffice import subjects
+from backoffice.models import User
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -25,16 +27,25 @@ class RunRow(TypedDict):
     rule_name: str
     rule_slug: str
     rule_version: int
+    # Who or what caused its event; a name for people alone.
+    actor_kind: str
+    actor_name: str | None
 
 
 def run_list() -> QuerySet[WithAnnotations[Run, RunRow]]:
     """All runs as RunRow describes them, newest event first."""
     rule = Rule.objects.filter(pk=OuterRef("rule_id"))
     document = Document.objects.filter(pk=OuterRef("document_id"))
+    event = Event.objects.filter(pk=OuterRef("event_id"))
+    name = Concat("first_name", Value(" "), "last_name", output_field=CharField())
+    person = User.objects.filter(pk=OuterRef("actor_user_id")).values(name=name)
+    event_person = event.annotate(name=Subquery(person[:1], output_field=CharField()))
     return Run.objects.annotate(
         rule_name=Subquery(rule.values("name")[:1], output_field=CharField()),
         rule_slug=Subquery(rule.values("slug")[:1], output_field=CharField()),
         rule_version=Subquery(document.values("version")[:1], output_field=IntegerField()),
+        actor_kind=Subquery(event.values("actor_kind")[:1], output_field=CharField()),
+        actor_name=Subquery(event_person.values("name")[:1], output_field=CharField()),
     ).order_by("-id")
 
 

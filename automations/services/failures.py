@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from automations.actions import Action
 from automations.engine import doubts, resume
 from automations.engine.compiled import Unusable
 from automations.engine.failures import CASE
@@ -167,10 +168,13 @@ def edit_and_retry(
 ) -> Failure:
     """Try the failed step again with other input; the original stays beside the difference.
 
-    Raises NotPossible with the form's messages when the action does not take the values.
+    Raises NotPossible with the form's messages when the action does not take the values, and for
+    someone who may not do by hand what the step does: the input is theirs then, not the rule's.
     """
     failure = locked(failure_id, version)
     again = look_again(failure)
+    if again is not None:
+        _may_do(again.action, actor)
     before = again.given if again else {}
     try:
         run, changes = resume.edit(certain_run(failure), failure, dict(values), before)
@@ -181,6 +185,15 @@ def edit_and_retry(
     log(failure, "edit", actor, changes=changes)
     tell(failure, f"Edited {', '.join(sorted(changes))} of a failed step and retried it", actor)
     return goes_on(failure, run, Failure.Resolution.EDITED, actor)
+
+
+def _may_do(action: Action, actor: Actor) -> None:
+    user = User.objects.get(pk=doors.person_id(actor))
+    if not user.has_perm(action.permission):
+        raise NotPossible(
+            f"You may not do “{action.label}” yourself, so you can't change what it is given. "
+            "Assign the case to someone who may."
+        )
 
 
 @transaction.atomic

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,8 +16,9 @@ from automations.conditions.compiling import compile_condition, leaf_predicate
 from automations.conditions.explaining import Explained, explain
 from automations.conditions.leaves import Predicate, Verdict
 from automations.conditions.operands import Scope
+from automations.conditions.problems import joined
 from automations.conditions.rechecking import is_on_the_clock, paths_read
-from automations.conditions.tree import Condition, Leaf, Listed
+from automations.conditions.tree import Condition, Leaf, Listed, children
 from automations.conditions.words import leaf_words
 from automations.engine.in_force import business_zone
 from automations.engine.stake import stake_field, stake_of
@@ -102,7 +103,7 @@ class _Judge:
         self.predicate = self._compiled(document)
         self.before = self._compiled(live) if live is not None else None
         scope = Scope(self.catalogue, document.param_values)
-        self.leaves = list(clauses(document.when))
+        self.leaves = list(_own_leaves(document.when))
         self.words = [leaf_words(leaf, scope) for _, leaf in self.leaves]
         self.tests = [leaf_predicate(leaf, scope) for _, leaf in self.leaves]
         trees = [known.when for known in (document, live) if known is not None]
@@ -146,6 +147,16 @@ class _Alike:
     clauses: tuple[Verdict, ...]
     money: Money | None
     count: int = 0
+
+
+def _own_leaves(tree: Condition, path: str = "when") -> Iterator[tuple[str, Leaf]]:
+    """Clauses and lists with their paths. What is asked of a list's items is judged item by item,
+    inside the list, and has no count of its own."""
+    if isinstance(tree, Leaf):
+        yield path, tree
+        return
+    for step, part in children(tree):
+        yield from _own_leaves(part, joined(path, step))
 
 
 def _leaves(tree: Condition) -> list[Leaf]:

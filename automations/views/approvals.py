@@ -124,7 +124,7 @@ def _around(document: Document, user: User) -> dict[str, Any]:
 
 def _version_words(document: Document, before: Document | None) -> str:
     if before is None:
-        return f"v{document.version}, the first"
+        return f"v{document.version}, nothing in force before"
     return f"v{document.version} beside v{before.version}"
 
 
@@ -190,10 +190,11 @@ def approval_evidence(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "automations/_evidence.html", context)
 
 
+# What the button says, the dialog's heading, and the button's look.
 VERDICTS = {
-    "approve": ("Approve", "approve"),
-    "changes": ("Request changes", "primary"),
-    "reject": ("Reject", "danger-solid"),
+    "approve": ("Approve", "Approve version {}", "approve"),
+    "changes": ("Request changes", "Request changes to version {}", "primary"),
+    "reject": ("Reject", "Reject version {}", "danger-solid"),
 }
 
 
@@ -207,25 +208,29 @@ def approval_verdict(request: HttpRequest, pk: int, verdict: str) -> HttpRespons
     asked = request.POST.get("days") or request.GET.get("days", "90")
     days = int(asked) if asked in map(str, PERIODS) else 90
     form = VerdictForm(
-        request.POST if request.method == "POST" else None, initial={"sha256": document.sha256}
+        request.POST if request.method == "POST" else None,
+        initial={"sha256": document.sha256},
+        reason=verdict != "approve",
     )
-    evidence, refusal, status = evidence_of(document, days), "", 200
-    if request.method == "POST" and form.is_valid():
+    evidence, refusal = evidence_of(document, days), ""
+    status = 422 if form.is_bound else 200
+    if form.is_valid():
         try:
             _decide(verdict, document, form.cleaned_data, evidence, signed_in(request))
         except AutomationError as error:
-            refusal, status = str(error), 422
+            refusal = str(error)
         else:
             url = reverse("approval_detail", args=[pk])
             return respond.go(request, url, _done(verdict, document))
+    word, title, look = VERDICTS[verdict]
     context = {
         "document": document,
         "rule": document.rule or scope_context(document)["account"],
         "verdict": verdict,
         "form": form,
-        "title": f"{VERDICTS[verdict][0]} version {document.version}",
-        "word": VERDICTS[verdict][0],
-        "button_class": VERDICTS[verdict][1],
+        "title": title.format(document.version),
+        "word": word,
+        "button_class": look,
         "evidence": evidence,
         "refusal": refusal,
         "days": days,

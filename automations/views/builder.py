@@ -49,6 +49,7 @@ def builder_context(drafting: Drafting) -> dict[str, Any]:
         "can_redo": _can_redo(drafting.draft),
         "live": drafting.live,
         "candidate": queries.candidate(drafting.rule),
+        "sent_back": queries.sent_back(drafting.rule),
     }
 
 
@@ -152,13 +153,25 @@ def _conflict(request: HttpRequest, slug: str, revision: int, words: str) -> Htt
     return response
 
 
+def _posted_body(text: str) -> Json:
+    """A rule's body as the conflict's form holds it; raises ValueError and RecursionError."""
+
+    def no_number(name: str) -> None:
+        raise ValueError(f"{name} is no number that JSON has.")
+
+    body = json.loads(text, parse_constant=no_number)
+    if not isinstance(body, dict):
+        raise ValueError("A rule is an object.")
+    return body
+
+
 @may_edit
 @require_POST
 def rule_take(request: HttpRequest, slug: str) -> HttpResponse:
     """After a conflict: save my version on top of theirs, which stays in the history."""
     rule = rule_or_404(slug)
     try:
-        body, revision = json.loads(request.POST["mine"]), int(request.POST["revision"])
+        body, revision = _posted_body(request.POST["mine"]), int(request.POST["revision"])
         drafts.save_draft(
             rule.pk,
             body=body,
@@ -166,7 +179,7 @@ def rule_take(request: HttpRequest, slug: str) -> HttpResponse:
             actor=person(signed_in(request)),
             note="Saved over a change made meanwhile",
         )
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         return HttpResponse(status=400)
     except AutomationError as refusal:
         return respond.toast(str(refusal), level="bad")
@@ -204,7 +217,7 @@ def rule_care(request: HttpRequest, slug: str) -> HttpResponse:
             status = 409 if isinstance(refusal, Stale) else 422
     else:
         status = 422
-    context = {"rule": drafting.rule, "care": form}
+    context = {**builder_context(drafting), "care": form, "answer": True}
     response = render(request, "automations/builder/_care.html", context, status=status)
     response["HX-Trigger"] = json.dumps({"builder:saved": {}})
     return response

@@ -17,7 +17,8 @@ from automations.queries import failures as queries
 from automations.simulation.again import Again, look_again
 from automations.views.doubts import calls_of, doubt_of
 from automations.views.failure_list import due_mark, source, stake
-from automations.views.run_list import noun, subject_url
+from automations.views.run_filters import noun
+from automations.views.run_list import subject_url
 from automations.views.trace import Step, steps_of
 from backoffice import subjects
 from backoffice.models import User
@@ -134,7 +135,9 @@ def _warning(case: Failure, again: Again | None, *, changed: bool) -> str:
         return f"Retry would fail again: {again.problem}"
     if case.error in FAILS_AGAIN:
         return FAILS_AGAIN[Failure.Error(case.error)]
-    if case.error == Failure.Error.REJECTED and not changed:
+    if case.error == Failure.Error.REJECTED:
+        if changed:
+            return "It changed since: whether that is what stood in the way is for you to judge."
         return "Retry may fail again: nothing is known to have changed since."
     return ""
 

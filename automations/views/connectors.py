@@ -23,7 +23,8 @@ from automations.queries import connectors as queries
 from automations.queries.runs import numbers
 from automations.services import connectors
 from automations.views.connector_list import OUTCOMES, kind_label, state_of
-from automations.views.run_list import noun, subject_url
+from automations.views.run_filters import noun
+from automations.views.run_list import subject_url
 from backoffice.models import AuditEntry
 
 PARKED_SHOWN = 50

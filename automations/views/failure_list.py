@@ -18,13 +18,14 @@ from automations.engine.failures import EVENT, RUN
 from automations.engine.outages import CONNECTOR
 from automations.models.failures import Failure
 from automations.queries.failures import causes
-from automations.views.run_list import noun, rule_options, with_numbers
+from automations.views.run_filters import noun, rule_options
+from automations.views.run_list import with_numbers
 from backoffice import ui
 from backoffice.models import User
 from backoffice.money import Money
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
-from backoffice.workbench.filters import Amount, Choice, Day, Text, yes_no
+from backoffice.workbench.filters import Amount, Choice, Day, Key, Moment, yes_no
 
 OPEN = Q(state__in=[Failure.State.OPEN, Failure.State.RETRYING])
 # Seconds before it is due that a case looks urgent.
@@ -185,13 +186,14 @@ FAILURES = Workbench[Failure](
         yes_no("overdue", "Overdue", OVERDUE),
         Amount(key="stake", label="At stake", field="at_stake"),
         Day(key="opened", label="Opened", field="opened_at"),
+        Moment(key="failed", label="Failed", field="opened_at"),
         Choice(
             key="how",
             label="How it was solved",
             options=Failure.Resolution.choices,
             field="resolution",
         ),
-        Text(key="record", label="Record's id", field="subject_id", lookup="exact"),
+        Key(key="record", label="Record's id", field="subject_id"),
     ),
     search=lambda words: (
         Q(says__icontains=words)
@@ -218,6 +220,7 @@ FAILURES = Workbench[Failure](
             "money", "Money", "money=yes&state=open&state=retrying", empty="No money is at stake."
         ),
         View("snoozed", "Snoozed", "state=snoozed", empty="Nothing is put aside."),
+        View("every", "Every case", "sort=-opened"),
         View("solved", "Solved", "state=resolved&sort=-solved", empty="Nothing was solved yet."),
     ),
     bulk=("failures.retry", "failures.assign", "failures.snooze", "failures.skip"),

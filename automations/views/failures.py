@@ -33,6 +33,7 @@ from automations.views.case_page import page_of
 from backoffice import actors, ui
 from backoffice.actors import Actor
 from backoffice.models import User
+from backoffice.versions import whole
 from backoffice.views.me import signed_in
 from backoffice.workbench import respond
 
@@ -71,10 +72,10 @@ def failure_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _seen(request: HttpRequest) -> int:
     """The version the button showed; a link without one is nobody's button."""
-    shown = request.GET.get("version", "") or request.POST.get("version", "")
-    if not shown.isdecimal():
+    shown = whole(request.GET.get("version", "") or request.POST.get("version", ""))
+    if shown is None:
         raise Http404
-    return int(shown)
+    return shown
 
 
 def _url(name: str, pk: int, version: int) -> str:

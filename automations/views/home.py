@@ -55,6 +55,7 @@ def rules_home(request: HttpRequest) -> HttpResponse:
         "rows": rows[:6],
         "count": rows.count(),
         "everything": queries.open_stop(None),
+        "any": Rule.objects.exists(),
     }
     return render(request, "automations/_home_rules.html", context)
 

@@ -81,7 +81,10 @@ def _local(raw: Any) -> str:
         value = datetime.fromisoformat(str(raw))
     except ValueError:
         return str(raw)
-    local = timezone.localtime(value) if timezone.is_aware(value) else value
+    try:
+        local = timezone.localtime(value) if timezone.is_aware(value) else value
+    except OverflowError:  # a zone away from the first or the last day there is
+        return str(raw)
     return local.strftime("%Y-%m-%dT%H:%M")
 
 

@@ -126,6 +126,7 @@ def rule_preview(request: HttpRequest, slug: str) -> HttpResponse:
         "periods": PERIODS,
         "left_out": left_out,
         "live": drafting.live,
+        "starts": drafting.trigger is not None,
     }
     start = perf_counter()
     try:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import cast
 
 from django.db.models import Case, CharField, Model, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Cast
 from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from automations.models.rules import RULE_SPAN, Rule
+from automations.models.rules import RULE_SPAN
 from automations.models.runs import Run
 from automations.queries.runs import run_list
-from automations.triggers import triggers
+from automations.views.run_filters import ACTORS, RUN_FILTERS, noun
 from backoffice import subjects, ui
+from backoffice.actors import ActorKind
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column, M
-from backoffice.workbench.filters import Age, Choice, Text
 
 STATES: Mapping[str, tuple[str, str]] = {
     Run.State.DUE: ("info", "player-play"),
@@ -52,14 +52,6 @@ def _model(subject: subjects.Subject) -> QuerySet[Model]:
     return cast("QuerySet[Model]", found.annotate(n=Cast(subject.number, CharField())))
 
 
-def noun(label: str) -> str:
-    """What a kind of subject is called; its label where no app knows it any more."""
-    try:
-        return subjects.get(label).noun
-    except KeyError:
-        return label
-
-
 def subject_url(label: str, number: str) -> str:
     """A subject's page; empty where it has none."""
     try:
@@ -85,40 +77,6 @@ def run_state(run: Run) -> SafeString:
     return ui.status(token, run.get_state_display(), sign)
 
 
-def rule_options() -> list[tuple[str, str]]:
-    return [
-        (slug, name) for slug, name in Rule.objects.order_by("name").values_list("slug", "name")
-    ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OfRule(Choice):
-    """Runs of some rules, by slug. Runs carry the rule's id alone."""
-
-    def condition(self, values: Sequence[str]) -> Q:
-        super().condition(values)
-        ids = list(Rule.objects.filter(slug__in=values).values_list("pk", flat=True))
-        return Q(rule_id__in=ids)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnTrigger(Choice):
-    """Runs of the rules that start on some triggers."""
-
-    def condition(self, values: Sequence[str]) -> Q:
-        super().condition(values)
-        ids = list(Rule.objects.filter(trigger__in=values).values_list("pk", flat=True))
-        return Q(rule_id__in=ids)
-
-
-def trigger_options() -> list[tuple[str, str]]:
-    return [(trigger.key, trigger.label) for trigger in triggers]
-
-
-def subject_options() -> list[tuple[str, str]]:
-    return [(label, noun(label)) for label in sorted({known.subject for known in triggers})]
-
-
 def by_number(words: str) -> Q:
     """Runs by their number (`4711-3`), by their event's number, or by what became of them."""
     event, dash, rule = words.partition("-")
@@ -128,6 +86,17 @@ def by_number(words: str) -> Q:
         first = int(words[:12]) * RULE_SPAN
         return Q(pk=int(words[:18])) | Q(pk__gte=first, pk__lt=first + RULE_SPAN)
     return Q(outcome__icontains=words)
+
+
+def actor_cell(run: Run) -> SafeString | str:
+    """Who or what caused the event of a run."""
+    kind = getattr(run, "actor_kind", "") or ""
+    name = (getattr(run, "actor_name", None) or "").strip()
+    if not kind:
+        return ui.NONE
+    return format_html(
+        '<span class="row">{}{}</span>', ui.actor_mark(kind), name or ACTORS[ActorKind(kind)]
+    )
 
 
 RUNS = Workbench[Run](
@@ -143,6 +112,13 @@ RUNS = Workbench[Run](
     columns=(
         Column("number", "Run", "number", sort="pk", main=True),
         Column("rule", "Rule", "rule_name"),
+        Column("event", "Event", "event_id", kind="number", default=False),
+        Column(
+            "actor",
+            "Set off by",
+            actor_cell,
+            export=lambda run: getattr(run, "actor_name", "") or getattr(run, "actor_kind", ""),
+        ),
         Column("version", "Version", lambda run: f"v{getattr(run, 'rule_version', '')}"),
         Column(
             "subject",
@@ -156,16 +132,7 @@ RUNS = Workbench[Run](
         Column("started", "Started", "created_at", kind="time"),
         Column("ended", "Ended", "finished_at", kind="time"),
     ),
-    filters=(
-        OfRule(key="rule", label="Rule", options=rule_options, pinned=True),
-        Choice(key="state", label="State", options=Run.State.choices, pinned=True),
-        OnTrigger(key="trigger", label="Starts on", options=trigger_options, pinned=True),
-        Choice(key="about", label="About", options=subject_options, field="subject"),
-        Age(key="age", label="Age", field="created_at"),
-        Text(key="record", label="Record's id", field="subject_id", lookup="exact"),
-        Text(key="ended", label="How it ended", field="outcome"),
-        Text(key="lane", label="Connector", field="lane", lookup="exact"),
-    ),
+    filters=RUN_FILTERS,
     search=by_number,
     search_hint="Run, or how it ended",
     sort=("-pk",),

@@ -29,7 +29,8 @@ from automations.simulation.why import RuleStory, explain_run, explain_subject
 from automations.triggers import triggers
 from automations.views.case_page import rule_url
 from automations.views.failure_list import stake
-from automations.views.run_list import STATES, noun, subject_url
+from automations.views.run_filters import noun
+from automations.views.run_list import STATES, subject_url
 from automations.views.trace import VERDICTS, clauses, steps_of
 from backoffice import subjects
 from backoffice.models import User

@@ -25,9 +25,13 @@ from backoffice.money import Money
 
 @dataclass(slots=True)
 class Parameter:
-    """One parameter of a step. `sample` is its text filled in from a recent event."""
+    """One parameter of a step. `name` is the action's, `key` that of its inputs on the page.
+
+    `sample` is its text filled in from a recent event.
+    """
 
     name: str
+    key: str
     label: str
     required: bool
     help: str
@@ -124,12 +128,14 @@ class StepRows:
 
     def _parameter(self, bound: Any, value: Any, problems: list[str]) -> Parameter:
         known: forms.Field = bound.field
+        _offer_nothing(known, value)
         choices = fillers(known, self.catalogue) if can_be_filled(known) else []
         attrs: dict[str, Any] = {"aria-label": bound.label, "class": "param"}
         if problems:
             attrs["aria-invalid"] = "true"
         made = Parameter(
             name=bound.name,
+            key=bound.html_name,
             label=bound.label,
             required=known.required,
             help=str(known.help_text),
@@ -160,6 +166,17 @@ class StepRows:
             parameter.sample = render(source, self.names or {})
         except TextInvalid as error:
             parameter.sample, parameter.sample_fails = str(error), True
+
+
+def _offer_nothing(field: forms.Field, value: Any) -> None:
+    """A select shows its first option while it has no value: then let it say so, so that the first
+    one can be chosen."""
+    if not isinstance(field, forms.ChoiceField) or isinstance(field, forms.ModelChoiceField):
+        return
+    if not isinstance(field.widget, forms.SelectMultiple | forms.CheckboxSelectMultiple):
+        shown = "" if value is None or isinstance(value, dict) else str(value)
+        if not field.valid_value(shown):
+            field.choices = [("", "Choose…"), *field.widget.choices]
 
 
 def _initial(given: Json) -> dict[str, Any]:

@@ -25,6 +25,6 @@ def panel_slots(context: RequestContext, label: str, pk: int, slot: str) -> dict
 
 
 @register.inclusion_tag("components/timeline_slot.html")
-def timeline_slot(label: str, pk: int) -> dict[str, Any]:
-    """The record's timeline, loaded by itself."""
-    return {"label": label, "pk": pk}
+def timeline_slot(label: str, pk: int, *, notes: bool = True) -> dict[str, Any]:
+    """The record's timeline, loaded by itself. `notes` False where the record keeps its own."""
+    return {"label": label, "pk": pk, "notes": notes}

@@ -49,4 +49,4 @@ def keep_params(context: RequestContext, leave_out: str) -> SafeString:
 @register.simple_tag
 def bounds(range_: Range, values: Sequence[str]) -> dict[str, str]:
     """The ends of a range as its form shows them."""
-    return dict(range_.bounds(values))
+    return {sign: range_.shown(text) for sign, text in range_.bounds(values)}

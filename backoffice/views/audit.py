@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 from django.core.cache import cache
 from django.db.models import Q, QuerySet
 from django.utils.html import format_html
@@ -10,6 +13,7 @@ from django.utils.safestring import SafeString
 from backoffice import subjects, ui
 from backoffice.actors import ActorKind
 from backoffice.models import AuditEntry, User
+from backoffice.money import Money
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Choice, Day, Text
@@ -58,8 +62,26 @@ def what(entry: AuditEntry) -> str:
     return f"{noun} {entry.subject_id or ''}".strip()
 
 
+def _told(value: object) -> str:
+    """A recorded value for reading: money as an amount, lists as words, hashes by their start."""
+    if isinstance(value, dict) and set(value) == {"amount", "currency"}:
+        return str(Money.from_json(value))
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value):
+        return f"{value[:12]}…"
+    return str(value)
+
+
 def detail(entry: AuditEntry) -> str:
-    return ", ".join(f"{name} {value}" for name, value in entry.detail.items())
+    """What was decided, short; the export has every value whole."""
+    return "; ".join(
+        f"{name.replace('_', ' ')}: {_told(value)}" for name, value in entry.detail.items()
+    )
+
+
+def whole_detail(entry: AuditEntry) -> str:
+    return json.dumps(entry.detail, ensure_ascii=False)
 
 
 AUDIT = Workbench[AuditEntry](
@@ -89,7 +111,7 @@ AUDIT = Workbench[AuditEntry](
             export=lambda entry: entry.verb,
         ),
         Column("subject", "On", what, sort=("subject", "subject_id")),
-        Column("detail", "Detail", detail, wide=True),
+        Column("detail", "Detail", detail, wide=True, export=whole_detail),
         Column("kind", "Kind of actor", "actor_kind", sort="actor_kind", default=False),
     ),
     filters=(

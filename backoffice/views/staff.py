@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from backoffice import actors, staff, ui
 from backoffice.actors import Actor
+from backoffice.dialogs import ask
 from backoffice.model_forms import UserModelForm
 from backoffice.models import AuditEntry, User
 from backoffice.roles import ROLES
@@ -28,6 +29,7 @@ from backoffice.workbench.bulk import BulkAction, Outcome
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Choice, Day, yes_no
 
+both = require_http_methods(["GET", "HEAD", "POST"])
 ROLE_CHOICES = [(role, role.capitalize()) for role in ROLES]
 
 
@@ -43,6 +45,7 @@ class MemberForm(UserModelForm):
     class Meta:
         model = User
         fields = ["username", "first_name", "last_name", "email"]
+        labels = {"username": "User name", "email": "Mail"}
         help_texts = {"username": "What they type to sign in: letters, digits and @ . + - _"}
 
 
@@ -187,7 +190,7 @@ def user_new(request: HttpRequest) -> HttpResponse:
             role=data["role"],
             actor=actors.person(signed_in(request)),
         )
-        context = {"member": user, "password": password, "role": data["role"].capitalize()}
+        context = {"member": user, "password": password, "given": data["role"].capitalize()}
         response = render(request, "backoffice/user_added.html", context)
         response["Cache-Control"] = "no-store"
         return response
@@ -221,3 +224,56 @@ def user_detail(request: HttpRequest, username: str) -> HttpResponse:
         ],
     }
     return render(request, "backoffice/user_detail.html", context)
+
+
+@permission_required("backoffice.change_user", raise_exception=True)
+@both
+def user_role(request: HttpRequest, username: str) -> HttpResponse:
+    """Give one person another role."""
+    user = get_object_or_404(User, username=username)
+    now = user.groups.values_list("name", flat=True).first()
+
+    def act(values: dict[str, Any]) -> str:
+        actor = actors.person(signed_in(request))
+        staff.change_role([user.pk], values["role"], actor=actor)
+        return f"{user} has the role {values['role']}"
+
+    return ask(
+        request,
+        RoleForm(request.POST or None, initial={"role": now}),
+        title=f"Role of {user}",
+        word="Change",
+        back=reverse("user_detail", args=[username]),
+        refusals=(staff.StaffError,),
+        act=act,
+    )
+
+
+@permission_required("backoffice.change_user", raise_exception=True)
+@both
+def user_access(request: HttpRequest, username: str) -> HttpResponse:
+    """Lock one person out, or let them in again."""
+    user = get_object_or_404(User, username=username)
+    leaves = user.is_active
+
+    def act(values: dict[str, Any]) -> str:
+        actor = actors.person(signed_in(request))
+        if leaves:
+            staff.deactivate_members([user.pk], actor=actor)
+            return f"{user} can’t sign in any more"
+        staff.activate_members([user.pk], actor=actor)
+        return f"{user} can sign in again"
+
+    return ask(
+        request,
+        forms.Form(request.POST or None),
+        title=f"Deactivate {user}" if leaves else f"Activate {user}",
+        text="They are signed out and can’t sign in. What they did stays under their name."
+        if leaves
+        else "They can sign in with the password they had.",
+        word="Deactivate" if leaves else "Activate",
+        danger=leaves,
+        back=reverse("user_detail", args=[username]),
+        refusals=(staff.StaffError,),
+        act=act,
+    )

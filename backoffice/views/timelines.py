@@ -18,10 +18,14 @@ from backoffice import links, subjects
 from backoffice.actors import ActorKind
 from backoffice.links import Link
 from backoffice.models import Note, TimelineEntry, User
+from backoffice.subjects import Subject
 from backoffice.timeline import story
+from backoffice.versions import whole
 from backoffice.views.me import signed_in
 
 SHOWN = 60
+# The page around the story may hold fields of the same names.
+NOTE_ID = "note_%s"
 KINDS: dict[str, tuple[str, tuple[ActorKind, ...]]] = {
     "all": ("All", tuple(ActorKind)),
     "people": ("People", (ActorKind.PERSON,)),
@@ -93,13 +97,14 @@ def by_day(lines: list[Told]) -> list[tuple[date, list[Told]]]:
     return [(day, list(group)) for day, group in days]
 
 
-def _may_see(label: str, user: User) -> None:
+def _may_see(label: str, user: User) -> Subject:
     try:
         subject = subjects.get(label)
     except KeyError as error:
         raise Http404 from error
     if not user.has_perm(subject.view_permission):
         raise PermissionDenied
+    return subject
 
 
 def _part(request: HttpRequest, label: str, pk: int, form: NoteForm, status: int) -> HttpResponse:
@@ -108,8 +113,7 @@ def _part(request: HttpRequest, label: str, pk: int, form: NoteForm, status: int
         kind = "all"
     entries = story(label, pk).filter(actor_kind__in=KINDS[kind][1])
     notes = Note.objects.filter(subject=label, subject_id=pk).select_related("user")
-    more = int(request.GET["shown"]) if request.GET.get("shown", "").isdecimal() else SHOWN
-    shown = min(max(more, SHOWN), 2000)
+    shown = min(max(whole(request.GET.get("shown", "")) or SHOWN, SHOWN), 2000)
     with_notes = kind in ("all", "people")
     lines = told(
         list(entries[: shown + 1]), list(notes.order_by("-at")[: shown + 1]) if with_notes else []
@@ -123,6 +127,7 @@ def _part(request: HttpRequest, label: str, pk: int, form: NoteForm, status: int
         "more": shown + 200 if len(lines) > shown else 0,
         "form": form,
         "today": timezone.localdate(),
+        "takes_notes": request.GET.get("notes") != "no",
     }
     return render(request, "components/timeline.html", context, status=status)
 
@@ -131,7 +136,7 @@ def _part(request: HttpRequest, label: str, pk: int, form: NoteForm, status: int
 def timeline_part(request: HttpRequest, label: str, pk: int) -> HttpResponse:
     """The story as a panel of the record's page."""
     _may_see(label, signed_in(request))
-    return _part(request, label, pk, NoteForm(), 200)
+    return _part(request, label, pk, NoteForm(auto_id=NOTE_ID), 200)
 
 
 @permission_required("backoffice.add_note", raise_exception=True)
@@ -139,9 +144,10 @@ def timeline_part(request: HttpRequest, label: str, pk: int) -> HttpResponse:
 def note_add(request: HttpRequest, label: str, pk: int) -> HttpResponse:
     """Write a note about a record; answers with the story."""
     user = signed_in(request)
-    _may_see(label, user)
-    form = NoteForm(request.POST)
+    if not _may_see(label, user).numbers([pk]):
+        raise Http404
+    form = NoteForm(request.POST, auto_id=NOTE_ID)
     if not form.is_valid():
         return _part(request, label, pk, form, 422)
     Note.objects.create(subject=label, subject_id=pk, user=user, text=form.cleaned_data["text"])
-    return _part(request, label, pk, NoteForm(), 200)
+    return _part(request, label, pk, NoteForm(auto_id=NOTE_ID), 200)

@@ -8,7 +8,9 @@ from functools import reduce
 from operator import or_
 from typing import Any, Generic
 
-from django.db.models import Model, Q, QuerySet
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import F, Model, Q, QuerySet
+from django.db.models.expressions import OrderBy
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -107,6 +109,11 @@ class Workbench(Generic[M]):
         return self.peek is not None
 
     @property
+    def is_searchable(self) -> bool:
+        """Whether it has a search box; templates would call a `search` that is a function."""
+        return bool(self.search)
+
+    @property
     def url(self) -> str:
         return reverse(self.url_name)
 
@@ -156,6 +163,26 @@ class Workbench(Generic[M]):
         if not {"pk", "-pk", "id", "-id"} & set(fields):
             fields.append("-pk" if fields[0].startswith("-") else "pk")
         return fields
+
+
+def order_by(rows: QuerySet[M], ordering: Sequence[str], *, turned: bool = False) -> QuerySet[M]:
+    """Rows in this order, those without a value at the end; `turned` is exactly the reverse."""
+    return rows.order_by(*(_sorted_by(rows.model, name, turned=turned) for name in ordering))
+
+
+def _sorted_by(model: type[Model], name: str, *, turned: bool) -> str | OrderBy:
+    plain, down = name.removeprefix("-"), name.startswith("-")
+    if not down or not _may_be_missing(model, plain):
+        return _turned(name) if turned else name
+    # PostgreSQL puts what is missing first when it goes down: nobody looks for that.
+    return F(plain).asc(nulls_first=True) if turned else F(plain).desc(nulls_last=True)
+
+
+def _may_be_missing(model: type[Model], name: str) -> bool:
+    try:
+        return bool(getattr(model._meta.get_field(name), "null", False))
+    except FieldDoesNotExist:
+        return False  # an annotation, or a field of another table
 
 
 def _turned(name: str) -> str:

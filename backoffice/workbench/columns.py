@@ -68,7 +68,7 @@ class Column(Generic[M]):
         value = self.export(row) if self.export else self.raw(row)
         if self.kind == "money":
             if isinstance(value, Money):
-                return [format(value.amount, "f"), value.currency]
+                return [format(value.plain(), "f"), value.currency]
             return ["", ""]
         return [plain(value)]
 

@@ -9,11 +9,12 @@ from typing import Any
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 
+from backoffice.workbench.bench import order_by
 from backoffice.workbench.listing import Listing
 
 BATCH = 500
 # A spreadsheet runs a cell that starts like this as a formula.
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class _Line:
@@ -31,7 +32,7 @@ def quoted(text: str) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text[1:].replace(".", "", 1).isdecimal()
+    return text[0] in "+-" and text[1:].replace(".", "", 1).isdecimal()
 
 
 def lines(listing: Listing[Any]) -> Iterator[str]:
@@ -40,7 +41,7 @@ def lines(listing: Listing[Any]) -> Iterator[str]:
     columns = listing.columns
     yield writer.writerow([label for column in columns for label in column.export_labels])
     count = 0
-    keys = list(listing.matching.order_by(*listing.ordering).values_list("pk", flat=True))
+    keys = list(order_by(listing.matching, listing.ordering).values_list("pk", flat=True))
     for start in range(0, len(keys), BATCH):
         for record in _records(listing, keys[start : start + BATCH]):
             cells = [cell for column in columns for cell in column.exported(record)]

@@ -11,7 +11,8 @@ from django.db.models import Count, Max, Q, QuerySet
 from django.urls import reverse
 
 from backoffice.models import SavedView, User
-from backoffice.workbench.bench import View, Workbench
+from backoffice.versions import whole
+from backoffice.workbench.bench import View, Workbench, order_by
 from backoffice.workbench.bulk import BulkAction, permitted
 from backoffice.workbench.columns import Column, M
 from backoffice.workbench.filters import Filter, FilterError
@@ -161,11 +162,10 @@ class Listing(Generic[M]):
             return []
         start, end = self.first - 1, self.last
         turned = start > self.total // 2
-        order = self.ordering
         if turned:
-            order = [name[1:] if name.startswith("-") else f"-{name}" for name in order]
             start, end = self.total - end, self.total - start
-        keys = list(self.matching.order_by(*order).values_list("pk", flat=True)[start:end])
+        rows = order_by(self.matching, self.ordering, turned=turned)
+        keys = list(rows.values_list("pk", flat=True)[start:end])
         return keys[::-1] if turned else keys
 
     @cached_property
@@ -206,8 +206,8 @@ class Listing(Generic[M]):
         for record in self.records:
             if str(record.pk) == chosen:
                 return record
-        if chosen.isdecimal():
-            found = self.base.filter(pk=int(chosen)).first()
+        if (key := whole(chosen)) is not None:
+            found = self.base.filter(pk=key).first()
             if found is not None:
                 return found
         return self.records[0] if self.records else None
@@ -253,11 +253,11 @@ class Listing(Generic[M]):
     @cached_property
     def columns(self) -> list[Column[M]]:
         wanted = self.state.cols
-        if wanted:
-            chosen = [column for column in self.bench.columns if column.key in wanted]
-            main = [column for column in self.bench.columns if column.main]
-            return [column for column in self.bench.columns if column in chosen or column in main]
-        return [column for column in self.bench.columns if column.default]
+        known = self.bench.columns
+        chosen = [column for column in known if column.key in wanted or column.main]
+        if wanted and chosen:
+            return chosen
+        return [column for column in known if column.default]
 
     @property
     def headings(self) -> Iterator[Heading]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
@@ -16,13 +16,16 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_POST
 
 from backoffice.models import Selection, User
+from backoffice.versions import whole
 from backoffice.workbench import bench as benches
 from backoffice.workbench import bulk, jobs, respond
-from backoffice.workbench.bench import Workbench
+from backoffice.workbench.bench import Workbench, order_by
 from backoffice.workbench.bulk import BulkAction
 from backoffice.workbench.export import csv_response
 from backoffice.workbench.listing import Listing
 from backoffice.workbench.state import from_form, read, written
+
+MOST_TICKED = 5000
 
 
 def urls(bench: Workbench[Any], prefix: str) -> list[URLPattern]:
@@ -80,8 +83,8 @@ def list_page(request: HttpRequest, *, bench: Workbench[Any]) -> HttpResponse:
 def counts_part(request: HttpRequest, *, bench: Workbench[Any]) -> HttpResponse:
     """The tabs with their counts, and how many rows have arrived since the page was read."""
     listing = listing_for(request, bench)
-    mark = request.GET.get("mark", "")
-    arrived = listing.arrived_since(int(mark)) if mark.isdecimal() else 0
+    mark = whole(request.GET.get("mark", ""))
+    arrived = 0 if mark is None else listing.arrived_since(mark)
     context = {
         "listing": listing,
         "bench": bench,
@@ -95,7 +98,7 @@ def counts_part(request: HttpRequest, *, bench: Workbench[Any]) -> HttpResponse:
 def fix_rows(request: HttpRequest, *, bench: Workbench[Any]) -> HttpResponse:
     """Fix all rows of the view as of now for a bulk action; later ones are not among them."""
     listing = listing_for(request, bench)
-    ids = list(listing.matching.order_by(*listing.ordering).values_list("pk", flat=True))
+    ids = list(order_by(listing.matching, listing.ordering).values_list("pk", flat=True))
     selection = Selection.objects.create(user=listing.user, screen=bench.key, ids=ids)
     return JsonResponse({"id": str(selection.key), "count": len(ids)})
 
@@ -153,12 +156,14 @@ def _action(bench: Workbench[Any], key: str, user: User) -> BulkAction:
 def _ids(request: HttpRequest, listing: Listing[Any]) -> list[int]:
     """The rows acted on: ticked ones that this person may see, or a view fixed before."""
     if frozen := request.POST.get("frozen"):
-        selection = get_object_or_404(
-            Selection, key=frozen, user=listing.user, screen=listing.bench.key
-        )
-        return selection.ids
-    wanted = [int(text) for text in request.POST.get("ids", "").split(",") if text.isdecimal()]
-    seen = set(listing.base.filter(pk__in=wanted[:5000]).values_list("pk", flat=True))
+        own = Selection.objects.filter(user=listing.user, screen=listing.bench.key)
+        try:
+            return get_object_or_404(own, key=frozen).ids
+        except ValidationError as error:
+            raise Http404 from error
+    texts = request.POST.get("ids", "").split(",")[:MOST_TICKED]
+    wanted = [key for text in texts if (key := whole(text)) is not None]
+    seen = set(listing.base.filter(pk__in=wanted).values_list("pk", flat=True))
     return [pk for pk in dict.fromkeys(wanted) if pk in seen]
 
 

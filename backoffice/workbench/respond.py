@@ -9,6 +9,9 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
+from backoffice import counts
+from backoffice.models import User
+
 
 def toast(
     text: str,
@@ -36,6 +39,8 @@ def go(request: HttpRequest, url: str, text: str = "") -> HttpResponse:
     """Send the browser to a page, from htmx or a plain form; `text` is shown there."""
     if text:
         messages.success(request, text)
+    if isinstance(request.user, User):
+        counts.forget(request.user)
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)

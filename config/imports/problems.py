@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from backoffice.workbench.export import quoted
+
 
 class Problem(NamedTuple):
     """One thing wrong with one value. `line` counts the file's lines from 1, the header included.
@@ -34,4 +36,5 @@ def write_problems(problems: Iterable[Problem], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["line", "column", "value", "problem"])
-        writer.writerows(problems)
+        # What is wrong may be a formula, and is opened in a spreadsheet all the same.
+        writer.writerows([line, *map(quoted, texts)] for line, *texts in problems)

@@ -18,6 +18,8 @@ from config.imports.problems import UnreadableFile
 _GZIP = b"\x1f\x8b"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CHUNK = 1 << 20
+# No line of a shop's file is longer; one without end would be read into memory whole.
+_LONGEST = 1 << 20
 _DAMAGED = "The gzip file is damaged ({}). Fetch it again."
 
 
@@ -61,6 +63,7 @@ class _Counted(io.RawIOBase):
         self._raw = raw
         self._on_bytes = on_bytes
         self._seen = 0
+        self._line_from = 0
 
     def readable(self) -> bool:
         return True
@@ -68,9 +71,22 @@ class _Counted(io.RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # the stub's Buffer has no len()
         chunk = self._raw.read(len(buffer))
         buffer[: len(chunk)] = chunk
+        self._measure(chunk)
         self._seen += len(chunk)
         self._on_bytes(self._seen)
         return len(chunk)
+
+    def _measure(self, chunk: bytes) -> None:
+        ends = chunk.rfind(b"\n")
+        begins = self._line_from
+        until = self._seen + (len(chunk) if ends < 0 else chunk.find(b"\n"))
+        if ends >= 0:
+            self._line_from = self._seen + ends + 1
+        if until - begins > _LONGEST:
+            raise UnreadableFile(
+                f"A line from byte {begins:,} on is longer than {_LONGEST:,} bytes. Check that this"
+                " is the file you mean, and how its lines end."
+            )
 
 
 def _unpacked(path: Path) -> BinaryIO:

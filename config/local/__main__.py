@@ -1,4 +1,4 @@
-"""`python -m config.local run` and `python -m config.local with-services -- COMMAND`."""
+"""`python -m config.local run`, `… manage COMMAND` and `… with-services -- COMMAND`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from config.local import browser, processes, services, site
-from config.local.refusal import Refusal
+from config.local.refusal import AlreadyRunning, Refusal
 from config.local.services import Options
 from config.local.state import ROOT, VAR, State
 from config.local.supervisor import Stop, Supervisor
@@ -89,6 +89,22 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def manage(arguments: argparse.Namespace) -> int:
+    """Run manage.py on the data of `make run`, whether the site runs or not. Its exit code."""
+    state = State(VAR / "run")
+    state.open()
+    if not site.LOGINS.exists():
+        raise Refusal("There is no site yet: start it once with make run.")
+    command = [sys.executable, "manage.py", *arguments.words]
+    try:
+        with state.locked():
+            state.end_leftovers()
+            return _beside(state, argparse.Namespace(command=command, fast=False))
+    except AlreadyRunning:
+        env = site.environment(state, {**state.kept.get("addresses", {}), **os.environ})
+        return subprocess.run(command, env=env, cwd=ROOT, check=False).returncode
+
+
 def provide_browser(arguments: argparse.Namespace) -> int:
     """See that the tests find a browser."""
     browser.provide()
@@ -114,6 +130,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m config.local", description=__doc__)
     commands = made.add_subparsers(required=True)
     commands.add_parser("run", help="the site, its servers, worker and beat").set_defaults(go=run)
+    managing = commands.add_parser("manage", help="manage.py on the data of `make run`")
+    managing.add_argument("words", nargs=argparse.REMAINDER, metavar="command …")
+    managing.set_defaults(go=manage)
     commands.add_parser("browser", help="fetch a browser for the tests").set_defaults(
         go=provide_browser
     )

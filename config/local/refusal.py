@@ -3,3 +3,7 @@
 
 class Refusal(Exception):
     """The message is the whole explanation: it is printed alone, without a traceback."""
+
+
+class AlreadyRunning(Refusal):
+    """Another process holds this state."""

@@ -39,6 +39,7 @@ def begin(supervisor: Supervisor) -> None:
     refuse_full_disk()
     say, state = supervisor.say, supervisor.state
     supervisor.services, addresses = services.start(state, Options(), var=VAR, say=say)
+    state.keep(addresses=dict(addresses))  # for `manage` beside the running site
     env = environment(state, addresses)
     first = prepare(supervisor, env)
     say("Starting the site …")
@@ -100,15 +101,20 @@ def programs(env: Mapping[str, str], port: int) -> list[Program]:
     granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     granian += ["--host", HOST, "--port", str(port), "--workers", "2", "--blocking-threads", "4"]
     celery = [sys.executable, "-m", "celery", "-A", "config"]
-    lanes = ["worker", "-Q", "internal,bulk,sweep", "-c", "2", "-l", "WARNING"]
+    lanes = ["worker", "-Q", "internal,bulk,sweep", "-c", "2"]
     calls = ["worker", "-Q", "external", "-P", "threads", "-c", "16", "-n", "external@%h"]
-    calls += ["-l", "WARNING"]
-    schedule = ["beat", "-l", "WARNING", "-s", str(VAR / "run" / "beat-schedule"), "--pidfile="]
+    schedule = ["beat", "-s", str(VAR / "run" / "beat-schedule"), "--pidfile="]
     found = [
         Program("web", granian, {**env, "DATABASE_POOL": "true"}),
         Program("worker", [*celery, *lanes], {**env, "STATEMENT_TIMEOUT": "50s"}),
         Program("external", [*celery, *calls], {**env, "STATEMENT_TIMEOUT": "50s"}),
         Program("beat", [*celery, *schedule], env),
+        Program(
+            "watchdog",
+            [sys.executable, "manage.py", "watchdog", "--exit-code"],
+            env,
+            mends={3: ["worker"], 4: ["beat"], 5: ["worker", "beat"]},
+        ),
     ]
     if has_command("demo_live") and wants_demonstration():
         found.append(Program("demo_live", [sys.executable, "manage.py", "demo_live"], env))

@@ -18,7 +18,7 @@ from typing import Any
 
 from config.local import processes
 from config.local.processes import Identity
-from config.local.refusal import Refusal
+from config.local.refusal import AlreadyRunning, Refusal
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VAR = Path(os.environ.get("COUNTERSIGN_VAR") or ROOT / "var").resolve()
@@ -89,13 +89,13 @@ class State:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold this state alone; the kernel lets go of it however we end. Raises Refusal."""
+        """Hold this state alone; the kernel lets go of it however we end. Raises AlreadyRunning."""
         with (self.home / "lock").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                raise Refusal(
+                raise AlreadyRunning(
                     f"Countersign is running already on {self.home} (process {file.read()})."
                 ) from None
             file.truncate(0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 from config.local import processes
@@ -17,11 +18,37 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0  # a process that lived this long starts its next pause from the beginning
 STOP_SECONDS = 10.0
+DEAF_SECONDS = 5.0  # for the end of one that does nothing; it may not hear that either
+
+
+@dataclass(slots=True)
+class Budget:
+    """At most `limit` restarts within `seconds`."""
+
+    limit: int
+    seconds: float
+    spent: deque[float] = field(default_factory=deque)
+
+    def spend(self, now: float) -> bool:
+        """Take one if there is one left."""
+        if self.wait(now) > 0:
+            return False
+        self.spent.append(now)
+        return True
+
+    def wait(self, now: float) -> float:
+        """Seconds until there is one again; 0 when there is one now."""
+        while self.spent and now - self.spent[0] >= self.seconds:
+            self.spent.popleft()
+        return 0.0 if len(self.spent) < self.limit else self.seconds - (now - self.spent[0])
 
 
 @dataclass(slots=True)
 class Program:
-    """One process of the site: `web`, `worker`, `beat`."""
+    """One process of the site: `web`, `worker`, `beat`.
+
+    `mends` says which other programs an exit code of this one asks to start again.
+    """
 
     name: str
     command: Sequence[str]
@@ -30,6 +57,10 @@ class Program:
     started: float = 0.0
     pause: float = FIRST_PAUSE
     due: float = 0.0
+    mends: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    deaths: Budget = field(default_factory=lambda: Budget(10, 600))
+    stalls: Budget = field(default_factory=lambda: Budget(3, 900))
+    given_up: bool = False
 
 
 class Stop(Exception):
@@ -96,16 +127,49 @@ class Supervisor:
             # Its children must not serve beside those of the next one.
             processes.end(program.popen, signal.SIGKILL, 5)
             program.popen = None
-            if now - program.started > STEADY_SECONDS:
-                program.pause = FIRST_PAUSE
-            program.due = now + program.pause
-            self.say(
-                f"{program.name} ended (exit {code}); starting it again in {program.pause:.0f} s. "
-                f"Its log: {self.state.log(program.name)}"
-            )
-            program.pause = min(program.pause * 2, LONGEST_PAUSE)
+            if code in program.mends:
+                program.due = now
+                for each in self.programs:
+                    if each.name in program.mends[code]:
+                        self._wake(each, now)
+            else:
+                self._plan(program, code, now)
         elif program.popen is None and now >= program.due:
             self.start(program)
+
+    def _plan(self, program: Program, code: int, now: float) -> None:
+        """When to start a program again that ended by itself."""
+        if now - program.started > STEADY_SECONDS:
+            program.pause = FIRST_PAUSE
+        pause = program.pause
+        if not program.deaths.spend(now):
+            pause = max(pause, program.deaths.wait(now))
+            self.say(f"{program.name} ended {program.deaths.limit} times in ten minutes.")
+        program.due = now + pause
+        self.say(
+            f"{program.name} ended (exit {code}); starting it again in {pause:.0f} s. "
+            f"Its log: {self.state.log(program.name)}"
+        )
+        program.pause = min(program.pause * 2, LONGEST_PAUSE)
+
+    def _wake(self, program: Program, now: float) -> None:
+        """Start a program again that runs and does nothing."""
+        if program.popen is None:
+            return
+        log = self.state.log(program.name)
+        if not program.stalls.spend(now):
+            if not program.given_up:
+                self.say(
+                    f"{program.name} stands still, although it was started again "
+                    f"{program.stalls.limit} times in a quarter of an hour. It is left as it is "
+                    f"for now; its log: {log}"
+                )
+            program.given_up = True
+            return
+        program.given_up = False
+        self.say(f"{program.name} runs but does nothing; starting it again. Its log: {log}")
+        processes.end(program.popen, signal.SIGTERM, DEAF_SECONDS)
+        self.start(program)
 
     def stop(self) -> None:
         """End the programs, then the services, then whatever of ours is left."""

@@ -22,7 +22,6 @@ INSTALLED_APPS = [
     "finance",
     "support",
     "config",
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -37,9 +36,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.probes.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "backoffice.middleware.RequestLogMiddleware",
     "csp.middleware.CSPMiddleware",
+    "backoffice.middleware.NoNullsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -200,6 +202,7 @@ CELERY_TASK_ROUTES = {
     "backoffice.tasks.run_bulk_job": {"queue": "bulk"},
     "backoffice.tasks.sweep_bulk_jobs": {"queue": "sweep"},
     "inventory.tasks.expire_reservations": {"queue": "sweep"},
+    "automations.tasks.tend": {"queue": "sweep"},
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_SOFT_TIME_LIMIT = 45
@@ -219,6 +222,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"queue": "sweep", "expires": 5},
     },
+    # Behind the sweep: it counts what was done, finds what is late, and tells people.
+    "tend": {
+        "task": "automations.tasks.tend",
+        "schedule": 15.0,
+        "options": {"queue": "sweep", "expires": 15},
+    },
     "bulk-jobs": {"task": "backoffice.tasks.sweep_bulk_jobs", "schedule": 60.0},
     "stock-holds": {"task": "inventory.tasks.expire_reservations", "schedule": 60.0},
 }
@@ -233,17 +242,35 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_retries": 0,
 }
 
-LOGGING = {
+# `json`: one object a line, for machines; `lines`: for eyes.
+LOG_FORMAT: str = env("LOG_FORMAT", default="lines")
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "json": {"()": "backoffice.logs.JsonLines"},
+        "lines": {"()": "backoffice.logs.ReadableLines"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
-    # At DEBUG it names paths, and the path of a webhook is its secret.
-    "loggers": {"urllib3": {"level": "WARNING"}},
+    "loggers": {
+        # Django mails errors and prints requests by itself otherwise.
+        "django": {"handlers": [], "propagate": True},
+        # A line for each wake-up says less than the line for each batch of runs.
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        # At DEBUG it names paths, and the path of a webhook is its secret.
+        "urllib3": {"level": "WARNING"},
+    },
 }
+
+# How long work that is due may stand still before it is a stall.
+STALL_SECONDS: int = env.int("STALL_SECONDS", default=60)
+
+# Prometheus shows this token (`Authorization: Bearer …`) to read /metrics; without one there is no
+# such page.
+METRICS_TOKEN: str = env("METRICS_TOKEN", default="")
 
 # How many orders a minute arrive at the demonstration company; 0 for none.
 DEMO_ORDERS_PER_MINUTE: float = env.float("DEMO_ORDERS_PER_MINUTE", default=4.0)

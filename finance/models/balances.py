@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from backoffice.models import LegalEntity
-from backoffice.money import Money
+from backoffice.money import BEYOND, Money
 from orders.models.orders import Order
 
 
@@ -47,6 +47,11 @@ class OrderBalance(models.Model):
                 condition=Q(charged__gte=0, credited__gte=0, paid__gte=0)
                 & Q(refunded__gte=0, reserved__gte=0),
                 name="balance_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(charged__lt=BEYOND, credited__lt=BEYOND, paid__lt=BEYOND)
+                & Q(refunded__lt=BEYOND, reserved__lt=BEYOND),
+                name="balance_is_a_number",
             ),
         ]
 

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from simple_history.models import HistoricalRecords
 
 from backoffice.models import ACTOR_KINDS, LegalEntity
+from backoffice.money import BEYOND
 
 
 class Account(models.Model):
@@ -169,6 +170,10 @@ class JournalLine(models.Model):
             models.CheckConstraint(
                 condition=Q(debit__gt=0, credit=0) | Q(debit=0, credit__gt=0),
                 name="line_is_debit_or_credit",
+            ),
+            # Two lines of NaN would balance.
+            models.CheckConstraint(
+                condition=Q(debit__lt=BEYOND, credit__lt=BEYOND), name="line_is_a_number"
             ),
             models.CheckConstraint(
                 condition=Q(currency__regex=r"^[A-Z]{3}$"), name="line_currency_is_iso"

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Cast, Concat, Now
 
-from backoffice.money import Money
+from backoffice.money import BEYOND, Money
 from orders.models.orders import Order
 
 
@@ -49,6 +49,7 @@ class Payment(models.Model):
                 fields=["provider", "external_id"], name="payment_external_id_once"
             ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="payment_amount_positive"),
+            models.CheckConstraint(condition=Q(amount__lt=BEYOND), name="payment_is_a_number"),
             models.CheckConstraint(
                 condition=~Q(external_id="") & ~Q(provider=""), name="payment_has_reference"
             ),

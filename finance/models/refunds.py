@@ -8,7 +8,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Cast, Concat, Now
 
 from backoffice.models import ACTOR_KINDS
-from backoffice.money import Money
+from backoffice.money import BEYOND, Money
 from finance.models.payments import Payment
 from orders.models.orders import Order
 
@@ -81,6 +81,7 @@ class Refund(models.Model):
             models.UniqueConstraint(fields=["number"], name="refund_number_once"),
             models.UniqueConstraint(fields=["key"], condition=~Q(key=""), name="refund_key_once"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="refund_amount_positive"),
+            models.CheckConstraint(condition=Q(amount__lt=BEYOND), name="refund_is_a_number"),
             # Four eyes: nobody releases what they asked for.
             models.CheckConstraint(
                 condition=Q(approved_by__isnull=True)

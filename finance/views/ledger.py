@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.decorators import permission_required
@@ -14,7 +15,7 @@ from backoffice import subjects
 from backoffice.models import LegalEntity
 from backoffice.money import Money
 from finance.models.ledger import JournalEntry
-from finance.queries import Balance, entry_by_number, lines_of, trial_balance
+from finance.queries import Balance, TrialBalance, entry_by_number, lines_of, trial_balance
 
 
 @permission_required("finance.view_journalentry", raise_exception=True)
@@ -56,15 +57,35 @@ def trial_balance_page(request: HttpRequest) -> HttpResponse:
         balance = trial_balance(entity.pk)
         off = [Money(amount, currency) for currency, amount in sorted(balance.off.items())]
         rows = [_row(row) for row in balance.rows]
-        books.append({"entity": entity, "rows": rows, "off": off, "ok": not any(off)})
+        books.append(
+            {
+                "entity": entity,
+                "rows": rows,
+                "off": off,
+                "ok": not any(off),
+                "totals": _totals(balance),
+            }
+        )
     return render(request, "finance/trial_balance_page.html", {"books": books})
 
 
 def _row(row: Balance) -> dict[str, Any]:
+    """An account's line; its balance stands on the side that is larger, as in any trial balance."""
     return {
         "account": row.account,
         "debit": Money(row.debit, row.currency),
         "credit": Money(row.credit, row.currency),
-        "balance": Money(row.on_normal_side, row.currency),
+        "balance": Money(abs(row.balance), row.currency),
+        "side": "debit" if row.balance > 0 else "credit" if row.balance < 0 else "",
         "url": f"{reverse('ledger')}?account={row.account.pk}",
     }
+
+
+def _totals(balance: TrialBalance) -> list[tuple[Money, Money]]:
+    """All debits and all credits, for each currency."""
+    found = []
+    for currency in sorted(balance.off):
+        rows = [row for row in balance.rows if row.currency == currency]
+        debits, credits = sum(row.debit for row in rows), sum(row.credit for row in rows)
+        found.append((Money(Decimal(debits), currency), Money(Decimal(credits), currency)))
+    return found

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 
 from backoffice import counts, home, panels, search
 from backoffice.models import User
+from backoffice.money import Money
 from finance.models.payments import Payment
 from finance.models.refunds import Refund
 from finance.queries import balance_shown
@@ -32,11 +33,17 @@ def order_money(request: HttpRequest, pk: int) -> HttpResponse:
         "payments": list(order.payments.order_by("pk")),
         "refunds": [(refund, refund_state(refund)) for refund in order.refunds.order_by("pk")],
         "refundable": balance.refundable,
-        "reserved": order.money(balance.reserved),
-        "owed": order.money(balance.balance),
+        "account": _account(order.money(balance.balance)),
         "may_pay": order.amount_paid < order.total and not order.is_cancelled,
     }
     return render(request, "finance/_order_money.html", context)
+
+
+def _account(balance: Money) -> tuple[str, Money]:
+    """What the order's customer account says, in words: goods shipped less what was paid."""
+    if balance.amount < 0:
+        return "In the customer’s favour", -balance
+    return ("The customer owes" if balance else "Customer account"), balance
 
 
 @permission_required("finance.view_refund", raise_exception=True)

@@ -59,7 +59,7 @@ def payment_record(request: HttpRequest, number: str) -> HttpResponse:
 
     now = {
         "amount": order.money(max(order.total - order.amount_paid, order.total * 0)),
-        "received_at": timezone.localtime().replace(second=0, microsecond=0, tzinfo=None),
+        "received_at": timezone.localtime().replace(microsecond=0, tzinfo=None),
     }
     return ask(
         request,

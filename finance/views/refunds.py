@@ -86,10 +86,13 @@ def refund_request(request: HttpRequest, number: str) -> HttpResponse:
 
     return ask(
         request,
-        AskForm(request.POST or None, initial={"key": uuid4().hex}),
+        AskForm(
+            request.POST or None,
+            initial={"key": uuid4().hex, "amount": [None, order.currency]},
+        ),
         title=f"Refund of order {order}",
         text=f"{balance_shown(order).refundable} can still be refunded. "
-        "Somebody else of finance approves it.",
+        "Someone else, of finance, approves it.",
         word="Ask finance",
         back=reverse("order_detail", args=[number]),
         refusals=REFUSALS,

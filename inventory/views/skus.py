@@ -93,7 +93,8 @@ def _move(
             note=values["note"],
         )
         service([moving], actor=actors.person(signed_in(request)))
-        return f"{words[1]} {values['quantity']} of {sku} in {values['location']}"
+        number = f"{values['quantity']:,}".replace("-", "−")
+        return words[1].format(number=number, sku=sku, place=values["location"])
 
     return ask(
         request,
@@ -110,7 +111,7 @@ def _move(
 @both
 def sku_receive(request: HttpRequest, code: str) -> HttpResponse:
     """Take goods in."""
-    words = ("Receive", "Received")
+    words = ("Receive", "Received {number} of {sku} in {place}")
     return _move(request, code, ReceiptForm, words=words, service=receive_stock)
 
 
@@ -118,7 +119,7 @@ def sku_receive(request: HttpRequest, code: str) -> HttpResponse:
 @both
 def sku_write_off(request: HttpRequest, code: str) -> HttpResponse:
     """Give goods up."""
-    words = ("Write off", "Wrote off")
+    words = ("Write off", "Wrote off {number} of {sku} in {place}")
     return _move(request, code, ReceiptForm, words=words, service=write_off_stock)
 
 
@@ -126,7 +127,7 @@ def sku_write_off(request: HttpRequest, code: str) -> HttpResponse:
 @both
 def sku_adjust(request: HttpRequest, code: str) -> HttpResponse:
     """Correct what is on hand."""
-    words = ("Adjust", "Adjusted by")
+    words = ("Adjust", "Adjusted {sku} by {number} in {place}")
     return _move(request, code, CorrectionForm, words=words, service=adjust_stock)
 
 

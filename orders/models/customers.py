@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Upper
 from simple_history.models import HistoricalRecords
 
 from backoffice.money import Money
@@ -47,6 +48,12 @@ class Customer(models.Model):
         indexes = [
             # Mail and chat look a customer up by address.
             models.Index(fields=["email"], name="customer_email", condition=~Q(email="")),
+            # The list, last buyers first; those who never bought end it.
+            models.Index(
+                F("last_order_at").desc(nulls_last=True), F("id").desc(), name="customer_recent"
+            ),
+            # The search of the palette, letter by letter.
+            models.Index(OpClass(Upper("name"), "text_pattern_ops"), name="customer_name"),
             GinIndex(fields=["tags"], name="customer_tags"),
         ]
 

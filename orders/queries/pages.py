@@ -49,6 +49,11 @@ class OrderPage:
     last_orders: list[Order]
 
     @property
+    def overpaid(self) -> Money | None:
+        """What was paid beyond the total; None when nothing was."""
+        return -self.due if self.due.amount < 0 else None
+
+    @property
     def shipped_units(self) -> int:
         return sum(row.line.quantity_shipped for row in self.lines if row.line.is_stocked)
 

@@ -83,8 +83,8 @@ def _find_orders(words: str, user: User, limit: int) -> Iterable[search.Hit]:
 
 
 def _find_customers(words: str, user: User, limit: int) -> Iterable[search.Hit]:
-    by_number = Customer.objects.filter(Q(number=words) | Q(email=words))[:limit]
-    for customer in by_number:
+    fitting = Q(number=words) | Q(email=words) | Q(name__istartswith=words)
+    for customer in Customer.objects.filter(fitting).order_by("name", "pk")[:limit]:
         yield search.Hit(
             "customer",
             customer.name or customer.number,

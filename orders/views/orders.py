@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from backoffice import actors
-from backoffice.dialogs import ask
+from backoffice.dialogs import ask, seen_version
 from backoffice.views.me import signed_in
 from inventory.services.errors import InventoryError
 from orders.forms import AddressForm, CancelForm, HoldForm, ShipForm, TagForm
@@ -41,8 +41,8 @@ def _page(order: Order) -> str:
 
 def _seen(request: HttpRequest, order: Order) -> dict[int, int]:
     """The version the page showed, so that a stale button does nothing."""
-    shown = request.GET.get("version", "")
-    return {order.pk: int(shown)} if shown.isdecimal() else {}
+    shown = seen_version(request)
+    return {} if shown is None else {order.pk: shown}
 
 
 @permission_required("orders.view_order", raise_exception=True)
@@ -199,6 +199,7 @@ def order_cancel(request: HttpRequest, number: str) -> HttpResponse:
         "refund is approved.",
         word="Cancel the order",
         danger=True,
+        leave="Keep the order",
         refusals=REFUSALS,
         act=act,
     )

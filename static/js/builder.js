@@ -24,7 +24,7 @@
   const morph = window.Idiomorph;
   if (morph) {
     morph.defaults.ignoreActiveValue = true;
-    morph.defaults.callbacks.beforeNodeMorphed = (from) => !(from.nodeType === 1 && (from.hasAttribute("data-keep") || unsent.has(from)));
+    morph.defaults.callbacks.beforeNodeMorphed = (from) => !(from.nodeType === 1 && (from.hasAttribute("data-keep") || unsent.has(from) || from.matches("[popover]:popover-open")));
   }
 
   on("builder:focus", (event) => {

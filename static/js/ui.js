@@ -46,12 +46,14 @@
   on("htmx:beforeSwap", () => {
     const focused = document.activeElement;
     if (!focused || focused === document.body) { held = null; return; }
-    held = { id: focused.id, row: focused.closest("tr[data-id]")?.dataset.id, name: focused.name };
+    const row = focused.closest("tr[data-id]");
+    held = { id: focused.id, row: row?.dataset.id, place: rows().indexOf(row) };
   });
   on("htmx:afterSettle", (event) => {
     if (held && document.activeElement === document.body) {
       const target = (held.id && document.getElementById(held.id)) || (held.row && openLink(rowOf(held.row)));
       if (target) target.focus({ preventScroll: true });
+      else if (held.place >= 0) leaveGap(held.place);
     }
     held = null;
     if (event.detail.target?.id === "dialog") showDialog();
@@ -193,6 +195,8 @@
     showTicks();
   }
 
+  // Where a row that has left the list stood: J goes on with the one that took its place.
+  let gap = -1;
   const currentRow = () => document.activeElement?.closest?.("[data-list] tr[data-id]") || find("[data-list] tr.at-row");
 
   function stand(row) {
@@ -203,18 +207,30 @@
 
   on("focusin", (event) => {
     const row = event.target.closest?.("[data-list] tr[data-id]");
-    if (row) stand(row);
+    if (row) { gap = -1; stand(row); }
   });
+
+  // The list keeps the focus, but no row of it: no key must act on one that nobody looked at.
+  function leaveGap(place) {
+    const area = find("#scroll");
+    if (!area) return;
+    area.tabIndex = -1;
+    area.focus({ preventScroll: true });
+    gap = place;
+  }
 
   function move(step) {
     const every = rows();
     if (!every.length) return;
     const at = every.indexOf(currentRow());
-    const row = every[Math.max(0, Math.min(every.length - 1, at < 0 ? 0 : at + step))];
-    const link = openLink(row) || find("input", row);
-    link.focus();
+    const next = at >= 0 ? at + step : gap < 0 ? 0 : step > 0 ? gap : gap - 1;
+    const row = every[Math.max(0, Math.min(every.length - 1, next))];
+    const link = openLink(row);
+    const target = link || find("input", row) || row;
+    if (target === row) row.tabIndex = -1;
+    target.focus();
     row.scrollIntoView({ block: "nearest" });
-    if (link.dataset.peek) peekSoon(link);
+    if (link?.dataset.peek) peekSoon(link);
   }
 
   let peekTimer = 0;
@@ -327,16 +343,21 @@
     all("tr.queued").forEach((row) => row.classList.remove("queued"));
     if (list()) htmx.ajax("GET", location.pathname + location.search, { target: "#list", swap: "morph:outerHTML", source: document.body });
   });
-  // Reading the list again leaves what the pane shows where it is.
+  // Reading the list again leaves what the pane and the tabs show where it is; new counts follow.
   let shownInPane = [];
+  let counted = {};
   on("htmx:beforeSwap", (event) => {
-    if (event.detail.target?.id === "list") shownInPane = [...(find("#detail")?.childNodes || [])];
+    if (event.detail.target?.id !== "list") return;
+    shownInPane = [...(find("#detail")?.childNodes || [])];
+    counted = Object.fromEntries(all("#views a[data-view]").map((tab) => [tab.dataset.view, find(".count", tab).textContent]));
   });
   on("htmx:afterSwap", (event) => {
     if (event.detail.target?.id !== "list") return;
     const pane = find("#detail");
     if (pane && !pane.childElementCount) pane.replaceChildren(...shownInPane);
     shownInPane = [];
+    for (const tab of all("#views a[data-view]")) find(".count", tab).textContent ||= counted[tab.dataset.view] || "";
+    htmx.trigger("#views", "ui:recount");
   });
   on("list:clear", () => { if (list()) clearTicks(); });
   on("close", (event) => {
@@ -384,8 +405,8 @@
 
   const label = (element) => {
     const copy = element.cloneNode(true);
-    all("kbd, svg, .visually-hidden", copy).forEach((part) => part.remove());
-    return element.getAttribute("aria-label") || copy.textContent.replace(/\s+/g, " ").trim();
+    all("kbd, svg, .visually-hidden, [data-n]", copy).forEach((part) => part.remove());
+    return element.getAttribute("aria-label") || (element.labels?.[0]?.textContent || copy.textContent).replace(/\s+/g, " ").trim();
   };
   const keyed = () => all("main [data-key]").filter((element) => shown(element) && !element.disabled);
 
@@ -443,14 +464,26 @@
     }
   }
 
+  // Each key once, what is to be seen before what is not: the first one is what the key presses.
+  function keysHere() {
+    const found = new Map();
+    const every = all("main [data-key]").map((element) => [element, shown(element)]);
+    for (const [element, seen] of every.sort((one, other) => other[1] - one[1])) {
+      const words = label(element);
+      const key = element.dataset.key.startsWith("mod+") ? element.dataset.key + words : element.dataset.key;
+      const keys = element.dataset.key.replace("mod+", "Ctrl ").replace(/\b[a-z]/g, (letter) => letter.toUpperCase());
+      if (words && !found.has(key) && (seen || element.dataset.bulkUrl)) found.set(key, [keys, words]);
+    }
+    return [...found.values()];
+  }
+
   function openKeys() {
     const box = find("#keys");
     const here_list = find("#keys-here");
     if (!box) return;
     here_list.replaceChildren();
     const listed = list() ? [["J K", "next, previous row"], ["Enter", "open"], ["X", "tick"], ["Shift X", "tick through"], ["* A", "tick the page"], ["* N", "untick all"], ["1 … 9", "view"]] : [];
-    const buttons = all("main [data-key]").map((element) => [element.dataset.key.replace("mod+", "Ctrl ").replace(/\b[a-z]/g, (letter) => letter.toUpperCase()), label(element)]);
-    for (const [keys, words] of [...listed, ...buttons]) {
+    for (const [keys, words] of [...listed, ...keysHere()]) {
       const term = document.createElement("dt");
       keys.split(" ").forEach((part) => term.append(Object.assign(document.createElement("kbd"), { textContent: part }), " "));
       here_list.append(term, Object.assign(document.createElement("dd"), { textContent: words }));
@@ -468,7 +501,9 @@
     const open = all("dialog[open]").pop();
     const area = open || document;
     const targets = all(`[data-key="${CSS.escape(key)}"]`, area).filter((element) => !element.disabled && element.ariaDisabled !== "true" && !element.closest('#detail[aria-busy="true"]'));
-    const target = targets.find(shown) || (currentRow() && targets.find((element) => element.dataset.bulkUrl));
+    // Ctrl Enter sends the form one types in.
+    const form = document.activeElement?.form;
+    const target = targets.find((element) => form && element.form === form && shown(element)) || targets.find(shown) || (currentRow() && targets.find((element) => element.dataset.bulkUrl));
     if (!target) return false;
     if (target.matches("input, textarea, select")) target.focus();
     else target.click();

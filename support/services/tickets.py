@@ -54,7 +54,7 @@ def assign(
         if assignee and ticket.status == Ticket.Status.NEW:
             ticket.status = Ticket.Status.OPEN
     save(changed, ["assignee", "status"])
-    words = f"Assigned to {assignee.username}" if assignee else "Assigned to nobody"
+    words = f"Assigned to {assignee}" if assignee else "Assigned to nobody"
     say(changed, lambda ticket: words, actor)
     if changed:
         signals.tickets_assigned.send(sender=Ticket, tickets=changed, actor=actor, history=False)

@@ -119,7 +119,7 @@ BULK = (
         "p",
         "arrow-up",
     ),
-    ("move", "Move", "Moved", "support.assign_ticket", _move, MoveQueueForm, "m", "inbox"),
+    ("move", "Move", "Moved", "support.assign_ticket", _move, MoveQueueForm, "v", "inbox"),
     ("solve", "Solve", "Solved", "support.solve_ticket", _solve, None, "s", "check"),
 )
 

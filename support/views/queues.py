@@ -37,6 +37,13 @@ def queue_detail(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "support/queue_detail.html", context)
 
 
+def _form(request: HttpRequest, queue: Queue) -> forms.Form:
+    if not queue.is_active:
+        return forms.Form(request.POST or None)
+    unsolved = Ticket.objects.unsolved().filter(queue=queue).count()
+    return CloseQueueForm(request.POST or None, queue=queue, unsolved=unsolved)
+
+
 @permission_required("support.close_queue", raise_exception=True)
 @both
 def queue_close(request: HttpRequest, slug: str) -> HttpResponse:
@@ -47,14 +54,15 @@ def queue_close(request: HttpRequest, slug: str) -> HttpResponse:
         actor = actors.person(signed_in(request))
         if queue.is_active:
             moved = close_queue(queue, move_to=values["move_to"], actor=actor)
-            return f"“{queue}” is closed, {moved} tickets moved"
+            tickets = "1 ticket" if moved == 1 else f"{moved} tickets"
+            return f"“{queue}” is closed, {tickets} moved"
         reopen_queue(queue, actor=actor)
         return f"“{queue}” is open again"
 
     closing = queue.is_active
     return ask(
         request,
-        CloseQueueForm(request.POST or None) if closing else forms.Form(request.POST or None),
+        _form(request, queue),
         title=f"Close “{queue}”" if closing else f"Open “{queue}” again",
         word="Close the queue" if closing else "Open",
         text="Rules that open tickets here fail from then on, and their cases say so."

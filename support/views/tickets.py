@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from backoffice import actors
-from backoffice.dialogs import ask
+from backoffice.dialogs import ask, seen_version
 from backoffice.versions import StaleVersion
 from backoffice.views.me import signed_in
 from backoffice.workbench import respond
@@ -136,11 +136,6 @@ def _ask(
     )
 
 
-def _seen(request: HttpRequest) -> int | None:
-    shown = request.GET.get("version", "")
-    return int(shown) if shown.isdecimal() else None
-
-
 @permission_required("support.assign_ticket", raise_exception=True)
 @both
 def ticket_assign(request: HttpRequest, number: str) -> HttpResponse:
@@ -149,7 +144,7 @@ def ticket_assign(request: HttpRequest, number: str) -> HttpResponse:
     def act(values: dict[str, Any]) -> str:
         who = agents_by_name([values["assignee"]])[values["assignee"]]
         actor = actors.person(signed_in(request))
-        assign([ticket.pk], who, actor=actor, version=_seen(request))
+        assign([ticket.pk], who, actor=actor, version=seen_version(request))
         return f"{ticket} is {who}'s"
 
     now = {"assignee": ticket.assignee.username if ticket.assignee else request.user.get_username()}
@@ -165,7 +160,7 @@ def ticket_priority(request: HttpRequest, number: str) -> HttpResponse:
 
     def act(values: dict[str, Any]) -> str:
         actor = actors.person(signed_in(request))
-        set_priority([ticket.pk], values["priority"], actor=actor, version=_seen(request))
+        set_priority([ticket.pk], values["priority"], actor=actor, version=seen_version(request))
         return f"{ticket} has the priority {values['priority']}"
 
     now = {"priority": ticket.priority}
@@ -187,7 +182,7 @@ def ticket_move(request: HttpRequest, number: str) -> HttpResponse:
 
     def act(values: dict[str, Any]) -> str:
         actor = actors.person(signed_in(request))
-        move_queue([ticket.pk], values["queue"], actor=actor, version=_seen(request))
+        move_queue([ticket.pk], values["queue"], actor=actor, version=seen_version(request))
         return f"{ticket} has moved"
 
     now = {"queue": ticket.queue.slug}
@@ -204,9 +199,9 @@ def ticket_solve(request: HttpRequest, number: str) -> HttpResponse:
     actor = actors.person(signed_in(request))
     try:
         if ticket.is_unsolved:
-            solve([ticket.pk], actor=actor, version=_seen(request))
+            solve([ticket.pk], actor=actor, version=seen_version(request))
         else:
-            reopen([ticket.pk], actor=actor, version=_seen(request))
+            reopen([ticket.pk], actor=actor, version=seen_version(request))
     except StaleVersion as error:
         return respond.toast(str(error), level="bad", refresh=False)
     except SupportError as error:

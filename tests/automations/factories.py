@@ -135,6 +135,11 @@ def execute_all() -> None:
         pass
 
 
+def execute_all_once() -> None:
+    """One batch: what asks to be tried again at once is not."""
+    execute_batch()
+
+
 def work_all() -> None:
     """Match and execute until nothing is left, chains included."""
     while match_batch() + execute_batch():

@@ -24,7 +24,7 @@ from tests.depot.models import Parcel
 
 
 def by() -> Actor:
-    return person(make.staff("support"))
+    return person(make.staff("operations"))
 
 
 def refused_case(*, after: str = "depot.add_tag") -> Failure:
@@ -74,6 +74,18 @@ def test_edit_and_retry_keeps_the_original_and_goes_on_from_the_failed_step() ->
         {"tag": "t3"},
     ]
     assert TimelineEntry.objects.filter(subject="depot.parcel").exists()
+
+
+@pytest.mark.django_db
+def test_nobody_gives_a_step_input_for_what_they_may_not_do_themselves() -> None:
+    case = refused_case()
+    support = person(make.staff("support"))
+    with pytest.raises(NotPossible, match="You may not do"):
+        failures.edit_and_retry(case.pk, version=case.version, values={"tag": "yes"}, actor=support)
+    assert Run.objects.get().overrides is None
+    assert Failure.objects.get().state == "open"
+    assert not FailureAction.objects.exists()
+    failures.retry_case(case.pk, version=case.version, actor=support)  # as the rule has it
 
 
 @pytest.mark.django_db

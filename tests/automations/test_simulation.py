@@ -48,6 +48,19 @@ def test_a_preview_counts_history_and_live_events_clause_by_clause() -> None:
     assert not Run.objects.exists()
 
 
+def test_a_preview_counts_a_list_condition_as_one_clause() -> None:
+    make.arrive(make.make_parcels(2, items=[{"sku": "A", "quantity": 9}]))
+    make.arrive(make.make_parcels(3, items=[{"sku": "A", "quantity": 1}]))
+    some = {
+        "some": "parcel.items",
+        "where": {"all": [{"field": "quantity", "op": "gte", "value": 5}]},
+    }
+    found = preview(make.body(when={"all": [at_least("50.00"), {"any": [some]}]}))
+    assert (found.events, found.matched) == (5, 2)
+    told = [(clause.path, clause.passed, clause.failed) for clause in found.clauses]
+    assert told == [("when.all.0", 5, 0), ("when.all.1.any.0", 2, 3)]
+
+
 def test_a_preview_tells_gained_and_lost_against_the_version_in_force() -> None:
     make.parcels_arrived(2, total="120.00", country="GB")
     make.parcels_arrived(3, total="60.00", country="FR")

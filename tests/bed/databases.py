@@ -28,6 +28,8 @@ from django.db.backends.signals import connection_created
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
+from backoffice.grants import no_temporary_tables
+
 PREFIX = "countersign_test"
 ADVISORY_KEY = 7_340_219
 LEFT_OUT = ("pool", "options")
@@ -156,6 +158,7 @@ def clone(template: str) -> Database:
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
+        server.execute(no_temporary_tables(name))  # a template's own rights are not copied
     return Database(name)
 
 

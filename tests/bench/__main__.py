@@ -1,7 +1,7 @@
 """`make bench`: what the budgets speak of, each figure beside its floor and its anchor.
 
 `BENCH=engine,latency make bench` measures some parts; `--history 10000000`, `--orders 1000000` and
-`--file FILE` are the large forms. Parts: import, pages, engine, scaling.
+`--file FILE` are the large forms. Parts: import, pages, engine, outside, scaling, history, health.
 """
 
 from __future__ import annotations
@@ -25,7 +25,17 @@ from django.test.utils import setup_test_environment  # noqa: E402
 
 from automations.engine import wake  # noqa: E402
 from tests.bed.databases import Database, clone, drop, make_template, serving  # noqa: E402
-from tests.bench import company, engine, floor, latency, one_task_each, pages, scaling  # noqa: E402
+from tests.bench import (  # noqa: E402
+    company,
+    engine,
+    floor,
+    health,
+    latency,
+    one_task_each,
+    outside,
+    pages,
+    scaling,
+)
 from tests.bench.results import Result, keep, show  # noqa: E402
 
 TRIALS = 3
@@ -39,6 +49,8 @@ class Sizes:
     orders: int
     events: int
     history: int
+    runs: int
+    calls: int
     file: Path
 
 
@@ -120,6 +132,12 @@ def _throughput(database: Database, events: int, steps: int) -> float:
     return statistics.median(figures)
 
 
+def measure_outside(database: Database, sizes: Sizes) -> list[Result]:
+    """Steps that call a system outside, with one real worker process of threads."""
+    company.make_orders(sizes.calls)
+    return outside.measure_outside(sizes.calls, database.url)
+
+
 def measure_scaling(database: Database, sizes: Sizes) -> list[Result]:
     """What 10,000 rules cost beside 10, and what stored history costs."""
     wake.send = lambda *given: None  # this process alone matches
@@ -145,13 +163,31 @@ def measure_history(database: Database, sizes: Sizes) -> list[Result]:
     return [Result("engine.history_scaling", much / little, "of 1", note=note, must=0.9, aim=0.97)]
 
 
+def measure_health(database: Database, sizes: Sizes) -> list[Result]:
+    """The engine's figures and its list of runs, with many runs behind them."""
+    company.make_orders(1_000)
+    staff = company.staff()
+    engine.make_rules(staff)
+    client = company.client_of(staff["administrator"])
+    empty = pages.p95_ms(client, "/me/")
+    health.make_runs(sizes.runs, engine.RULES)
+    note = f"{sizes.runs:,} runs"
+    found = [Result("health.counted_runs_per_s", health.count_per_second(), "runs/s", note=note)]
+    for name, address in health.addresses().items():
+        figure = pages.p95_ms(client, address)
+        found.append(Result(f"pages.p95_ms.{name}", figure, "ms", empty, must=300, aim=120))
+    return [*found, Result("metrics.p95_ms", health.scrape_ms(client), "ms", empty)]
+
+
 Measure = Callable[[Database, Sizes], list[Result]]
 PARTS: dict[str, Measure] = {
     "import": measure_import,
     "pages": measure_pages,
     "engine": measure_engine,
+    "outside": measure_outside,
     "scaling": measure_scaling,
     "history": measure_history,
+    "health": measure_health,
 }
 
 
@@ -162,10 +198,12 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=100_000)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--history", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--calls", type=int, default=5_000)
     parser.add_argument("--file", type=Path, default=settings.ROOT / SLICE)
     given = parser.parse_args()
     wanted = given.parts or [name for name in os.environ.get("BENCH", "").split(",") if name]
-    sizes = Sizes(given.orders, given.events, given.history, given.file)
+    sizes = Sizes(given.orders, given.events, given.history, given.runs, given.calls, given.file)
     setup_test_environment()
     results: list[Result] = []
     for name in wanted or PARTS:

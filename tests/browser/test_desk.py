@@ -110,7 +110,7 @@ def test_an_order_is_tagged_held_and_released_by_keyboard_alone(
     page.wait_for_url(f"**/orders/{order.number}/")
     page.wait_for_load_state("networkidle")
     page.keyboard.press("t")
-    expect(page.get_by_label("Tag")).to_be_focused()
+    expect(page.get_by_label("Tag", exact=True)).to_be_focused()
     page.keyboard.type("gift")
     page.keyboard.press("Enter")
     expect(page.locator(".top .chip")).to_contain_text("gift")
@@ -180,7 +180,7 @@ def test_support_answers_a_ticket_and_an_auditor_sees_no_button(
     page, reader = open_page(), open_page()
     sign_in(page, support_user)
     ready(page, f"/tickets/{ticket.number}/")
-    page.get_by_label("Text").fill("It left yesterday.")
+    page.get_by_label("Answer", exact=True).fill("It left yesterday.")
     page.get_by_role("button", name="Answer").click()
     expect(page.locator("article.message").last).to_contain_text("It left yesterday.")
     assert Ticket.objects.get().status == Ticket.Status.PENDING

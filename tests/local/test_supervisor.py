@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import shutil
 import signal
 import socket
@@ -29,6 +30,10 @@ REAL_VAR = ROOT / "var"
 PATIENCE = 300.0
 NAMED_SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
 LOCAL = (sys.executable, "-m", "config.local")
+COUNT_PEOPLE = (
+    *(*LOCAL, "manage", "shell", "-v", "0", "-c"),
+    "from backoffice.models import User; print(User.objects.count(), 'people')",
+)
 MAKE_RUN = ("make", "run", f"PYTHON={sys.executable}")
 
 pytestmark = pytest.mark.skipif(
@@ -108,6 +113,16 @@ class Terminal:
             assert time.monotonic() < until, self.said
             self.read()
         os.waitpid(self.pid, 0)
+        self.read_the_rest()
+
+    def read_the_rest(self) -> None:
+        """The last words may still be on their way when the process has ended."""
+        while select.select([self.screen], [], [], 1)[0]:
+            try:
+                said = os.read(self.screen, 65536)
+            except OSError:  # every process has let go of the terminal
+                return
+            self.said += said.decode(errors="replace")
 
 
 TypeIn = Callable[..., Terminal]
@@ -191,6 +206,8 @@ def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
 ) -> None:
     logins = machine.var / "demo-logins.txt"
     logins.unlink(missing_ok=True)
+    too_early = finish(machine.begin(*COUNT_PEOPLE))
+    assert too_early == (1, "There is no site yet: start it once with make run.\n")
     first = type_in(*MAKE_RUN)
     first.wait_for("Press Ctrl-C")
     assert login_page(machine) == 200
@@ -200,7 +217,7 @@ def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
 
     supervisor = int((machine.var / "run" / "lock").read_text())
     made = descendants(supervisor)
-    assert len(made) > 8
+    assert len(made) > 9
     os.kill(supervisor, signal.SIGKILL)
     first.wait_until_ended()
 
@@ -209,17 +226,20 @@ def test_ctrl_c_ends_every_process_and_a_kill_stops_no_later_start(
     assert not [each for each in made if each.alive()]
     assert login_page(machine) == 200
     assert logins.read_text() == passwords
+    assert finish(machine.begin(*COUNT_PEOPLE)) == (0, "7 people\n")
     assert passwords.strip() not in second.said.replace("\r", "")
     assert "Preparing the database" not in second.said  # what makes a later start quick
 
     made = descendants(second.pid)
-    assert len(made) > 8
+    assert len(made) > 9
     second.press_ctrl_c()
     second.wait_until_ended()
     assert not [each for each in made if each.alive()]
     assert not machine.left("run")
     assert "Stopped." in second.said
     assert "Traceback" not in second.said
+    assert finish(machine.begin(*COUNT_PEOPLE)) == (0, "7 people\n")
+    assert not machine.left("run")
 
 
 def test_a_process_that_crashes_is_started_again(machine: Machine, type_in: TypeIn) -> None:
@@ -240,6 +260,36 @@ def test_a_process_that_crashes_is_started_again(machine: Machine, type_in: Type
             return False
 
     assert processes.wait_until(answers, 60)
+    terminal.press_ctrl_c()
+    terminal.wait_until_ended()
+    assert not machine.left("run")
+
+
+def test_a_worker_that_hears_nothing_is_started_again(
+    machine: Machine, type_in: TypeIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A minute for processes that start would be long; a quarter of one is enough here.
+    monkeypatch.setenv("STALL_SECONDS", "25")
+    terminal = type_in(*MAKE_RUN)
+    terminal.wait_for("Press Ctrl-C")
+    started = machine.kept("run")["processes"]
+    assert isinstance(started, dict)
+    worker = started["worker"][0]
+    log = machine.var / "log" / "worker.log"
+    # The children are there once it works; all of them are frozen, as a machine would freeze them.
+    assert processes.wait_until(lambda: len(descendants(worker)) >= 2, PATIENCE)
+    assert processes.wait_until(lambda: "queues" in log.read_text(), PATIENCE)
+    before = descendants(worker)
+    os.killpg(worker, signal.SIGSTOP)
+    terminal.wait_for("worker runs but does nothing; starting it again")
+
+    def another() -> bool:
+        now = machine.kept("run")["processes"]
+        assert isinstance(now, dict)
+        return bool(now["worker"][0] != worker)
+
+    assert processes.wait_until(another, PATIENCE)
+    assert processes.wait_until(lambda: not [each for each in before if each.alive()], 30)
     terminal.press_ctrl_c()
     terminal.wait_until_ended()
     assert not machine.left("run")

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -35,6 +35,9 @@ _WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
 _PRICE = re.compile(r"-?\d{1,12}(\.\d{1,4}0*)?", re.ASCII)
 _CUSTOMER = re.compile(r"(\d{1,10})(\.0)?", re.ASCII)
 _STEP = 20_000
+# Of units on a line and of pounds for one: what no sum of lines takes out of a column.
+_MOST = 1_000_000
+_FIRST_YEAR = 1970
 
 
 class Row(NamedTuple):
@@ -80,7 +83,7 @@ def _invoice(text: str) -> str:
 
 @cache
 def _code(text: str) -> str:
-    if not text or text != text.strip() or len(text) > 40:
+    if not text or text != text.strip() or len(text) > 40 or "\0" in text:
         raise BadValue("A stock code is 1 to 40 characters without outer spaces.")
     return text
 
@@ -99,6 +102,8 @@ def _quantity(text: str) -> int:
     number = int(text)
     if number == 0:
         raise BadValue("A quantity of 0 moves and sells nothing: correct it or leave the line out.")
+    if abs(number) > _MOST:
+        raise BadValue(f"This is more than {_MOST:,} units on one line: check the number.")
     return number
 
 
@@ -109,7 +114,10 @@ def _price(text: str) -> Decimal:
             "A price is digits with a point and at most four decimals, without sign of currency"
             " or separators, such as 2.55."
         )
-    return Decimal(text)
+    price = Decimal(text)
+    if abs(price) > _MOST:
+        raise BadValue(f"This is more than {_MOST:,} for one unit: check the number.")
+    return price
 
 
 @cache
@@ -136,6 +144,7 @@ def _wall(text: str, date_format: str | None) -> datetime:
 
 def _times(date_format: str | None) -> Callable[[str], datetime]:
     """A reader of local London times, as UTC. `date_format` None means ISO, seconds optional."""
+    latest = datetime.now(LONDON).replace(tzinfo=None) + timedelta(days=1)
 
     @lru_cache(maxsize=4096)
     def time(text: str) -> datetime:
@@ -149,6 +158,8 @@ def _times(date_format: str | None) -> Callable[[str], datetime]:
             ) from error
         if wall.tzinfo is not None:
             raise BadValue("Times are London wall-clock times: leave the zone out.")
+        if not _FIRST_YEAR <= wall.year <= latest.year or wall > latest:
+            raise BadValue("This was never a day of trade: check the year.")
         utc = wall.replace(tzinfo=LONDON).astimezone(UTC)
         if utc.astimezone(LONDON).replace(tzinfo=None) != wall:
             raise BadValue("This time never was: London's clocks went forward over it.")
@@ -264,7 +275,7 @@ class _Reader:
                 _customer(customer),
                 _country(country),
             )
-            description.encode()
+            (code + description).encode()
         except (BadValue, UnicodeEncodeError):
             parsed.problems.extend(self._wrong(line, record))
             parsed.bad_lines += 1

@@ -12,7 +12,7 @@ from automations.models.documents import Activation, Approval, Document, Stop
 from automations.models.rules import Draft
 from automations.services import drafts, rules
 from backoffice.actors import person
-from backoffice.models import User
+from backoffice.models import AuditEntry, User
 from tests.automations.views.factories import make_rule, post, some_orders, submitted
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +60,23 @@ def test_another_hash_than_the_one_shown_is_refused(
     answer = verdict(finance_client, document, "approve", sha256="0" * 64)
     assert answer.status_code == 422
     assert not Approval.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["changes", "reject"])
+def test_the_dialog_asks_for_a_reason_at_its_field(
+    name: str, finance_client: Client, document: Document
+) -> None:
+    url = reverse("approval_verdict", args=[document.pk, name])
+    asked = finance_client.get(url, headers={"HX-Request": "true"}).content.decode()
+    assert "(optional)" not in asked
+    assert f"version {document.version}" in asked
+    answer = verdict(finance_client, document, name)
+    assert answer.status_code == 422
+    assert answer.context["form"].errors == {
+        "comment": ["Say why, so that the author knows what to change."]
+    }
+    assert not Approval.objects.exists()
+    assert not AuditEntry.objects.filter(verb="rules.refused").exists()
 
 
 def test_sending_back_needs_a_reason(finance_client: Client, document: Document) -> None:

@@ -13,8 +13,10 @@ from automations.models.documents import Document
 from automations.models.rules import Draft, DraftRevision, Rule
 from automations.rules.starters import STARTERS
 from automations.rules.validating import validate_document
+from automations.services import approvals
+from backoffice.actors import person
 from backoffice.models import User
-from tests.automations.views.factories import make_rule, post, some_orders
+from tests.automations.views.factories import make_rule, post, submitted
 
 pytestmark = pytest.mark.django_db
 
@@ -213,62 +215,6 @@ def test_a_stale_save_is_told_and_keeps_both(
     assert DraftRevision.objects.filter(rule=saved, body=theirs).exists()
 
 
-def test_a_step_takes_a_field_of_the_event(operations_client: Client, saved: Rule) -> None:
-    save(operations_client, saved, do="add_step:support.open_ticket")
-    step = draft(saved).body["steps"][-1]
-    name = f"s-{step['uid']}"
-    save(
-        operations_client,
-        saved,
-        **{
-            f"{name}-shown": "1",
-            f"{name}-queue": "general",
-            f"{name}-priority": "high",
-            f"{name}-subject": "Order {{ order.number }}",
-            f"{name}-message-from": "value",
-        },
-    )
-    given = draft(saved).body["steps"][-1]["with"]
-    assert given["subject"] == {"text": "Order {{ order.number }}"}
-    assert given["priority"] == "high"
-
-
-def test_the_preview_counts_right(operations_client: Client, saved: Rule) -> None:
-    some_orders()
-    answer = operations_client.get(url("rule_preview", saved) + "?days=30")
-    found = answer.context["found"]
-    assert (found.events, found.matched) == (7, 3)
-    assert answer.context["sums"] == "£2,390.50"
-    assert [count["passed"] for count in answer.context["counts"]] == [4, 5]
-
-
-def test_an_unfinished_condition_is_left_out_of_the_preview(
-    operations_client: Client, saved: Rule
-) -> None:
-    some_orders()
-    root = draft(saved).body["when"]["uid"]
-    save(operations_client, saved, do=f"add_clause:{root}")
-    answer = operations_client.get(url("rule_preview", saved))
-    assert answer.context["left_out"] == 1
-    assert answer.context["found"].matched == 3
-    save(operations_client, saved, do=f"add_group:{root}")
-    answer = operations_client.get(url("rule_preview", saved))
-    assert answer.context["left_out"] == 2
-    assert answer.context["found"].matched == 3
-
-
-@pytest.mark.requirement("R15")
-def test_a_test_on_one_order_lists_effects_and_takes_none(
-    operations_client: Client, saved: Rule
-) -> None:
-    order = some_orders()[0]
-    answer = operations_client.get(url("rule_try", saved) + f"?number={order.number}")
-    assert answer.context["trial"].verdict == "yes"
-    assert f"High-value order {order.number} goes abroad" in answer.content.decode()
-    order.refresh_from_db()
-    assert list(order.tags) == []
-
-
 @pytest.mark.requirement("R5")
 def test_without_fallback_nothing_is_submitted(
     operations_client: Client, operations_user: User
@@ -305,6 +251,54 @@ def test_care_saves_by_itself_and_needs_no_approval(
     saved.refresh_from_db()
     assert (saved.name, saved.fallback) == ("Large orders abroad", "Look at them by hand.")
     assert str(saved.review_on) == "2027-02-19"
+
+
+def test_care_that_was_missing_is_no_longer_asked_for(
+    operations_client: Client, operations_user: User
+) -> None:
+    rule = make_rule(operations_user, fallback="")
+    words = "Write what people do when this rule fails."
+    assert words in operations_client.get(url("rule_edit", rule)).content.decode()
+    care = {
+        "care-name": rule.name,
+        "care-domain": "orders",
+        "care-fallback": "By hand.",
+        "care-owner": operations_user.pk,
+    }
+    answer = post(operations_client, url("rule_care", rule), version=rule.version, **care)
+    said = answer.content.decode()
+    assert 'id="problems-part"' in said
+    assert words not in said
+    assert "to finish" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("changes", "asked for changes"), ("reject", "rejected")]
+)
+def test_what_came_back_is_told_where_it_is_edited(
+    name: str, words: str, operations_client: Client, operations_user: User, finance_user: User
+) -> None:
+    document = submitted(operations_user)
+    act = {"changes": approvals.request_changes, "reject": approvals.reject}[name]
+    act(document.pk, sha256=document.sha256, actor=person(finance_user), comment="Not Ireland.")
+    rule = document.rule
+    assert rule is not None
+    page = " ".join(operations_client.get(url("rule_edit", rule)).content.decode().split())
+    told = page.partition('id="sent-back"')[2].partition("</div>")[0]
+    assert "Daniel Okafor" in told
+    assert words in told
+    assert "“Not Ireland.”" in told
+    home = operations_client.get(reverse("rule_home")).content.decode()
+    assert ("changes asked for" in home) is (name == "changes")
+    save(operations_client, rule, missing_data="skip")
+    post(operations_client, url("rule_submit", rule), revision=draft(rule).revision, why="So.")
+    assert "sent-back" not in operations_client.get(url("rule_edit", rule)).content.decode()
+
+
+def test_home_says_how_to_begin_while_there_is_no_rule(operations_client: Client) -> None:
+    home = operations_client.get(reverse("rule_home")).content.decode()
+    assert "There are no rules yet" in home
+    assert reverse("rule_list") in home
 
 
 @pytest.mark.parametrize("role", ["finance", "support", "administrator", "auditor"])

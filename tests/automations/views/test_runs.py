@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
 from automations.models.events import Event
 from automations.models.failures import Failure
 from automations.models.runs import Run
+from automations.services import drafts
+from backoffice.actors import outside, person
+from backoffice.models import User
 from orders.models.orders import Order
 from tests.automations import factories as make
 from tests.automations.views import story
@@ -76,6 +81,66 @@ def test_runs_are_found_by_rule_state_trigger_subject_age_and_number(
     assert shown(auditor_client, f"q={failed.number}") == [failed.pk]
     found = auditor_client.get(f"/search/?q={failed.number}").content.decode()
     assert f"Run {failed.number}" in found
+
+
+@pytest.mark.django_db
+@pytest.mark.requirement("R10")
+def test_the_run_log_shows_and_filters_event_version_actor_result_and_time(
+    auditor_client: Client, finance_user: User
+) -> None:
+    rule = make.live_rule(name="Tag parcels")
+    (parcel,) = make.make_parcels()
+    make.arrive([parcel], actor=person(finance_user))
+    make.work_all()
+    first = Run.objects.get()
+    drafts.save_draft(
+        rule.pk, body=make.body(latency="batch"), revision=1, actor=person(make.author())
+    )
+    make.make_live(rule)
+    make.arrive(make.make_parcels(), actor=outside("Carrier"))
+    make.work_all()
+    second = Run.objects.exclude(pk=first.pk).get()
+
+    listing = auditor_client.get("/runs/").context["listing"]
+    cells = {row.record.pk: " ".join(str(cell) for _, cell in row.cells) for row in listing.rows}
+    assert "Daniel Okafor" in cells[first.pk]
+    assert "v1" in cells[first.pk]
+    assert "an outside system" in cells[second.pk]
+    assert "v2" in cells[second.pk]
+    assert shown(auditor_client, f"event={first.event_id}") == [first.pk]
+    assert shown(auditor_client, "version=2") == [second.pk]
+    assert shown(auditor_client, "version=v1") == [first.pk]
+    assert shown(auditor_client, "actor=person") == [first.pk]
+    assert shown(auditor_client, "actor=outside") == [second.pk]
+    assert shown(auditor_client, "actor=rule") == []
+    assert shown(auditor_client, "state=done") == [second.pk, first.pk]
+    assert second.finished_at is not None
+    to_the_microsecond = second.finished_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    assert shown(auditor_client, f"finished=gte:{to_the_microsecond}") == [second.pk]
+    assert shown(auditor_client, f"finished=lt:{to_the_microsecond}") == [first.pk]
+    assert shown(auditor_client, "began=lt:2026-01-01T00:00Z") == []
+    export: Any = auditor_client.get("/runs/_/export/?cols=number,event,actor,version,state,ended")
+    text = b"".join(export.streaming_content).decode()
+    assert "Daniel Okafor" in text
+    assert str(first.event_id) in text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("wrong", ["event=x", "version=one", "finished=gte:noon", "actor=nobody"])
+def test_a_value_that_a_filter_does_not_understand_is_said(
+    auditor_client: Client, wrong: str
+) -> None:
+    assert "The filters were left out." in auditor_client.get(f"/runs/?{wrong}").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_moment_is_asked_for_in_the_viewers_zone(auditor_client: Client) -> None:
+    page = auditor_client.get("/runs/?finished=gte:2026-07-01T12:30:05Z").content.decode()
+    assert 'value="2026-07-01T13:30:05"' in page
+    assert "Ended from 1 Jul, 13:30:05" in page
+    sent = auditor_client.get("/runs/?_form=1&finished.gte=2026-07-01T13:30:05")
+    assert sent["Location"].endswith("?finished=gte:2026-07-01T13:30:05")
+    assert "Ended from 1 Jul, 13:30:05" in auditor_client.get(sent["Location"]).content.decode()
 
 
 @pytest.mark.django_db

@@ -1,0 +1,56 @@
+"""The one door for telling staff something: a notice on Home and in their list.
+
+What carries notices further (mail, chat, a phone) listens to `stored`, sent in the same transaction
+with those that are new; it must not fail the work that told them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import uuid4
+
+from django.contrib.auth.models import Permission
+from django.db.models import Q
+from django.dispatch import Signal
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from backoffice.models import Notice, User
+
+stored = Signal()  # notices
+
+
+def notify(users: Iterable[User], text: str, link: str, *, key: str = "") -> list[Notice]:
+    """Tell these people one sentence, with the page to look at; answers the notices that are new.
+
+    `key` names what it is about: a person is told once, however often it is found. Empty: always.
+    Raises ValueError for a link that leaves the house.
+    """
+    if link and not url_has_allowed_host_and_scheme(link, allowed_hosts=None):
+        raise ValueError(f"A notice links to a page of ours, not to {link}.")
+    key = key or uuid4().hex
+    given = {"text": text[:300], "link": link}
+    fresh = []
+    for user in {user.pk: user for user in users if user.is_active}.values():
+        notice, new = Notice.objects.get_or_create(user=user, key=key, defaults=given)
+        if new:
+            fresh.append(notice)
+    if fresh:
+        stored.send(sender=Notice, notices=fresh)
+    return fresh
+
+
+def holders(permission: str) -> list[User]:
+    """The active people who hold a permission (`automations.tend_engine`) by role or by name."""
+    app, _, codename = permission.partition(".")
+    wanted = Permission.objects.filter(content_type__app_label=app, codename=codename)
+    held = Q(groups__permissions__in=wanted) | Q(user_permissions__in=wanted)
+    return list(User.objects.filter(held, is_active=True).distinct().order_by("pk"))
+
+
+def read(user: User, pk: int | None = None) -> int:
+    """Mark a person's notice as read, or all of them (None); answers how many were unread."""
+    mine = Notice.objects.filter(user=user, read_at=None)
+    if pk is not None:
+        mine = mine.filter(pk=pk)
+    return mine.update(read_at=timezone.now())

@@ -1,0 +1,207 @@
+"""Every address there is, what it asks for, and a record of each kind to ask it about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from backoffice.workbench.bench import Workbench
+
+# Anyone who is signed in; what these show is cut to what the person may see.
+EVERYBODY = ""
+# Asked by the record: its owner, the subject's own permission, the list's.
+OWN = "own"
+OPEN = "open"  # without signing in
+
+# One line for each address that is not a list's. A new address fails the test until it stands here.
+PERMISSIONS = {
+    "home": EVERYBODY,
+    "rail_counts": EVERYBODY,
+    "search": EVERYBODY,
+    "palette": EVERYBODY,
+    "login": OPEN,
+    "logout": EVERYBODY,
+    "me": EVERYBODY,
+    "me_password": EVERYBODY,
+    "me_theme": EVERYBODY,
+    "me_density": EVERYBODY,
+    "job_detail": OWN,
+    "job_progress": OWN,
+    "job_start": OWN,
+    "job_cancel": OWN,
+    "view_new": OWN,
+    "view_edit": OWN,
+    "view_delete": OWN,
+    "timeline": "orders.view_order",
+    "note_add": "backoffice.add_note",
+    "notices_read": "backoffice.view_notice",
+    "notice_home": "backoffice.view_notice",
+    "notice_open": "backoffice.view_notice",
+    "user_new": "backoffice.add_user",
+    "user_detail": "backoffice.view_user",
+    "user_role": "backoffice.change_user",
+    "user_access": "backoffice.change_user",
+    "sku_home_low": "inventory.view_sku",
+    "sku_detail": "inventory.view_sku",
+    "sku_receive": "inventory.receive_stock",
+    "sku_write_off": "inventory.write_off_stock",
+    "sku_adjust": "inventory.adjust_stock",
+    "sku_reorder_point": "inventory.set_reorder_point",
+    "failure_home_causes": "automations.view_failure",
+    "failure_home_mine": "automations.view_failure",
+    "failure_detail": "automations.view_failure",
+    "failure_part": "automations.view_failure",
+    **dict.fromkeys(
+        [
+            "failure_retry",
+            "failure_edit",
+            "failure_skip",
+            "failure_by_hand",
+            "failure_end",
+            "failure_solve",
+            "failure_assign",
+            "failure_take",
+            "failure_snooze",
+            "failure_wake",
+            "failure_comment",
+        ],
+        "automations.work_failure",
+    ),
+    **dict.fromkeys(["doubt_check", "doubt_happened", "doubt_did_not"], "automations.work_failure"),
+    "connector_detail": "automations.view_connectoraccount",
+    "call_detail": "automations.view_calllog",
+    "connector_new": "automations.add_connectoraccount",
+    "connector_describe": "automations.change_connectoraccount",
+    "scope_edit": "automations.submit_scope",
+    "scope_tighten": "automations.tighten_scope",
+    "secret_new": "automations.add_secret",
+    "secret_retire": "automations.change_secret",
+    "connector_stop": "automations.stop_rule",
+    "connector_start": "automations.stop_rule",
+    "parked_by_hand": "automations.work_failure",
+    "run_detail": "automations.view_run",
+    **dict.fromkeys(
+        [
+            "why_finance_payment",
+            "why_finance_refund",
+            "why_inventory_sku",
+            "why_orders_order",
+            "why_orders_returnorder",
+            "why_support_ticket",
+        ],
+        "automations.view_run",
+    ),
+    "why_depot_parcel": "depot.view_parcel",  # of the tests' own domain, which no role sees
+    "engine_health": "automations.view_health",
+    "standstill": EVERYBODY,  # the engine at rest is for each to know
+    "rule_home": "automations.view_rule",
+    "rule_detail": "automations.view_rule",
+    "rule_diff": "automations.view_rule",
+    "rule_new": "automations.add_rule",
+    "rules_stop": "automations.stop_rule",
+    "rules_start": "automations.stop_rule",
+    "rule_stop": "automations.stop_rule",
+    "rule_start": "automations.stop_rule",
+    **dict.fromkeys(
+        [
+            "rule_edit",
+            "rule_save",
+            "rule_take",
+            "rule_care",
+            "rule_actions",
+            "rule_preview",
+            "rule_words",
+            "rule_try",
+            "rule_restore",
+        ],
+        "automations.change_draft",
+    ),
+    "rule_submit": "automations.submit_rule",
+    "approval_home": "automations.approve_document",
+    "approval_detail": "automations.view_document",
+    "approval_evidence": "automations.view_document",
+    "approval_verdict": "automations.approve_document",
+    "order_home_held": "orders.view_order",
+    "order_home_to_ship": "orders.view_order",
+    "order_detail": "orders.view_order",
+    "order_hold": "orders.hold_order",
+    "order_release": "orders.release_order",
+    "order_tag": "orders.tag_order",
+    "order_untag": "orders.tag_order",
+    "order_cancel": "orders.cancel_order",
+    "order_ship": "orders.ship_order",
+    "order_address": "orders.change_order",
+    "customer_detail": "orders.view_customer",
+    "return_request": "orders.add_returnorder",
+    "return_detail": "orders.view_returnorder",
+    "return_receive": "orders.change_returnorder",
+    "return_inspect": "orders.change_returnorder",
+    "return_refuse": "orders.change_returnorder",
+    "entry_detail": "finance.view_journalentry",
+    "trial_balance_page": "finance.view_journalentry",
+    "payment_detail": "finance.view_payment",
+    "payment_record": "finance.record_payment",
+    "order_money": "finance.view_payment",
+    "refund_home_waiting": "finance.view_refund",
+    "refund_detail": "finance.view_refund",
+    "refund_request": "finance.request_refund",
+    "refund_withdraw": "finance.request_refund",
+    "refund_approve": "finance.approve_refund",
+    "refund_reject": "finance.approve_refund",
+    "order_tickets": "support.view_ticket",
+    "ticket_home_mine": "support.view_ticket",
+    "ticket_home_nobody": "support.view_ticket",
+    "ticket_new": "support.add_ticket",
+    "ticket_detail": "support.view_ticket",
+    "ticket_reply": "support.answer_ticket",
+    "ticket_note": "support.answer_ticket",
+    "ticket_assign": "support.assign_ticket",
+    "ticket_priority": "support.change_ticket",
+    "ticket_move": "support.assign_ticket",
+    "ticket_solve": "support.solve_ticket",
+    "queue_detail": "support.view_queue",
+    "queue_close": "support.close_queue",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An address: its name, its converters' names in order, and the list it belongs to."""
+
+    name: str
+    arguments: tuple[str, ...]
+    bench: Workbench[Any] | None = None
+
+    @property
+    def permission(self) -> str | None:
+        """What it asks for; None for an address that nobody has thought of."""
+        if self.bench is not None:
+            return self.bench.permission
+        return PERMISSIONS.get(self.name)
+
+    def url(self, records: dict[str, dict[str, Any]]) -> str:
+        """The address about the records of its family (`order_hold`: those of `order`)."""
+        families = [records.get(self.name, {}), records.get(self.name.partition("_")[0], {})]
+        known = {**records["all"], **families[1], **families[0]}
+        return reverse(self.name, args=[known[name] for name in self.arguments])
+
+
+def routes() -> list[Route]:
+    """Every address of the product."""
+    return list(_walk(get_resolver()))
+
+
+def _walk(resolver: URLResolver) -> Iterator[Route]:
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _walk(pattern)
+        elif isinstance(pattern, URLPattern):
+            names = tuple(re.findall(r"<\w+:(\w+)>", str(pattern.pattern)))
+            view = pattern.callback
+            bench = view.keywords.get("bench") if isinstance(view, partial) else None
+            yield Route(pattern.name or str(pattern.pattern), names, bench)

@@ -1,0 +1,144 @@
+"""A company with one record of each kind, so that every address has something to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from automations.models.connectors import CallLog
+from automations.models.documents import Document
+from automations.models.runs import Run
+from backoffice.actors import HOUSE, person
+from backoffice.models import BulkJob, LegalEntity, SavedView, User
+from finance.models.ledger import JournalEntry
+from finance.models.payments import Payment
+from finance.services.books import open_books
+from finance.services.refunds import request_refund
+from orders.models.orders import Order
+from orders.models.returns import ReturnOrder
+from orders.services.returns import NewReturn, NewReturnLine, request_returns
+from orders.services.shipping import ship_order
+from tests.automations import factories as rules
+from tests.automations import lines
+from tests.automations.views import story
+from tests.bed.people import MakeUser
+from tests.finance.factories import pay
+from tests.orders.factories import make_customer
+from tests.support.factories import open_ticket
+
+# What a page that shows it unescaped would run, and what it looks like escaped.
+SCRIPT = "<script>alert(1)</script>"
+
+
+@dataclass
+class World:
+    """One person of each role, and one record of each kind by the family of its addresses."""
+
+    people: dict[str, User]
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def make_world(make_user: MakeUser) -> World:
+    """People, an order that was paid and shipped, its return and refund, rules, a case, a job."""
+    roles = ("operations", "finance", "support", "administrator", "auditor")
+    world = World({role: make_user(role) for role in roles})
+    open_books(LegalEntity.objects.first() or story.shop().legal_entity)
+    (case,) = story.failed_run()
+    customer = make_customer()
+    order = story.dear_order(customer_id=customer.pk)
+    pay(order)
+    ship_order(order.pk, actor=HOUSE)
+    world.records = {
+        "all": {"pk": order.pk, "number": order.number, "label": "orders.order"},
+        **_of_orders(order, world),
+        **_of_rules(case.pk),
+        **_of_connectors(case.pk),
+        "customer": {"number": customer.number},
+        "ticket": {"number": open_ticket(order=order).number},
+        "queue": {"slug": "parcels"},
+        **_of_the_ground(order, world),
+    }
+    return world
+
+
+def _of_orders(order: Order, world: World) -> dict[str, dict[str, Any]]:
+    line = order.lines.get()
+    wanted = NewReturn(order.channel, (NewReturnLine(1, line.pk),), order_id=order.pk)
+    request_returns([wanted], actor=HOUSE)
+    refund = request_refund(order, None, "goodwill", actor=person(world.people["support"]))
+    back, payment = ReturnOrder.objects.get(), Payment.objects.get()
+    return {
+        "order": {"number": order.number, "tag": "high-value", "pk": order.pk},
+        "order_tickets": {"pk": order.pk},
+        "return": {"number": back.number},
+        "return_request": {"number": order.number},
+        "sku": {"code": line.sku.code if line.sku else ""},
+        "payment": {"number": payment.number},
+        "payment_record": {"number": order.number},
+        "refund": {"number": refund.number},
+        "refund_request": {"number": order.number},
+        "entry": {"number": JournalEntry.objects.order_by("pk")[0].number},
+        "why_finance_payment": {"pk": payment.pk},
+        "why_finance_refund": {"pk": refund.pk},
+        "why_inventory_sku": {"pk": line.sku_id},
+        "why_orders_order": {"pk": order.pk},
+        "why_orders_returnorder": {"pk": back.pk},
+    }
+
+
+def _of_rules(case_id: int) -> dict[str, dict[str, Any]]:
+    live = Document.objects.get()
+    waiting = rules.submit(rules.make_rule(name="Waits for approval"))
+    assert live.rule is not None
+    slug = {"slug": live.rule.slug}
+    return {
+        "rule": {**slug, "version": live.version, "one": live.version, "two": live.version},
+        "approval": {"pk": waiting.pk, "verdict": "approve"},
+        "failure": {"pk": case_id},
+        "run": {"pk": Run.objects.order_by("pk")[0].pk},
+    }
+
+
+def _of_connectors(case_id: int) -> dict[str, dict[str, Any]]:
+    account = lines.web_account("http://127.0.0.1:9", token=SCRIPT)
+    call = CallLog.objects.create(
+        account=account,
+        purpose=CallLog.Purpose.PROBE,
+        method="GET",
+        host="127.0.0.1",
+        took_ms=1,
+        sent=True,
+        outcome=CallLog.Outcome.DONE,
+        says=SCRIPT,
+    )
+    key = {"key": account.key}
+    return {
+        "connector": key,
+        "scope": key,
+        "secret": {**key, "pk": account.secrets.get().pk},
+        "parked": {**key, "pk": Run.objects.order_by("pk")[0].pk},
+        "call": {"pk": call.pk},
+        "doubt": {"pk": case_id},
+    }
+
+
+def _of_the_ground(order: Order, world: World) -> dict[str, dict[str, Any]]:
+    owner = world.people["operations"]
+    view = SavedView.objects.create(
+        owner=owner, screen="orders.orders", name="Mine", slug="mine", query="q=1"
+    )
+    job = BulkJob.objects.create(
+        user=owner,
+        screen="orders.orders",
+        action="orders.hold",
+        label="Hold",
+        params={"reason": "fraud", "note": ""},
+        ids=[order.pk],
+        total=1,
+        back="/orders/",
+    )
+    return {
+        "user": {"username": world.people["auditor"].username},
+        "view": {"pk": view.pk},
+        "job": {"pk": job.pk},
+    }
