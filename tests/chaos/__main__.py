@@ -89,11 +89,16 @@ def work(given: argparse.Namespace, servers: Servers) -> Verdict:
     from django.db import connection  # noqa: PLC0415
 
     from tests.bed.databases import clone, drop, make_template, serving  # noqa: PLC0415
-    from tests.chaos.forms import run  # noqa: PLC0415
+    from tests.chaos.forms import run, try_all, wanted_trials  # noqa: PLC0415
     from tests.chaos.world import Bed  # noqa: PLC0415
 
-    database = clone(make_template())
+    template = make_template()
     folder = given.state.resolve() / "runs" / time.strftime("%Y%m%d-%H%M%S")
+    if given.planted:
+        names = wanted_trials(given.planted)
+        tried = try_all(names, template, folder, str(settings.REDIS_URL), say)
+        return _told(tried)
+    database = clone(template)
     bed = Bed(database.url, database.owner_url, str(settings.REDIS_URL), folder)
     with serving(database.name):
         verdict = run(bed, servers, given, say)
@@ -103,6 +108,19 @@ def work(given: argparse.Namespace, servers: Servers) -> Verdict:
     else:
         say(f"The database {database.name} and the logs in {folder} are kept.")
     return verdict
+
+
+def _told(tried: dict[str, Verdict]) -> Verdict:
+    """The verdict about the harness: it holds when every planted bug was found, and no other."""
+    from tests.chaos.plants import PLANTS  # noqa: PLC0415
+    from tests.chaos.soak import Verdict  # noqa: PLC0415
+
+    said = {name: verdict.violations for name, verdict in tried.items()}
+    missed = [n for n in said if n in PLANTS and not any(PLANTS[n].finds in v for v in said[n])]
+    wrong = [f"{n} without a bug: {v}" for n in said if n not in PLANTS for v in said[n]]
+    took = {name: verdict.figures.get("took_s") for name, verdict in tried.items()}
+    violations = [*wrong, *(f"The planted bug {name} was not found." for name in missed)]
+    return Verdict(0, {"planted": len(said)}, violations, {}, {"found": said, "took_s": took})
 
 
 def main() -> int:

@@ -8,10 +8,12 @@ class ChaosConfig(AppConfig):
     label = "chaos"
 
     def ready(self) -> None:
-        """Shorten the engine's times and plant a bug, if the environment says so."""
+        """Change the product in this process as the environment says."""
         from tests.chaos import plants, times
 
         if os.environ.get(times.VARIABLE) == "short":
             times.shorten()
         if name := os.environ.get(plants.VARIABLE, ""):
             plants.PLANTS[name].spoil()
+        if place := os.environ.get(times.SLOW, ""):
+            times.dawdle(place)

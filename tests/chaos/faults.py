@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ import redis
 
 from automations.services import stops
 from backoffice.actors import person
+from config.local import processes
 from config.local.services import Postgres, Redis
 from tests.automations import factories as make
 from tests.chaos import times
@@ -20,6 +22,12 @@ from tests.chaos.world import World
 
 # Of the kills, what they hit. A child is one process of the pool; all else dies whole.
 TARGETS = {"internal": 0.3, "child": 0.25, "external": 0.2, "beat": 0.1, "web": 0.15}
+WORKING = "SELECT worker FROM automations_runclaim LIMIT 1"
+CALLING = """SELECT r.id::text FROM automations_run r
+    JOIN automations_effect f ON f.run_id = r.id AND f.state = 'intent'
+    WHERE r.state = 'calling' LIMIT 1"""
+IN_HAND = {"child": WORKING, "internal": WORKING, "external": CALLING}
+MOMENT_SECONDS = 2.0
 MATCHED_AGAIN = 20
 REWOUND = 10
 
@@ -73,6 +81,8 @@ class Hand:
     redis: Redis | None = None
     done: list[str] = field(default_factory=list)
     rewound: set[int] = field(default_factory=set)
+    # Kills and pauses that found the victim with work in hand.
+    in_hand: int = 0
 
     def do(self, fault: Fault) -> None:
         """Let it happen; returns when it has."""
@@ -89,13 +99,32 @@ class Hand:
         self.done.append(f"{fault.kind} {fault.target}".strip())
 
     def _kill(self, fault: Fault) -> None:
+        """kill -9, at a moment when the victim has work in hand if one comes soon."""
+        in_hand = self._in_hand(fault.target)
         if fault.target != "child":
             self.world.kill(fault.target)
+        elif in_hand and int(in_hand.rpartition(":")[2]) in self.world.children("internal"):
+            processes.send(int(in_hand.rpartition(":")[2]), signal.SIGKILL)
         elif not self.world.kill_child("internal", int(fault.draw * 100)):
             self.world.kill("internal")
 
     def _pause(self, fault: Fault) -> None:
+        self._in_hand(fault.target)
         self.world.pause(fault.target, times.LEASE_SECONDS + 5)
+
+    def _in_hand(self, target: str) -> str:
+        """Wait a moment until a worker has something in hand; who it is, empty when none had."""
+        query = IN_HAND.get(target)
+        if query is None:
+            return ""
+        until = time.monotonic() + MOMENT_SECONDS
+        with psycopg.connect(self.world.bed.url, autocommit=True) as db:
+            while time.monotonic() < until:
+                if (found := db.execute(query).fetchone()) is not None:
+                    self.in_hand += 1
+                    return str(found[0])
+                time.sleep(0.002)
+        return ""
 
     def _flush(self, fault: Fault) -> None:
         """Every other time Redis is killed and comes back empty; else it is emptied as it runs."""

@@ -175,6 +175,7 @@ def judge(
     verdict.figures["outside"] = dict(ledger.behaviours(outside))
     if hand is not None:
         verdict.faults = dict(Counter(hand.done))
+        verdict.figures["in_hand"] = hand.in_hand
         verdict.figures["rewound"] = len(hand.rewound)
     if desk is not None:
         verdict.figures["replies"] = len(desk.replies)

@@ -66,6 +66,9 @@ class World:
             **(env or {}),
         }
         self.programs: dict[str, Program] = {}
+        # What stands in for beat where there is none, once a second.
+        self.ticking: Callable[[], object] = lambda: None
+        self._ticked = 0.0
 
     # --- what there is -------------------------------------------------------------------------
 
@@ -93,6 +96,9 @@ class World:
     def tend(self) -> None:
         """Start what has ended, and let go on what was paused long enough."""
         now = time.monotonic()
+        if now - self._ticked > 1.0:
+            self._ticked = now
+            self.ticking()
         for program in self.programs.values():
             if program.paused_until and now >= program.paused_until:
                 program.paused_until = 0.0
