@@ -20,7 +20,7 @@ from tests.chaos.faults import Amounts
 from tests.chaos.plants import PLANTS
 from tests.chaos.soak import Servers, Verdict, soak
 from tests.chaos.trials import TRIALS
-from tests.chaos.world import ROOT, Bed, world
+from tests.chaos.world import ROOT, Bed, compiled, world
 
 # Seconds between two faults, so that what was hit last is up again, or nearly.
 GAP_SECONDS = 3.0
@@ -98,6 +98,7 @@ class _Trying:
             [sys.executable, "-m", "tests.chaos.trial", name, str(folder)],
             env={
                 **os.environ,
+                **compiled(),
                 "DATABASE_URL": database.url,
                 "DATABASE_OWNER_URL": database.owner_url,
                 "REDIS_URL": urlsplit(redis_url)._replace(path=f"/{number}").geturl(),

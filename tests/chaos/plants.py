@@ -179,9 +179,9 @@ def _settle_twice() -> None:
 
     def settle(account: Any, over: Any) -> None:
         once(account, over)
-        _unfenced()
         once(account, over)
 
+    _unfenced()
     once = swap(settling, "settle", settle)
 
 

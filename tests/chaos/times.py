@@ -10,7 +10,7 @@ from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
-from automations.engine import doubts, gate, intents, rounds, settling
+from automations.engine import doubts, gate, intents, outside, rounds, settling
 from tests.chaos.swapping import swap
 
 VARIABLE = "CHAOS_TIMES"
@@ -18,7 +18,7 @@ VARIABLE = "CHAOS_TIMES"
 SLOW = "CHAOS_SLOW"
 SLOW_SECONDS = 1.5
 PLACES: dict[str, tuple[ModuleType, str]] = {
-    "before sending": (gate, "pass_through"),
+    "before sending": (outside, "send"),
     "before settling": (settling, "settle"),
 }
 # A call may take CALL_SECONDS by its account's scope.

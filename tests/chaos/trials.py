@@ -54,6 +54,11 @@ class Stage:
             found = lambda: db.execute(query.encode()).fetchone() is not None  # noqa: E731
             return self.world.tend_until(found, seconds)
 
+    def kill(self) -> None:
+        """kill -9 of the worker, and wait until the next one takes messages."""
+        self.world.kill("worker")
+        wait_for_answers(self.world)
+
     def quieten(self) -> None:
         soak.quieten(self.world, still=STILL_SECONDS, most=60)
 
@@ -79,7 +84,7 @@ def _killed(stage: Stage) -> None:
     stage.deliver("tag", 30)
     stage.sees("SELECT 1 FROM automations_runclaim", 1.0)
     stage.world.tend_for(0.05)
-    stage.world.kill("worker")
+    stage.kill()
 
 
 def _overlapping(stage: Stage) -> None:
@@ -145,7 +150,7 @@ def _lost_call(stage: Stage) -> None:
     stage.outside.behave({"do": "delay", "seconds": 1.5, **ledger.POST})
     stage.deliver("blind", 4)
     stage.world.tend_until(lambda: bool(stage.outside.calls()), 20)
-    stage.world.kill("worker")
+    stage.kill()
 
 
 TRIALS: dict[str, Trial] = {
@@ -189,9 +194,19 @@ def _begin(processes: World, *, apart: bool) -> None:
     else:
         processes.worker("worker", ALL_LANES, "-P", "threads", "-c", "6")
     processes.ticking = lambda: current_app.send_task("automations.tasks.sweep")
-    answers = lambda: len(current_app.control.ping(timeout=0.3)) == len(processes.programs)  # noqa: E731
-    if not processes.tend_until(answers, START_SECONDS):
-        raise RuntimeError(f"The workers did not start; see {processes.bed.folder}.")
+    wait_for_answers(processes)
+
+
+def wait_for_answers(world: World) -> None:
+    """Wait until every worker takes messages."""
+
+    def answers() -> bool:
+        alive = [program for program in world.programs.values() if program.alive]
+        said = current_app.control.ping(timeout=0.3) if len(alive) == len(world.programs) else []
+        return len(said) == len(world.programs)
+
+    if not world.tend_until(answers, START_SECONDS):
+        raise RuntimeError(f"The workers did not start; see {world.bed.folder}.")
 
 
 def _drop_key(bed: Bed, table: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from config.local import processes
 from config.local.services import free_port
+from config.local.state import VAR
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
@@ -21,6 +22,11 @@ CELERY = (sys.executable, "-m", "celery", "-A", "config")
 QUIET = ("-l", "WARNING", "--without-gossip", "--without-mingle")
 # What the supervisor of `make run` waits before it starts again what has ended.
 PAUSE_SECONDS = 1.0
+
+
+def compiled() -> dict[str, str]:
+    """Settings by which Python keeps what it compiled: nothing here starts only once."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(VAR / "chaos" / "compiled")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class World:
         self.port = free_port()
         self.env = {
             **os.environ,
+            **compiled(),
             "DATABASE_URL": bed.url,
             "REDIS_URL": bed.redis_url,
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
