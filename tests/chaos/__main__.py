@@ -50,8 +50,8 @@ def parsed() -> argparse.Namespace:
 
 
 @contextmanager
-def own_servers(home: Path) -> Iterator[Servers]:
-    """PostgreSQL and Redis that nobody else uses, durable as `make run` has them."""
+def own_servers(home: Path, *, fast: bool) -> Iterator[Servers]:
+    """PostgreSQL and Redis that nobody else uses, durable as `make run` has them, or `fast`."""
     for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"):
         os.environ.pop(name, None)
     state = State(home.resolve())
@@ -59,7 +59,7 @@ def own_servers(home: Path) -> Iterator[Servers]:
     with state.locked():
         state.end_leftovers()
         started, addresses = services.start(
-            state, Options(may_create=True), var=VAR, say=lambda line: None
+            state, Options(fast=fast, may_create=True), var=VAR, say=lambda line: None
         )
         os.environ |= addresses
         try:
@@ -125,7 +125,8 @@ def _told(tried: dict[str, Verdict]) -> Verdict:
 
 def main() -> int:
     given = parsed()
-    with own_servers(given.state) as servers:
+    # Only where PostgreSQL is not stopped may it be fast: what it forgot would look like our loss.
+    with own_servers(given.state, fast=bool(given.planted)) as servers:
         verdict = work(given, servers)
     if given.json:
         given.json.write_text(json.dumps(verdict.as_dict(), indent=1, default=str))

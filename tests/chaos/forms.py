@@ -25,7 +25,7 @@ from tests.chaos.world import ROOT, Bed, compiled, world
 # Seconds between two faults, so that what was hit last is up again, or nearly.
 GAP_SECONDS = 3.0
 # Trials wait more than they work.
-AT_ONCE = 3
+AT_ONCE = 4
 TRIAL_SECONDS = 180.0
 
 

@@ -200,9 +200,7 @@ PLANTS: dict[str, Plant] = {
     ),
     "forget_dead_workers": Plant("killed", "Notes of dead workers remain", _forget_dead_workers),
     "match_by_watermark": Plant("overlapping", LOST, _match_by_watermark),
-    "no_run_key": Plant(
-        "again", "has two runs under one rule", _no_run_key, ("automations_run",)
-    ),
+    "no_run_key": Plant("again", "has two runs under one rule", _no_run_key, ("automations_run",)),
     "no_effect_key": Plant(
         "again", "An internal effect was taken twice", _nothing, ("automations_effect",)
     ),
@@ -215,7 +213,9 @@ PLANTS: dict[str, Plant] = {
     "settle_twice": Plant(
         "doubtful", "recorded as done twice", _settle_twice, ("automations_steprun",)
     ),
-    "unfenced": Plant("late_answer", "a stale write was taken", _unfenced, ("automations_steprun",)),
+    "unfenced": Plant(
+        "late_answer", "a stale write was taken", _unfenced, ("automations_steprun",)
+    ),
     "no_lease_check": Plant("late_start", "sent after its lease had ended", _no_lease_check),
     "never_expire": Plant("lost_call", STUCK, _never_expire),
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psycopg
 from django.db import connection
 
+from config.local.services import Redis
 from tests.bed.fakes import Outside
 from tests.chaos import company, faults, feeder, ledger, soak
 from tests.chaos.company import Company
@@ -83,8 +84,8 @@ def measure(
     killed = _kill_external(watch, outside)
     found["internal_worker_killed"] = _kill_internal(watch)
     found["redis_flushed"] = _flush(watch)
-    found["redis_killed"] = _kill_redis(watch, servers)
-    found["postgres_stopped"] = _stop_postgres(watch, servers)
+    found["redis_killed"] = _kill_redis(watch, servers.redis)
+    found["postgres_stopped"] = _stop_postgres(watch)
     watch.until(lambda: watch.ask(SHOWN) >= killed[1])
     found["external_worker_killed"] = time.monotonic() - killed[0]
     soak.quieten(world)
@@ -116,20 +117,28 @@ def _kill_internal(watch: Watch) -> float:
 
 
 def _flush(watch: Watch) -> float:
-    """Whatever woke someone is gone, and so is every message."""
+    """The messages are gone before anyone took them."""
+    watch.world.pause("internal", PATIENCE_SECONDS)
     watch.deliver("tag", 30)
+    faults.flush(watch.world.bed.redis_url)
+    watch.world.resume()
+    return watch.until_done()
+
+
+def _kill_redis(watch: Watch, redis: Redis) -> float:
+    """Counted from its return. What was delivered meanwhile woke nobody."""
+    assert redis.popen is not None
+    redis.popen.kill()
+    redis.popen.wait()
+    watch.deliver("tag", 30)
+    watch.world.tend_for(1.0)
+    redis.restart()
+    redis.wait_until_ready()
     faults.flush(watch.world.bed.redis_url)
     return watch.until_done()
 
 
-def _kill_redis(watch: Watch, servers: Servers) -> float:
-    """Counted from its return: it comes back empty."""
-    watch.hand.do(Fault(0, "flush", draw=0.0))
-    watch.deliver("tag", 30)
-    return watch.until_done()
-
-
-def _stop_postgres(watch: Watch, servers: Servers) -> float:
+def _stop_postgres(watch: Watch) -> float:
     """Counted from its return; work was in hand when it went."""
     watch.deliver("tag", 60)
     watch.until(lambda: watch.ask(WORKING) > 0, 20)
