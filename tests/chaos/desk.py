@@ -1,4 +1,4 @@
-"""A member of staff at the site: answers a ticket again and again, until the site says it has it."""
+"""A member of staff who answers a ticket, again and again until the site says it has it."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 import redis
@@ -56,9 +57,8 @@ class Fault:
 
 def schedule(chance: random.Random, amounts: Amounts, seconds: float) -> list[Fault]:
     """Spread the faults over a time, in an order of their own."""
-    kinds: list[tuple[str, str]] = []
-    for _ in range(amounts.kills):
-        kinds.append(("kill", chance.choices(list(TARGETS), list(TARGETS.values()))[0]))
+    hit = chance.choices(list(TARGETS), list(TARGETS.values()), k=amounts.kills)
+    kinds = [("kill", target) for target in hit]
     kinds += [("flush", "")] * amounts.flushes + [("pg_stop", "")] * amounts.pg_stops
     kinds += [("pause", "external")] * amounts.pauses
     kinds += [("rematch", "")] * amounts.rematches + [("rewind", "")] * amounts.rewinds
@@ -157,14 +157,14 @@ class Hand:
             WHERE id IN (SELECT id FROM automations_run WHERE state = 'done'
                 ORDER BY hashint8(id + %s) LIMIT %s) RETURNING id"""
         found = self._ask(query, int(fault.draw * 1e6), REWOUND)
-        self.rewound.update(int(row[0]) for row in found)
+        self.rewound.update(row[0] for row in found)
 
     def _stop(self, fault: Fault) -> None:
         """A person stops a rule, at once and for good."""
         rule_id = self.company.rules[fault.target]
         stops.stop_rule(rule_id, reason="Chaos.", actor=person(make.author()))
 
-    def _ask(self, query: str, *given: object) -> list[tuple[object, ...]]:
+    def _ask(self, query: str, *given: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.world.bed.url) as db:
             cursor = db.execute(query.encode(), given)
             return cursor.fetchall() if cursor.description else []

@@ -62,12 +62,12 @@ def _acknowledge_before_commit() -> None:
 
     def matched(limit: int) -> int:
         with transaction.atomic():
-            at = match.moment()
+            at = in_force.moment()
             taken, events = match.claim_events(limit, at.rules.triggers)
         if taken:
             time.sleep(OPEN_SECONDS)
         with transaction.atomic():
-            if match.insert(match.judge(events, match.moment())):
+            if match.insert(match.judge(events, in_force.moment())):
                 wake.soon("execute")
         return len(taken)
 
@@ -130,7 +130,7 @@ def _record_before_change() -> None:
 
 
 def _forget_dead_workers() -> None:
-    swap(crashes, "find", lambda: [])
+    swap(crashes, "find", list)
 
 
 def _ignore_stops() -> None:

@@ -202,8 +202,9 @@ def wait_for_answers(world: World) -> None:
 
     def answers() -> bool:
         alive = [program for program in world.programs.values() if program.alive]
-        said = current_app.control.ping(timeout=0.3) if len(alive) == len(world.programs) else []
-        return len(said) == len(world.programs)
+        if len(alive) < len(world.programs):
+            return False
+        return len(current_app.control.ping(timeout=0.3) or ()) == len(alive)
 
     if not world.tend_until(answers, START_SECONDS):
         raise RuntimeError(f"The workers did not start; see {world.bed.folder}.")
