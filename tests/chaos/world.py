@@ -88,6 +88,7 @@ class World:
         self.worker("external", "external", "-P", "threads", "-c", "16")
         schedule = str(self.bed.folder / "beat-schedule")
         self.add("beat", [*CELERY, "beat", "-l", "WARNING", "-s", schedule, "--pidfile="])
+        self.add("watchdog", [sys.executable, "manage.py", "watchdog"])
 
     def worker(self, name: str, lanes: str, *options: str) -> None:
         """A Celery worker of some lanes."""
