@@ -1,19 +1,21 @@
 """What rules of every domain can do outside: call a web service, post to a channel, mail staff.
 
-The case that the engine itself reports is found from here too.
+And what the engine itself offers: companies, for what is done once for each, and its own cases.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.db.models import QuerySet
 
 from automations.actions import Call, Counts, ExternalAction, Rejected, Risk, actions
 from automations.connectors.accounts import live_document
@@ -27,10 +29,11 @@ from automations.models.connectors import ConnectorAccount
 from automations.models.rules import Rule
 from automations.rules.document import text_of
 from automations.rules.fillings import JsonField, LiteralChoice, PathField
+from automations.triggers import Country, Scan, labelled, scans
 from backoffice import roles
-from backoffice.models import User
+from backoffice.models import LegalEntity, User
 
-__all__ = ["watchdog"]
+__all__ = ["Companies", "watchdog"]
 
 KEPT_SECONDS = 5.0
 OWNER = "owner"
@@ -255,3 +258,45 @@ class MailStaff(_Outside):
     def in_words(self, params: Mapping[str, Any]) -> str:
         subject = text_of(params.get("subject")) or str(params.get("subject", ""))
         return f"Mail {_who(str(params.get('to', '')))}: “{_short(subject)}”"
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyFacts:
+    name: str = labelled("Name")
+    country: Country = labelled("Country")
+    currency: str = labelled("Currency")
+    time_zone: str = labelled("Time zone", about="Such as Europe/London.")
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyPayload:
+    company: CompanyFacts = labelled("Company")
+
+
+@scans.register
+class Companies(Scan):
+    """A rule that is about no record in particular stands here: one run per company and slot."""
+
+    key = subject = "backoffice.legalentity"
+    label = "Companies"
+    example = "Once for each company of ours."
+    payload_class = CompanyPayload
+    columns = {
+        "company.name": "name",
+        "company.country": "country",
+        "company.currency": "currency",
+        "company.time_zone": "time_zone",
+    }
+
+    def rows(self) -> QuerySet[LegalEntity]:
+        return LegalEntity.objects.all()
+
+    def current(self, ids: Iterable[int]) -> dict[int, CompanyPayload]:
+        return {
+            entity.pk: CompanyPayload(
+                CompanyFacts(
+                    entity.name, Country(entity.country), entity.currency, entity.time_zone
+                )
+            )
+            for entity in LegalEntity.objects.filter(pk__in=set(ids))
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import (
@@ -21,13 +22,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from automations.engine import schedule
 from automations.models.connectors import SCOPE, ConnectorAccount
 from automations.models.documents import Activation, Document, DocumentEditor, Stop
 from automations.models.failures import Failure
 from automations.models.rules import Rule
 from automations.queries import rules as queries
 from automations.services.approvals import SUITABLE
-from automations.triggers import triggers
+from automations.triggers import source
 from backoffice import ui
 from backoffice.models import User
 from backoffice.workbench.bench import Empty, View, Workbench
@@ -75,8 +77,28 @@ def with_figures(rows: QuerySet[Rule]) -> QuerySet[Rule]:
 
 
 def name_cell(rule: Rule) -> SafeString:
-    trigger = triggers.get(rule.trigger)
-    return ui.two_lines(rule.name, rule.purpose or (trigger.label if trigger else ""))
+    known = source(rule.trigger)
+    return ui.two_lines(rule.name, rule.purpose or (known.label if known else ""))
+
+
+def next_slot(rule: Rule) -> datetime | None:
+    """When a live scheduled rule comes round next; past: it is late. None: it has no schedule."""
+    text = getattr(rule, "live_text", None)
+    start = schedule.every_of(text) if text else None
+    if start is None:
+        return None
+    since = [getattr(rule, name, None) for name in ("live_since", "last_slot_at")]
+    found = schedule.upcoming(start, 1, max(moment for moment in since if moment is not None))
+    return found[0] if found else None
+
+
+def next_cell(rule: Rule) -> object:
+    moment = next_slot(rule)
+    if moment is None:
+        return None
+    if moment < timezone.now() - schedule.LATE:
+        return ui.status("bad", f"late: {ui.relative(moment)}", "clock-x")
+    return moment
 
 
 def domain_cell(rule: Rule) -> SafeString:
@@ -150,6 +172,7 @@ RULES = Workbench[Rule](
             export=lambda rule: str(rule.owner or ""),
         ),
         Column("fired", "Last fired", "last_fired_at", kind="time"),
+        Column("next", "Comes round", next_cell, kind="time", export=next_slot),
         Column("runs", "24 h", "runs_24h", kind="number"),
         Column("week", "7 days", "runs_7d", kind="number", default=False),
         Column(

@@ -8,6 +8,7 @@ from automations.engine.drain import drain
 from automations.engine.execute import execute_batch
 from automations.engine.match import BATCH, match_batch
 from automations.engine.outside import call_lane
+from automations.engine.scan import PAGE, scan_batch
 
 
 @shared_task
@@ -18,6 +19,11 @@ def match_events() -> None:
 @shared_task
 def execute_runs() -> None:
     drain("execute", execute_batch, full=BATCH)
+
+
+@shared_task
+def scan_slots() -> None:
+    drain("scan", scan_batch, full=PAGE)
 
 
 @shared_task

@@ -5,6 +5,7 @@ from django.urls import path
 from automations.tables import APPROVALS, RULES
 from automations.views import approvals, builder, health, home, preview, rules
 from automations.views.addresses import OUTSIDE, RUNS_AND_CASES
+from automations.views.schedule_parts import calendar_rules
 from backoffice.workbench.pages import urls
 
 urlpatterns = [
@@ -13,6 +14,7 @@ urlpatterns = [
     path("automation/health/", health.engine_health, name="engine_health"),
     path("automation/_/standstill/", health.standstill_part, name="standstill"),
     *urls(RULES, "rules/"),
+    path("rules/_/calendar/<int:pk>/", calendar_rules, name="calendar_rules"),
     path("rules/_/new/", rules.rule_new, name="rule_new"),
     path("rules/_/home/", home.rules_home, name="rule_home"),
     path("rules/_/stop/", rules.rule_stop, name="rules_stop"),

@@ -58,13 +58,70 @@ class LegalEntity(models.Model):
     country = models.CharField(max_length=2)
     currency = models.CharField(max_length=3)
     time_zone = models.CharField(max_length=64, validators=[validate_time_zone])
-    history = HistoricalRecords()
+    # Rules can be about a company: what is done once for each, every morning.
+    version = models.IntegerField(default=1, db_default=1)
+    history = HistoricalRecords(excluded_fields=["version"])
 
     class Meta:
         verbose_name_plural = "legal entities"
 
     def __str__(self) -> str:
         return self.name
+
+
+class Calendar(models.Model):
+    """Which days are worked: a week's days, each from a date on, and single days that differ."""
+
+    key = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=80, unique=True)
+    version = models.IntegerField(default=1)
+    history = HistoricalRecords(excluded_fields=["version"])
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CalendarWeek(models.Model):
+    """The days of a week that are worked, 1 (Monday) to 7, from a date until the next such row."""
+
+    calendar = models.ForeignKey(Calendar, on_delete=models.CASCADE, related_name="weeks")
+    from_day = models.DateField()
+    open_days = ArrayField(models.SmallIntegerField())
+
+    class Meta:
+        ordering = ["from_day"]
+        constraints = [
+            # Two weeks from one day on would leave open which of them holds.
+            models.UniqueConstraint(fields=["calendar", "from_day"], name="calendarweek_from"),
+            models.CheckConstraint(
+                condition=models.Q(open_days__contained_by=[1, 2, 3, 4, 5, 6, 7]),
+                name="calendarweek_days",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"from {self.from_day}"
+
+
+class CalendarDay(models.Model):
+    """One day that differs from its week: a holiday, a stocktake, a Sunday that is worked."""
+
+    calendar = models.ForeignKey(Calendar, on_delete=models.CASCADE, related_name="days")
+    day = models.DateField()
+    is_open = models.BooleanField(default=False)
+    name = models.CharField(max_length=80)
+
+    class Meta:
+        ordering = ["day"]
+        constraints = [
+            models.UniqueConstraint(fields=["calendar", "day"], name="calendarday_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.name}"
 
 
 class TimelineEntry(models.Model):

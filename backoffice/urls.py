@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from backoffice.views import audit, jobs, me, notices, saved_views, staff, timelines
+from backoffice.views import (
+    audit,
+    calendars,
+    companies,
+    jobs,
+    me,
+    notices,
+    saved_views,
+    staff,
+    timelines,
+)
 from backoffice.workbench.pages import urls
 
 urlpatterns = [
@@ -20,6 +30,23 @@ urlpatterns = [
     path("settings/users/<number:username>/", staff.user_detail, name="user_detail"),
     path("settings/users/<number:username>/_/role/", staff.user_role, name="user_role"),
     path("settings/users/<number:username>/_/access/", staff.user_access, name="user_access"),
+    *urls(companies.COMPANIES, "settings/companies/"),
+    path("settings/companies/<path:name>/", companies.company_detail, name="company_detail"),
+    *urls(calendars.CALENDARS, "settings/calendars/"),
+    path("settings/calendars/_/new/", calendars.calendar_new, name="calendar_new"),
+    path("settings/calendars/<slug:key>/", calendars.calendar_detail, name="calendar_detail"),
+    path("settings/calendars/<slug:key>/days/", calendars.calendar_days, name="calendar_days"),
+    path("settings/calendars/<slug:key>/week/", calendars.calendar_week, name="calendar_week"),
+    path(
+        "settings/calendars/<slug:key>/holidays/",
+        calendars.calendar_holidays,
+        name="calendar_holidays",
+    ),
+    path(
+        "settings/calendars/<slug:key>/days/<str:day>/clear/",
+        calendars.calendar_clear,
+        name="calendar_clear",
+    ),
     *urls(audit.AUDIT, "settings/audit/"),
     path("views/new/", saved_views.view_new, name="view_new"),
     path("views/<int:pk>/", saved_views.view_edit, name="view_edit"),

@@ -71,6 +71,8 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
                 "c",
             ),
             Screen("Queues", "inbox", "queue_list", ("support.view_queue",)),
+            Screen("Companies", "building-bank", "company_list", ("backoffice.view_legalentity",)),
+            Screen("Calendars", "calendar", "calendar_list", ("backoffice.view_calendar",)),
             Screen("Staff", "users", "user_list", ("backoffice.view_user",)),
             Screen("Audit log", "shield-check", "audit_list", ("backoffice.view_auditentry",)),
         ),

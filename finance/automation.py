@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from automations.actions import Call, Done, Outcome, Rejected, Risk, SetAction, actions
-from automations.triggers import Country, Fact, Tags, Trigger, labelled, triggers
+from automations.triggers import Country, Fact, Scan, Tags, Trigger, labelled, scans, triggers
 from backoffice.actors import Acting
 from backoffice.money import Money
 from finance import signals
@@ -52,6 +54,7 @@ class RefundFacts:
     number: str = labelled("Refund number")
     amount: Money = labelled("Amount")
     reason: str = labelled("Reason", choices=Refund.Reason.choices)
+    state: str = labelled("State", choices=Refund.State.choices)
     by_rule: bool = labelled("Asked for by a rule")
     requested_at: datetime = labelled("Asked for")
 
@@ -91,10 +94,21 @@ def _refund(refund: Refund) -> RefundPayload:
         number=refund.number,
         amount=refund.money,
         reason=refund.reason,
+        state=refund.state,
         by_rule=refund.rule_id is not None,
         requested_at=refund.requested_at,
     )
     return RefundPayload(facts, _order(refund.order))
+
+
+def _payments(ids: Iterable[int]) -> dict[int, PaymentReceivedPayload]:
+    rows = Payment.objects.filter(pk__in=set(ids)).select_related("order__channel")
+    return {payment.pk: _payment(payment) for payment in rows}
+
+
+def _refunds(ids: Iterable[int]) -> dict[int, RefundPayload]:
+    rows = Refund.objects.filter(pk__in=set(ids)).select_related("order__channel")
+    return {refund.pk: _refund(refund) for refund in rows}
 
 
 @triggers.register
@@ -122,8 +136,7 @@ class PaymentReceived(Trigger):
         ]
 
     def current(self, ids: Iterable[int]) -> dict[int, PaymentReceivedPayload]:
-        rows = Payment.objects.filter(pk__in=set(ids)).select_related("order__channel")
-        return {payment.pk: _payment(payment) for payment in rows}
+        return _payments(ids)
 
 
 class _RefundTrigger(Trigger):
@@ -146,8 +159,7 @@ class _RefundTrigger(Trigger):
         ]
 
     def current(self, ids: Iterable[int]) -> dict[int, RefundPayload]:
-        rows = Refund.objects.filter(pk__in=set(ids)).select_related("order__channel")
-        return {refund.pk: _refund(refund) for refund in rows}
+        return _refunds(ids)
 
 
 @triggers.register
@@ -164,6 +176,62 @@ class RefundApproved(_RefundTrigger):
     label = "Refund approved"
     example = "Finance approves £41.00 on order 1000123."
     signal = signals.refunds_approved
+
+
+ORDER_COLUMNS: dict[str, str | tuple[str, str]] = {
+    "order.number": "order__number",
+    "order.total": ("order__total", "order__currency"),
+    "order.paid": ("order__amount_paid", "order__currency"),
+    "order.refunded": ("order__amount_refunded", "order__currency"),
+    "order.country": "order__ship_country",
+    "order.channel": "order__channel__key",
+    "order.tags": "order__tags",
+    "order.placed_at": "order__placed_at",
+}
+
+
+@scans.register
+class Payments(Scan):
+    key = subject = "finance.payment"
+    label = "Payments"
+    example = "Every payment but imported history."
+    payload_class = PaymentReceivedPayload
+    columns = {
+        "payment.number": "number",
+        "payment.amount": ("amount", "currency"),
+        "payment.provider": "provider",
+        "payment.method": "method",
+        "payment.received_at": "received_at",
+        **ORDER_COLUMNS,
+    }
+
+    def rows(self) -> QuerySet[Payment]:
+        return Payment.objects.filter(is_history=False)
+
+    def current(self, ids: Iterable[int]) -> dict[int, PaymentReceivedPayload]:
+        return _payments(ids)
+
+
+@scans.register
+class Refunds(Scan):
+    key = subject = "finance.refund"
+    label = "Refunds"
+    example = "Every refund but imported history."
+    payload_class = RefundPayload
+    columns = {
+        "refund.number": "number",
+        "refund.amount": ("amount", "currency"),
+        "refund.reason": "reason",
+        "refund.state": "state",
+        "refund.requested_at": "requested_at",
+        **ORDER_COLUMNS,
+    }
+
+    def rows(self) -> QuerySet[Refund]:
+        return Refund.objects.filter(is_history=False)
+
+    def current(self, ids: Iterable[int]) -> dict[int, RefundPayload]:
+        return _refunds(ids)
 
 
 @actions.register

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import prefetch_related_objects
+from django.db.models import QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from automations.actions import Call, Done, Outcome, Rejected, SetAction, actions
-from automations.triggers import Fact, Trigger, labelled, triggers
+from automations.triggers import Fact, Scan, Trigger, labelled, scans, triggers
 from backoffice.actors import Acting, Actors
 from backoffice.money import Money
 from inventory import signals
@@ -32,7 +32,7 @@ class SkuFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class StockLowPayload:
+class SkuPayload:
     sku: SkuFacts = labelled("Product")
 
 
@@ -75,7 +75,7 @@ class StockLow(Trigger):
     example = "85123A has 4 left, its reorder point is 5."
     subject = "inventory.sku"
     signal = signals.stock_fell_low
-    payload_class = StockLowPayload
+    payload_class = SkuPayload
 
     def facts(
         self,
@@ -91,7 +91,7 @@ class StockLow(Trigger):
             Fact(
                 subject_id=sku.pk,
                 subject_version=sku.version,
-                payload=StockLowPayload(_sku_facts(sku, available)),
+                payload=SkuPayload(_sku_facts(sku, available)),
                 occurred_at=now,
                 actor=actor.of(sku.pk),
                 history=history,
@@ -99,8 +99,8 @@ class StockLow(Trigger):
             for sku in skus
         ]
 
-    def current(self, ids: Iterable[int]) -> dict[int, StockLowPayload]:
-        return {pk: StockLowPayload(facts) for pk, (_, facts) in _current(ids).items()}
+    def current(self, ids: Iterable[int]) -> dict[int, SkuPayload]:
+        return {pk: SkuPayload(facts) for pk, (_, facts) in _current(ids).items()}
 
 
 @triggers.register
@@ -160,6 +160,29 @@ def _write_off(move: StockMove, sku: Sku) -> WriteOffFacts:
         note=move.note,
         location=move.from_location.code,
     )
+
+
+@scans.register
+class Skus(Scan):
+    key = subject = "inventory.sku"
+    label = "Products"
+    example = "Every SKU, sold any more or not."
+    payload_class = SkuPayload
+    # Not what can be sold: it is summed up over places.
+    columns = {
+        "sku.code": "code",
+        "sku.reorder_point": "reorder_point",
+        "sku.unit_cost": ("unit_cost", "cost_currency"),
+        "sku.fragile": "is_fragile",
+        "sku.is_active": "is_active",
+        "sku.allow_backorder": "allow_backorder",
+    }
+
+    def rows(self) -> QuerySet[Sku]:
+        return Sku.objects.all()
+
+    def current(self, ids: Iterable[int]) -> dict[int, SkuPayload]:
+        return {pk: SkuPayload(facts) for pk, (_, facts) in _current(ids).items()}
 
 
 @actions.register

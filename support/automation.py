@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+
 from automations.actions import Call, Done, Outcome, Rejected, SetAction, actions
-from automations.triggers import Country, Fact, Tags, Trigger, labelled, triggers
+from automations.triggers import Country, Fact, Scan, Tags, Trigger, labelled, scans, triggers
 from backoffice.actors import Acting, Actors
 from backoffice.money import Money
 from orders.models.orders import Order
@@ -85,13 +87,48 @@ def _fact(ticket: Ticket, at: datetime, actor: Acting, *, history: bool) -> Fact
     )
 
 
+def _current(ids: Iterable[int]) -> dict[int, TicketPayload]:
+    rows = Ticket.objects.filter(pk__in=set(ids)).select_related("queue", "order")
+    return {ticket.pk: _payload(ticket) for ticket in rows}
+
+
 class _TicketTrigger(Trigger):
     subject = "support.ticket"
     payload_class = TicketPayload
 
     def current(self, ids: Iterable[int]) -> dict[int, TicketPayload]:
-        rows = Ticket.objects.filter(pk__in=set(ids)).select_related("queue", "order")
-        return {ticket.pk: _payload(ticket) for ticket in rows}
+        return _current(ids)
+
+
+@scans.register
+class Tickets(Scan):
+    key = subject = "support.ticket"
+    label = "Tickets"
+    example = "Every ticket, solved ones too."
+    payload_class = TicketPayload
+    columns = {
+        "ticket.number": "number",
+        "ticket.queue": "queue__slug",
+        "ticket.priority": "priority",
+        "ticket.status": "status",
+        "ticket.channel": "channel",
+        "ticket.tags": "tags",
+        "ticket.is_assigned": "is_assigned",
+        "ticket.opened_at": "opened_at",
+        "ticket.due_at": "due_at",
+        "order.number": "order__number",
+        "order.total": ("order__total", "order__currency"),
+        "order.country": "order__ship_country",
+        "order.tags": "order__tags",
+        "order.placed_at": "order__placed_at",
+    }
+
+    def rows(self) -> QuerySet[Ticket]:
+        assigned = ExpressionWrapper(Q(assignee__isnull=False), output_field=BooleanField())
+        return Ticket.objects.annotate(is_assigned=assigned)
+
+    def current(self, ids: Iterable[int]) -> dict[int, TicketPayload]:
+        return _current(ids)
 
 
 @triggers.register

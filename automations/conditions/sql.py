@@ -39,7 +39,7 @@ _DAY = "YYYY-MM-DD"
 _COMPARED = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "before": "<", "after": ">"}
 _COMPARED |= {"is": "=", "is_not": "<>"}
 # What an operator is when it must be false; known values only.
-_OPPOSITE = {
+OPPOSITE = {
     "is": "is_not", "gt": "lte", "gte": "lt", "before": "gte", "after": "lte", "in": "not_in",
     "contains": "not_contains", "older_than": "newer_than", "is_set": "is_empty",
     "between": "outside", "in_the_last": "not_in_the_last", "in_the_next": "not_in_the_next",
@@ -47,7 +47,7 @@ _OPPOSITE = {
     "contains_any": "contains_none", "contains_all": "not_contains_all",
     "changed_to": "not_changed", "changed_from": "not_changed",
 }  # fmt: skip
-_OPPOSITE = {after: before for before, after in _OPPOSITE.items()} | _OPPOSITE
+OPPOSITE = {after: before for before, after in OPPOSITE.items()} | OPPOSITE
 
 
 class Fragment(NamedTuple):
@@ -280,7 +280,7 @@ def _moved(field: Field, op: str, expected: Sequence[Any], scope: Scope, at: _At
 def _clause(node: Clause, scope: Scope, at: _At, wanted: bool) -> Fragment:
     field = scope.field(node.field)
     parts = operands(field, node.op, node.value, scope)
-    op = node.op if wanted else _OPPOSITE[node.op]
+    op = node.op if wanted else OPPOSITE[node.op]
     if not parts:
         return _presence(field, op, at)
     besides = [part.field for part in parts if isinstance(part, Beside)]

@@ -13,7 +13,8 @@ from automations.conditions.fields import Facts
 from automations.conditions.indexing import EqualityKey, RuleIndex
 from automations.engine import database
 from automations.engine.compiled import Compiled, compiled
-from automations.rules.document import On
+from automations.models.schedules import PRESS, SHADOW_SLOT, SLOT
+from automations.rules.document import Every, Manual, On
 from backoffice.models import LegalEntity
 
 ACTIVE = """
@@ -78,16 +79,29 @@ class Rules:
         """The triggers that any rule starts on."""
         return list(self.by_trigger)
 
-    def candidates(self, trigger: str, facts: Facts, rule_id: int | None = None) -> list[Active]:
-        """The rules that an event could concern; `rule_id` is the one it is addressed to."""
+    def candidates(
+        self, trigger: str, facts: Facts, rule_id: int | None = None, key: str = ""
+    ) -> list[Active]:
+        """The rules that an event could concern; `rule_id` is the one it is addressed to.
+
+        Its key then says what it came of: a slot, a slot of the rule's shadow, or a press.
+        """
         if rule_id is not None:
             return [
                 active
                 for active in self.by_rule.get(rule_id, ())
-                if active.compiled.source.key == trigger
+                if active.compiled.source.key == trigger and _hears(active, key)
             ]
         known = self.by_trigger.get(trigger)
         return known.candidates(facts) if known else []
+
+
+def _hears(active: Active, key: str) -> bool:
+    """Whether an event addressed to its rule is meant for this version of it."""
+    if key.startswith(PRESS):
+        return isinstance(active.compiled.document.trigger, Manual)
+    is_scheduled = isinstance(active.compiled.document.trigger, Every)
+    return is_scheduled and key.startswith(SHADOW_SLOT if active.shadow else SLOT)
 
 
 @dataclass(frozen=True, slots=True)

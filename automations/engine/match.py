@@ -36,7 +36,7 @@ WITH taken AS (
     RETURNING event_id
 )
 SELECT taken.event_id, e.trigger, e.subject, e.subject_id, e.subject_version, e.payload_version,
-    e.facts, e.lists, e.cause_run_id, e.depth, e.rule_id
+    e.facts, e.lists, e.cause_run_id, e.depth, e.rule_id, e.key
 FROM taken LEFT JOIN automations_event e ON e.id = taken.event_id
     AND (e.trigger = ANY(%s) OR e.rule_id IS NOT NULL)
 ORDER BY taken.event_id
@@ -85,6 +85,7 @@ class Told:
     cause_run_id: int | None
     depth: int
     rule_id: int | None
+    key: str
 
 
 @dataclass(slots=True)
@@ -110,7 +111,8 @@ def _told(row: tuple[Any, ...]) -> Told | None:
     facts, lists = database.loads(row[6]), database.loads(row[7]) or {}
     if payload_version < trigger.version:
         facts, lists = upcast(trigger, payload_version, facts, lists)
-    return Told(row[0], key, row[2], row[3], row[4], facts, lists, row[8], row[9], row[10])
+    subject, subject_id, version = row[2:5]
+    return Told(row[0], key, subject, subject_id, version, facts, lists, *row[8:12])
 
 
 def claim_events(limit: int, triggers: Sequence[str]) -> tuple[list[int], list[Told]]:
@@ -166,7 +168,7 @@ def judge(events: Iterable[Told], at: Moment) -> list[Found]:
     """The runs that these events start; of one event, each knows the one that acts before it."""
     runs: list[Found] = []
     for event in events:
-        candidates = at.rules.candidates(event.trigger, event.facts, event.rule_id)
+        candidates = at.rules.candidates(event.trigger, event.facts, event.rule_id, event.key)
         found = [run for active in candidates if (run := _judge(event, active, at)) is not None]
         if len(found) > 1:
             _line_up(found)

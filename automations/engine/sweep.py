@@ -1,4 +1,4 @@
-"""What the clock finds: lost wake-ups, dead workers, cases whose snooze is over.
+"""What the clock finds: lost wake-ups, dead workers, schedules, cases whose snooze is over.
 
 Idempotent: two dispatchers do no harm, they find nothing the second time.
 """
@@ -9,7 +9,16 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from automations.engine import crashes, database, doubts, outages, progress, questions, wake
+from automations.engine import (
+    crashes,
+    database,
+    doubts,
+    outages,
+    progress,
+    questions,
+    schedule,
+    wake,
+)
 from automations.models.failures import Failure
 
 WAITING = """
@@ -17,7 +26,9 @@ SELECT EXISTS (SELECT 1 FROM automations_pendingevent),
     EXISTS (SELECT 1 FROM automations_run WHERE lane = ''
         AND state IN ('due', 'waiting') AND run_after <= statement_timestamp()),
     ARRAY(SELECT DISTINCT lane FROM automations_run WHERE lane <> ''
-        AND state IN ('due', 'waiting') AND run_after <= statement_timestamp())
+        AND state IN ('due', 'waiting') AND run_after <= statement_timestamp()),
+    EXISTS (SELECT 1 FROM automations_scheduleslot
+        WHERE state IN ('due', 'scanning') AND run_after <= statement_timestamp())
 """
 
 
@@ -29,11 +40,14 @@ def sweep() -> None:
     doubts.expire()
     _wake_cases()
     questions.time_out()
-    events, runs, lanes = database.fetch(WAITING)[0]
+    schedule.dispatch()
+    events, runs, lanes, slots = database.fetch(WAITING)[0]
     if events:
         wake.send("match")
     if runs:
         wake.send("execute")
+    if slots:
+        wake.send("scan")
     for lane in {*lanes, *doubts.lanes_to_look_up(), *outages.lanes_that_wait()}:
         wake.send("call", lane)
 

@@ -19,11 +19,12 @@ from kombu.exceptions import KombuError
 
 logger = logging.getLogger(__name__)
 
-Stage = Literal["match", "execute", "call"]
+Stage = Literal["match", "execute", "call", "scan"]
 TASKS: dict[Stage, str] = {
     "match": "automations.tasks.match_events",
     "execute": "automations.tasks.execute_runs",
     "call": "automations.tasks.call_connector",
+    "scan": "automations.tasks.scan_slots",
 }
 # While one wake-up is on its way, others would find the same work.
 ON_ITS_WAY_MS = 2_000

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.auth.models import Permission
 from django.db.models import Q, QuerySet
 
+from automations.forms.starts import is_known, start_choices
 from automations.models.rules import Rule
 from automations.rules.starters import STARTERS
 from automations.triggers import triggers
@@ -35,7 +36,7 @@ def trigger_choices() -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def starter_choices() -> list[tuple[str, str]]:
-    usable = [each for each in STARTERS if each.trigger in triggers]
+    usable = [each for each in STARTERS if is_known(each.trigger)]
     return [("", "An empty rule"), *((each.key, each.name) for each in usable)]
 
 
@@ -45,7 +46,7 @@ class NewRuleForm(forms.Form):
     domain = forms.ChoiceField(choices=Rule.Domain.choices)
     trigger = forms.ChoiceField(
         label="What starts it",
-        choices=trigger_choices,
+        choices=start_choices,
         required=False,
         help_text="For an empty rule; a starter brings its own.",
     )

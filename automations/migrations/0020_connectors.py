@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('automations', '0010_health'),
+        ('automations', '0030_schedules'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

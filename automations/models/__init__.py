@@ -9,6 +9,7 @@ from automations.models import (
     progress,
     rules,
     runs,
+    schedules,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "progress",
     "rules",
     "runs",
+    "schedules",
 ]

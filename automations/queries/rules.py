@@ -23,6 +23,7 @@ from automations.models.documents import Activation, Approval, Document, Stop
 from automations.models.failures import Failure
 from automations.models.rules import RULE_SPAN, Draft, DraftRevision, Rule
 from automations.models.runs import Run
+from automations.models.schedules import ScheduleSlot
 from automations.queries.events import first_since
 
 if TYPE_CHECKING:
@@ -32,13 +33,15 @@ if TYPE_CHECKING:
 class RuleRow(TypedDict):
     """What a rule's row shows beside its own fields.
 
-    `live_…` None: not in force; `candidate_…` of a version that waits, None: none waits;
-    `last_fired_at` None: never.
+    `live_…` None: not in force; `last_slot_at` None: it has not come round yet; `candidate_…` of a
+    version that waits, None: none waits; `last_fired_at` None: never.
     """
 
     live_document_id: int | None
     live_version: int | None
     live_since: datetime | None
+    live_text: str | None
+    last_slot_at: datetime | None
     is_stopped: bool
     candidate_state: str | None
     candidate_id: int | None
@@ -60,6 +63,7 @@ def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
     recent = runs.filter(pk__gte=first_since(week) * RULE_SPAN).order_by().values("rule_id")
     today = recent.filter(created_at__gte=timezone.now() - timedelta(days=1))
     cases = Failure.objects.filter(rule=OuterRef("pk")).exclude(state=Failure.State.RESOLVED)
+    slots = ScheduleSlot.objects.filter(rule=OuterRef("pk"), shadow=False)
     candidate = Document.objects.never_in_force().filter(rule=OuterRef("pk"), state__in=CANDIDATE)
     candidate = candidate.order_by("-version")
     return (
@@ -69,6 +73,8 @@ def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
             live_document_id=F("live__document_id"),
             live_version=F("live__document__version"),
             live_since=F("live__from_at"),
+            live_text=F("live__document__text"),
+            last_slot_at=Subquery(slots.order_by("-fire_at").values("fire_at")[:1]),
             is_stopped=Exists(Stop.objects.filter(rule=OuterRef("pk"), lifted_at=None)),
             candidate_state=Subquery(candidate.values("state")[:1]),
             candidate_id=Subquery(candidate.values("pk")[:1]),

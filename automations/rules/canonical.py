@@ -12,7 +12,7 @@ from automations.actions import Action
 from automations.conditions.values import parse_decimal
 from automations.registry import Registry
 from automations.rules.document import Do, RuleDocument, walk_steps
-from automations.triggers import Trigger
+from automations.triggers import Scan, Source, Trigger, scans
 
 
 def _plain(amount: str) -> str:
@@ -69,13 +69,16 @@ def canonical(document: RuleDocument) -> str:
 
 
 def contracts_of(
-    document: RuleDocument, triggers: Registry[Trigger], actions: Registry[Action]
+    document: RuleDocument,
+    triggers: Registry[Trigger],
+    actions: Registry[Action],
+    scans: Registry[Scan] = scans,
 ) -> dict[str, int]:
-    """The contract version of each trigger and action a document uses; 0 where there is none."""
+    """The contract version of each trigger, scan and action a document uses; 0: there is none."""
     found: dict[str, int] = {}
-    if (key := document.trigger_key) is not None:
-        trigger = triggers.get(key)
-        found[f"trigger {key}"] = trigger.version if trigger else 0
+    kind = "trigger" if document.trigger_key is not None else "scan"
+    known: Source | None = (triggers if kind == "trigger" else scans).get(document.source_key)
+    found[f"{kind} {document.source_key}"] = known.version if known else 0
     for _, step in walk_steps(document.steps):
         if isinstance(step, Do):
             action = actions.get(step.do)

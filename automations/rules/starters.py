@@ -16,15 +16,17 @@ class Starter:
     purpose: str
     domain: str
     fallback: str
+    # A trigger's key; of a schedule or a button, what they go to.
     trigger: str
     when: Mapping[str, Any]
     steps: tuple[Mapping[str, Any], ...]
+    start: Mapping[str, Any] | None = None
 
     @property
     def body(self) -> dict[str, Any]:
         return {
             "schema": 1,
-            "trigger": {"on": self.trigger},
+            "trigger": dict(self.start) if self.start is not None else {"on": self.trigger},
             "when": dict(self.when),
             "steps": [dict(step) for step in self.steps],
         }
@@ -131,6 +133,45 @@ STARTERS: tuple[Starter, ...] = (
                     "queue": "general",
                     "priority": "normal",
                     "subject": {"text": "{{ order.units }} units in order {{ order.number }}"},
+                },
+            },
+        ),
+    ),
+    Starter(
+        key="waiting-orders",
+        name="Each morning, mark orders that wait too long",
+        purpose="What is paid and not shipped after two days gets a person's eye.",
+        domain="orders",
+        fallback="Filter the orders by payment and fulfilment each morning and tag them by hand.",
+        trigger="orders.order",
+        start={"every": "0 8 * * 1-5", "zone": "Europe/London", "for": "orders.order"},
+        when={
+            "all": [
+                {"field": "order.payment", "op": "is", "value": "paid"},
+                {"field": "order.fulfilment", "op": "is", "value": "unshipped"},
+                {"field": "order.paid_at", "op": "older_than", "value": "PT48H"},
+                {"not": {"field": "order.tags", "op": "contains", "value": "waiting"}},
+            ]
+        },
+        steps=({"uid": "tag", "do": "orders.add_tag", "with": {"tag": "waiting"}},),
+    ),
+    Starter(
+        key="ask-warehouse",
+        name="A button: ask the warehouse about an order",
+        purpose="Support opens the warehouse's ticket with one press, with all it needs.",
+        domain="support",
+        fallback="Open the ticket by hand and write the order's number into it.",
+        trigger="orders.order",
+        start={"manual": "orders.order"},
+        when={"all": [{"field": "order.fulfilment", "op": "is_not", "value": "cancelled"}]},
+        steps=(
+            {
+                "uid": "ticket",
+                "do": "support.open_ticket",
+                "with": {
+                    "queue": "general",
+                    "priority": "high",
+                    "subject": {"text": "Where is order {{ order.number }}?"},
                 },
             },
         ),

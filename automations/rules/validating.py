@@ -1,7 +1,4 @@
-"""A rule document against the triggers and actions there are.
-
-What parses but can't run yet is said at its place; `RUNNABLE_TRIGGERS` says what starts rules.
-"""
+"""A rule document against the triggers, scans and actions there are."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import available_timezones
 
 from automations.actions import Action, actions
 from automations.catalogue import catalogue_for
@@ -24,7 +21,6 @@ from automations.rules.document import (
     Every,
     ForEach,
     If,
-    Manual,
     On,
     Param,
     RuleDocument,
@@ -34,26 +30,26 @@ from automations.rules.document import (
 )
 from automations.rules.parameters import check_parameters
 from automations.rules.parsing import DocumentInvalid, parse_document
-from automations.triggers import Trigger, triggers
+from automations.rules.schedules import check_cron
+from automations.triggers import Scan, Source, Trigger, scans, triggers
 from backoffice.roles import ROLES
-
-RUNNABLE_TRIGGERS = frozenset({"on"})
 
 MOST_STEPS = 50
 DEEPEST_STEPS = 5
 
-_NOT_YET = {
-    "every": "Schedules can't run yet.",
-    "manual": "Buttons can't run yet.",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Registries:
-    """The triggers and actions a document is held against."""
+    """The triggers, actions and scans a document is held against."""
 
     triggers: Registry[Trigger] = field(default_factory=lambda: triggers)
     actions: Registry[Action] = field(default_factory=lambda: actions)
+    scans: Registry[Scan] = field(default_factory=lambda: scans)
+
+    def source(self, document: RuleDocument) -> Source | None:
+        """What the document starts on; None when no app offers it."""
+        known = self.triggers if document.trigger_key is not None else self.scans
+        return known.get(document.source_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +68,25 @@ class _World:
 
 def _check_trigger(world: _World) -> Iterator[Problem]:
     start = world.document.trigger
-    if start.shape not in RUNNABLE_TRIGGERS:
-        yield Problem("trigger", _NOT_YET[start.shape])
-    if isinstance(start, On) and start.on not in world.registries.triggers:
-        yield Problem("trigger.on", f"There is no trigger “{start.on}”.")
+    if isinstance(start, On):
+        if start.on not in world.registries.triggers:
+            yield Problem("trigger.on", f"There is no trigger “{start.on}”.")
+        return
+    key = world.document.source_key
+    if key not in world.registries.scans:
+        at = "trigger.for" if isinstance(start, Every) else "trigger.manual"
+        yield Problem(at, f"Rules can't go over “{key}”. Choose another kind of record.")
     if isinstance(start, Every):
-        try:
-            ZoneInfo(start.zone)
-        except (KeyError, ValueError, OSError):
-            yield Problem("trigger.zone", f"There is no time zone “{start.zone}”.")
+        yield from _check_schedule(start)
+
+
+def _check_schedule(start: Every) -> Iterator[Problem]:
+    try:
+        check_cron(start.every)
+    except ValueError as error:
+        yield Problem("trigger.every", str(error))
+    if start.zone not in available_timezones():
+        yield Problem("trigger.zone", f"There is no time zone “{start.zone}”.")
 
 
 def _check_params(params: dict[str, Param]) -> Iterator[Problem]:
@@ -192,27 +198,21 @@ def _check_plan(document: RuleDocument) -> Iterator[Problem]:
 def _check_limits(world: _World) -> Iterator[Problem]:
     if world.document.limits.per_customer is None:
         return
-    known = world.registries.triggers.get(world.document.source_key)
+    known = world.registries.source(world.document)
     if known is not None and not known.customer:
-        yield Problem("limits.per_customer", "This trigger does not say who the customer is.")
+        yield Problem("limits.per_customer", "What starts it does not say who the customer is.")
 
 
 def subject_of(document: RuleDocument, registries: Registries) -> str | None:
-    """The label of the records a rule acts on; None when its trigger is unknown."""
-    start = document.trigger
-    if isinstance(start, Manual):
-        return start.manual
-    if isinstance(start, Every):
-        return start.subject
-    trigger = registries.triggers.get(start.on)
-    return trigger.subject if trigger is not None else None
+    """The label of the records a rule acts on; None when what it starts on is unknown."""
+    known = registries.source(document)
+    return known.subject if known is not None else None
 
 
 def catalogue_of_document(document: RuleDocument, registries: Registries) -> Catalogue | None:
     """The fields a document's conditions may name; None when its trigger is unknown."""
-    key = document.trigger_key
-    trigger = registries.triggers.get(key) if key is not None else None
-    return catalogue_for(trigger) if trigger is not None else None
+    known = registries.source(document)
+    return catalogue_for(known) if known is not None else None
 
 
 def check_document(document: RuleDocument, registries: Registries | None = None) -> list[Problem]:

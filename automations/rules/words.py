@@ -32,8 +32,10 @@ from automations.rules.document import (
     Wait,
     text_of,
 )
+from automations.rules.rhythms import schedule_words
 from automations.rules.validating import Registries, catalogue_of_document
 from automations.triggers import Trigger
+from backoffice import subjects
 from backoffice.money import Money
 
 MISSING = {
@@ -62,9 +64,13 @@ class StepWords:
 
 @dataclass(frozen=True, slots=True)
 class RuleWords:
-    """A rule told. `conditions` are the parts of the outer group, joined by `joining`."""
+    """A rule told. `conditions` are the parts of the outer group, joined by `joining`.
+
+    `lead` is the word before `start`, empty where a schedule says when by itself.
+    """
 
     paragraph: str
+    lead: str
     start: str
     joining: str
     conditions: tuple[str, ...]
@@ -165,14 +171,29 @@ def duration(raw: str) -> str:
     return span(int(parse_duration(raw).total_seconds()))
 
 
+def noun_of(label: str) -> str:
+    """What one record of a subject is called; its label where no app knows it."""
+    try:
+        return subjects.get(label).noun
+    except KeyError:
+        return label
+
+
 def start_words(start: On | Every | Manual, triggers: Registry[Trigger]) -> str:
-    """What starts a rule: `“Order paid” happens`."""
+    """What starts a rule: `“Order paid” happens`, `every day at 08:00 London time, …`."""
     if isinstance(start, Manual):
-        return f"a person starts it for {start.manual}"
+        noun = noun_of(start.manual)
+        return f"a person presses its button on {_a(noun)} {noun}"
     if isinstance(start, Every):
-        return f"the schedule {quoted(start.every)} ({start.zone}) comes round, for {start.subject}"
+        days = f", on open days of {quoted(start.calendar)}" if start.calendar else ""
+        when = schedule_words(start.every, start.zone)
+        return f"{when}{days}, for each {noun_of(start.subject)}"
     known = triggers.get(start.on)
     return f"{quoted(known.label if known is not None else start.on)} happens"
+
+
+def _a(noun: str) -> str:
+    return "an" if noun[:1].lower() in "aeiou" or noun in ("SKU",) else "a"
 
 
 def ask_words(step: Ask) -> str:
@@ -259,7 +280,8 @@ def rule_in_words(document: RuleDocument, registries: Registries | None = None) 
     start, limits = teller.start(), limits_words(document.limits)
     test = f", if {tree_words(tree, scope)}" if parts else ""
     plan = teller.plan(document.steps, scope) or "do nothing yet"
-    said = [f"When {start}{test}: {plan}.", MISSING[document.missing_data]]
+    lead = "" if isinstance(document.trigger, Every) else "When "
+    said = [_sentence(f"{lead}{start}{test}: {plan}"), MISSING[document.missing_data]]
     if document.connector_down != "wait":
         said.append(CONNECTOR[document.connector_down])
     if document.latency != "real_time":
@@ -268,6 +290,7 @@ def rule_in_words(document: RuleDocument, registries: Registries | None = None) 
         said.append(_sentence(listed(limits)))
     return RuleWords(
         paragraph=" ".join(said),
+        lead=lead.strip(),
         start=start,
         joining="or" if isinstance(tree, AnyOf) else "and",
         conditions=tuple(tree_words(part, scope) for part in parts),

@@ -12,19 +12,22 @@ from django.utils.text import slugify
 
 from automations.actions import Risk, actions
 from automations.conditions.problems import Problem
+from automations.engine import schedule
 from automations.models.documents import Document
 from automations.models.rules import Draft, DraftRevision, Rule
 from automations.rules.canonical import canonical, content_hash, contracts_of
-from automations.rules.document import Do, RuleDocument, walk_steps
+from automations.rules.document import Do, Every, RuleDocument, walk_steps
 from automations.rules.parsing import parse_document
 from automations.rules.validating import validate_document
 from automations.services import doors
 from automations.services.errors import Invalid, NotPossible, Refused, Stale
 from automations.triggers import triggers
-from backoffice import audit
+from backoffice import audit, calendars
 from backoffice.actors import Actor
 from backoffice.models import User
 
+# What a start names its trigger or its scan by.
+STARTS = ("on", "for", "manual")
 RISKS = [Risk.NONE, Risk.CUSTOMER, Risk.MONEY]
 DESCRIBED = (
     "name",
@@ -49,9 +52,10 @@ def _free_slug(name: str) -> str:
 
 
 def _trigger_of(body: Any) -> str:
+    """The trigger or scan that a draft names; empty while it names none."""
     start = body.get("trigger") if isinstance(body, dict) else None
-    key = start.get("on") if isinstance(start, dict) else None
-    return key if isinstance(key, str) else ""
+    keys = [start.get(name) for name in STARTS] if isinstance(start, dict) else []
+    return next((key for key in keys if isinstance(key, str)), "")
 
 
 @transaction.atomic
@@ -124,8 +128,22 @@ def problems_of(rule: Rule, body: Any) -> Sequence[Problem]:
     if not rule.fallback.strip():
         found.append(Problem("fallback", "Write what people do when this rule fails."))
     if not any(problem.blocks for problem in found):
-        found.extend(_permissions_missing(rule, parse_document(body)))
+        document = parse_document(body)
+        found.extend(_calendar_missing(document))
+        found.extend(_permissions_missing(rule, document))
     return found
+
+
+def _calendar_missing(document: RuleDocument) -> list[Problem]:
+    start = document.trigger
+    if not isinstance(start, Every) or start.calendar is None:
+        return []
+    if start.calendar not in calendars.load([start.calendar]):
+        return [Problem("trigger.calendar", f"There is no calendar “{start.calendar}”.")]
+    if not schedule.upcoming(start, 1):
+        words = "This schedule never comes round on an open day of its calendar."
+        return [Problem("trigger.calendar", words)]
+    return []
 
 
 def _permissions_missing(rule: Rule, document: RuleDocument) -> list[Problem]:

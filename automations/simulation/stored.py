@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from automations.catalogue import upcast
 from automations.conditions.fields import Facts, Lists
 from automations.models.events import Event
-from automations.triggers import Trigger, triggers
+from automations.triggers import Trigger, source
 
 AT_ONCE = 5_000
 
@@ -88,9 +88,11 @@ class Stored:
 
 
 def of_event(event: Event) -> Stored:
-    """One event; raises KeyError when no app offers its trigger any more."""
-    trigger = triggers[event.trigger]
+    """One event; raises KeyError when no app offers its trigger or scan any more."""
+    known = source(event.trigger)
+    if known is None:
+        raise KeyError(event.trigger)
     facts, lists = event.facts, event.lists or {}
-    if event.payload_version < trigger.version:
-        facts, lists = upcast(trigger, event.payload_version, facts, lists)
+    if event.payload_version < known.version:
+        facts, lists = upcast(known, event.payload_version, facts, lists)
     return Stored(event.pk, event.subject_id, event.occurred_at, facts, lists)

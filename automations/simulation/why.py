@@ -12,12 +12,16 @@ from automations.conditions.explaining import Explained
 from automations.conditions.rechecking import Seen
 from automations.engine import telling
 from automations.engine.compiled import Compiled, compiled
-from automations.engine.in_force import business_zone
+from automations.engine.in_force import Active, Moment, business_zone, moment
 from automations.models.documents import Activation, Stop
 from automations.models.events import Event, PendingEvent
 from automations.models.rules import Rule
 from automations.models.runs import Run, run_id
+from automations.models.schedules import ScheduleSlot, slot_key
+from automations.rules.document import Every
 from automations.simulation import stored
+from automations.simulation.records import Standing, as_it_stands
+from automations.triggers import scans
 
 MOST_EVENTS = 20
 
@@ -66,6 +70,83 @@ def explain_subject(label: str, subject_id: int, *, most: int = MOST_EVENTS) -> 
     return _told(list(events))
 
 
+@dataclass(frozen=True, slots=True)
+class SlotStory:
+    """A scheduled rule and one record at the rule's last slot.
+
+    `event` is what the slot wrote for the record; None: it was not picked, and `explanation` tells
+    the record as it stands now. `slot` None: the rule has not come round yet.
+    """
+
+    rule: Rule
+    version: int
+    slot: ScheduleSlot | None
+    says: str
+    event: Event | None
+    run: Run | None
+    explanation: Explained | None
+
+
+def explain_schedules(label: str, subject_id: int) -> list[SlotStory]:
+    """What the last slot of each live scheduled rule of this kind of record made of this one."""
+    at, scan = moment(), scans.get(label)
+    found = [
+        active
+        for actives in at.rules.by_rule.values()
+        for active in actives
+        if not active.shadow
+        and isinstance(active.compiled.document.trigger, Every)
+        and active.compiled.source is scan
+    ]
+    if scan is None or not found:
+        return []
+    names = Rule.objects.in_bulk([active.rule_id for active in found])
+    standing = as_it_stands(scan, subject_id)
+    stories = [_at_last_slot(names[each.rule_id], each, subject_id, standing, at) for each in found]
+    return sorted(stories, key=lambda story: (story.rule.position, story.rule.name))
+
+
+def _at_last_slot(
+    rule: Rule, active: Active, subject_id: int, standing: Standing | None, at: Moment
+) -> SlotStory:
+    slots = ScheduleSlot.objects.filter(rule=rule, shadow=False)
+    slot = slots.exclude(state=ScheduleSlot.State.MISSED).order_by("-fire_at").first()
+    version = active.compiled.version
+    if slot is None:
+        return SlotStory(rule, version, None, "It has not come round yet.", None, None, None)
+    key = slot_key(rule.pk, slot.fire_at, subject_id, shadow=False)
+    event = Event.objects.filter(key=key).first()
+    if event is not None:
+        run = Run.objects.filter(pk=run_id(event.pk, rule.pk)).first()
+        says = _of_run(run) if run else "It was picked and is being matched."
+        told = explain_run(run) if run else None
+        return SlotStory(rule, version, slot, says, event, run, told)
+    if slot.state != ScheduleSlot.State.DONE:
+        words = (
+            f"{slot.get_state_display()}: {slot.says}" if slot.says else "The scan is under way."
+        )
+        return SlotStory(rule, version, slot, words, None, None, None)
+    if standing is None:
+        return SlotStory(rule, version, slot, "No rule goes over it.", None, None, None)
+    told = active.compiled.explain(Seen(standing.facts, standing.lists, at.now))
+    return SlotStory(rule, version, slot, _not_picked(told), None, None, told)
+
+
+def _not_picked(told: Explained) -> str:
+    """Of a record that was not picked nothing is stored, so it is told as it stands now."""
+    if told.verdict == "no":
+        return f"Not picked. As it stands now: {_not_met(told)}"
+    if told.verdict == "unknown":
+        return f"Not picked. As it stands now: {telling.unknown(told)}"
+    return "Not picked then. As it stands now it would be."
+
+
+def _not_met(told: Explained) -> str:
+    failed = [leaf for leaf in telling.leaves(told) if leaf.verdict == "no"]
+    words = [f"Not met: {leaf.words} (was {leaf.seen})." for leaf in failed]
+    return " ".join(words) or "No match."
+
+
 def explain_event(event: Event) -> EventStory:
     """What each rule of its trigger made of one event."""
     return _told([event])[0]
@@ -81,8 +162,10 @@ class _Around:
 
     def __init__(self, events: list[Event]) -> None:
         self.zone = business_zone()
-        triggers = {event.trigger for event in events}
-        self.rules = list(Rule.objects.filter(trigger__in=triggers).order_by("position", "name"))
+        told = {event.trigger for event in events if event.rule_id is None}
+        addressed = {event.rule_id for event in events}
+        concerned = Q(trigger__in=told) | Q(pk__in=addressed - {None})
+        self.rules = list(Rule.objects.filter(concerned).order_by("position", "name"))
         # A run's key holds its event and its rule.
         keys = [run_id(event.pk, rule.pk) for event in events for rule in self.rules]
         self.runs = Run.objects.in_bulk(keys)
@@ -96,7 +179,7 @@ class _Around:
         self.documents = compiled(documents | {run.document_id for run in self.runs.values()})
 
     def stories(self, event: Event) -> list[RuleStory]:
-        return [self._story(rule, event) for rule in self.rules if rule.trigger == event.trigger]
+        return [self._story(rule, event) for rule in self.rules if _concerns(event, rule)]
 
     def _version(self, rule: Rule, event: Event, run: Run | None) -> Compiled | None:
         """The version the run is bound to, else the one that was in force."""
@@ -123,14 +206,19 @@ class _Around:
         if event.pk in self.pending:
             return "The event has not been matched yet."
         if told.verdict == "no":
-            failed = [leaf for leaf in telling.leaves(told) if leaf.verdict == "no"]
-            words = [f"Not met: {leaf.words} (was {leaf.seen})." for leaf in failed]
-            return " ".join(words) or "No match."
+            return _not_met(told)
         if told.verdict == "unknown":
             return telling.unknown(told)
         if any(_stopped(stop, rule, event.recorded_at) for stop in self.stops):
             return "The rule was stopped then."
         return "It matches as it is read today, but no run was started."
+
+
+def _concerns(event: Event, rule: Rule) -> bool:
+    """An event of a slot or of a press is for one rule, any other for those of its trigger."""
+    if event.rule_id is not None:
+        return event.rule_id == rule.pk
+    return rule.trigger == event.trigger
 
 
 def _held(period: Activation, at: datetime) -> bool:

@@ -1,10 +1,10 @@
-"""Addresses of runs and cases."""
+"""Addresses of runs, cases, and of what records' pages show of rules."""
 
 from functools import partial
 
 from django.urls import path
 
-from automations.triggers import triggers
+from automations.triggers import scans, triggers
 from automations.views import (
     case_home,
     connector_acts,
@@ -14,6 +14,7 @@ from automations.views import (
     scopes,
     verdicts,
 )
+from automations.views.buttons import button_name, buttons_panel, press_dialog, press_name
 from automations.views.connector_list import CALLS, CONNECTORS
 from automations.views.failure_list import FAILURES
 from automations.views.run_list import RUNS
@@ -26,8 +27,13 @@ def why_name(label: str) -> str:
 
 
 def explained_subjects() -> list[str]:
-    """The kinds of record that some trigger tells of."""
-    return sorted({trigger.subject for trigger in triggers})
+    """The kinds of record that some trigger tells of, or schedules and buttons go to."""
+    return sorted({known.subject for known in (*triggers, *scans)})
+
+
+def pressed_subjects() -> list[str]:
+    """The kinds of record that rules can have a button on."""
+    return sorted({scan.subject for scan in scans})
 
 
 OUTSIDE = [
@@ -86,5 +92,21 @@ RUNS_AND_CASES = [
             name=why_name(label),
         )
         for label in explained_subjects()
+    ),
+    *(
+        path(
+            f"runs/_/buttons/{label}/<int:pk>/",
+            partial(buttons_panel, label=label),
+            name=button_name(label),
+        )
+        for label in pressed_subjects()
+    ),
+    *(
+        path(
+            f"runs/_/buttons/{label}/<int:pk>/<slug:slug>/",
+            partial(press_dialog, label=label),
+            name=press_name(label),
+        )
+        for label in pressed_subjects()
     ),
 ]

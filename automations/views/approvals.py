@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from automations.conditions.operands import ConditionInvalid
 from automations.forms.rules import VerdictForm
+from automations.forms.starts import shape_of, start_of
 from automations.models.connectors import SCOPE
 from automations.models.documents import Document
 from automations.queries import approvals as queries
@@ -25,11 +26,12 @@ from automations.services import approvals
 from automations.services.approvals import SUITABLE, why_not
 from automations.services.errors import AutomationError
 from automations.simulation.preview import Preview, preview
+from automations.simulation.preview_now import NowPreview, preview_now
 from automations.tables import RISK_PILLS, STATE_PILLS, waiting_for
 from automations.views.drafting import signed_in
 from automations.views.money import sums
 from automations.views.phrases import differences, read, told
-from automations.views.preview import examples
+from automations.views.preview import examples, found_examples
 from automations.views.rules import text_of_version
 from automations.views.scopes import scope_context, scope_evidence
 from backoffice.actors import person
@@ -128,11 +130,14 @@ def _version_words(document: Document, before: Document | None) -> str:
     return f"v{document.version} beside v{before.version}"
 
 
-def _preview(document: Document, days: int) -> Preview | None:
-    before = _before(document)
+def _preview(document: Document, days: int) -> Preview | NowPreview | None:
+    """Over the events of the last days; of a schedule or a button, over the records there are."""
+    before, body = _before(document), json.loads(document.text)
     live = json.loads(before.text) if before else None
     try:
-        return preview(json.loads(document.text), days=days, live=live)
+        if shape_of(start_of(body)) != "on":
+            return preview_now(body, live=live)
+        return preview(body, days=days, live=live)
     except (DocumentInvalid, ConditionInvalid, KeyError):
         return None
 
@@ -153,7 +158,7 @@ def evidence_of(document: Document, days: int) -> dict[str, Any]:
     return known
 
 
-def _kept(found: Preview, document: Document) -> dict[str, Any]:
+def _kept(found: Preview | NowPreview, document: Document) -> dict[str, Any]:
     now = timezone.now().isoformat()
     return {**found.as_evidence(), "sha256": document.sha256, "computed_at": now}
 
@@ -175,6 +180,9 @@ def approval_evidence(request: HttpRequest, pk: int) -> HttpResponse:
     }
     if found is not None:
         cache.set(_evidence_key(document, days), _kept(found, document), EVIDENCE_SECONDS)
+    if isinstance(found, NowPreview):
+        return render(request, "automations/_evidence_now.html", context | _of_now(found, before))
+    if found is not None:
         bars = [Bar(day, count) for day, count in found.by_day.items()]
         today = timezone.localdate()
         context |= {
@@ -188,6 +196,15 @@ def approval_evidence(request: HttpRequest, pk: int) -> HttpResponse:
             "lost": examples(found.lost_examples),
         }
     return render(request, "automations/_evidence.html", context)
+
+
+def _of_now(found: NowPreview, before: Document | None) -> dict[str, Any]:
+    return {
+        "sums": sums(found.at_stake),
+        "examples": found_examples(found.examples),
+        "gained": found_examples(found.gained_examples) if before else [],
+        "lost": found_examples(found.lost_examples),
+    }
 
 
 # What the button says, the dialog's heading, and the button's look.

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from automations.forms.rules import CareForm, WhyForm, trigger_choices
+from automations.forms.rules import CareForm, WhyForm
 from automations.models.rules import Draft, DraftRevision
 from automations.queries import rules as queries
 from automations.rules.editing import Json, NoSuchPart, normal
@@ -22,6 +22,7 @@ from automations.views.drafting import Drafting, actions_for, edited, rule_or_40
 from automations.views.inputs import field_groups
 from automations.views.phrases import differences, read, told
 from automations.views.rows import Rows
+from automations.views.start_rows import start_row
 from automations.views.step_rows import StepRows
 from backoffice.actors import person
 from backoffice.workbench import respond
@@ -29,18 +30,18 @@ from backoffice.workbench import respond
 may_edit = permission_required("automations.change_draft", raise_exception=True)
 
 
-def builder_context(drafting: Drafting) -> dict[str, Any]:
-    """What the left column prints."""
+def builder_context(drafting: Drafting, pattern: str = "") -> dict[str, Any]:
+    """What the left column prints; `pattern` is that of a schedule as it was just chosen."""
     body, problems = drafting.body, drafting.problems
     root = Rows(drafting.catalogue, problems).root(body)
-    whole = ("trigger", "steps", "owner", "fallback")
+    whole = ("steps", "owner", "fallback")
     return {
         "rule": drafting.rule,
         "draft": drafting.draft,
         "root": root,
         "steps": StepRows(drafting.catalogue, problems, drafting.recent).rows(body),
-        "trigger": drafting.trigger,
-        "trigger_choices": trigger_choices(),
+        "source": drafting.source,
+        "start": start_row(body, drafting.blocking, pattern),
         "variables": field_groups(drafting.catalogue),
         "missing_data": body.get("missing_data", "hold"),
         "problems": drafting.blocking,
@@ -98,7 +99,8 @@ def rule_save(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _saved(request: HttpRequest, slug: str, focus: str, notice: str = "") -> HttpResponse:
-    context = {**builder_context(Drafting.of(slug)), "notice": notice, "answer": True}
+    shown = builder_context(Drafting.of(slug), request.POST.get("start-pattern", ""))
+    context = {**shown, "notice": notice, "answer": True}
     response = render(
         request, "automations/builder/_builder.html", context, status=422 if notice else 200
     )
@@ -228,7 +230,7 @@ def rule_care(request: HttpRequest, slug: str) -> HttpResponse:
 def rule_actions(request: HttpRequest, slug: str) -> HttpResponse:
     """The steps there are, to choose one by name."""
     drafting = Drafting.of(slug)
-    context = {"rule": drafting.rule, "actions": actions_for(drafting.trigger)}
+    context = {"rule": drafting.rule, "actions": actions_for(drafting.source)}
     return render(request, "automations/builder/_actions.html", context)
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 from django.http import HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 
 from automations.actions import Action, actions
 from automations.catalogue import catalogue_for
 from automations.conditions.fields import Catalogue
 from automations.conditions.problems import Problem
 from automations.forms.conditions import read_conditions
+from automations.forms.starts import read_start, source_of
 from automations.forms.steps import new_step, read_steps
 from automations.models.documents import Document
 from automations.models.events import Event
@@ -22,7 +24,8 @@ from automations.queries import rules as queries
 from automations.rules.editing import Json, NoSuchPart, edit, normal
 from automations.services.rules import problems_of
 from automations.simulation import stored
-from automations.triggers import Trigger, triggers
+from automations.simulation.records import as_it_stands
+from automations.triggers import Scan, Source
 from backoffice.models import User
 
 
@@ -36,20 +39,14 @@ def rule_or_404(slug: str) -> Rule:
     return get_object_or_404(Rule.objects.select_related("owner", "created_by"), slug=slug)
 
 
-def trigger_of(body: Any) -> Trigger | None:
-    start = body.get("trigger") if isinstance(body, dict) else None
-    key = start.get("on") if isinstance(start, dict) else None
-    return triggers.get(key) if isinstance(key, str) else None
-
-
 def catalogue_of_body(body: Any) -> Catalogue:
-    trigger = trigger_of(body)
-    return catalogue_for(trigger) if trigger else Catalogue({})
+    known = source_of(body)
+    return catalogue_for(known) if known else Catalogue({})
 
 
-def actions_for(trigger: Trigger | None) -> list[Action]:
-    """The actions that fit the records this trigger is about."""
-    return [each for each in actions if trigger and each.subject in ("", trigger.subject)]
+def actions_for(known: Source | None) -> list[Action]:
+    """The actions that fit the records this trigger or scan is about."""
+    return [each for each in actions if known and each.subject in ("", known.subject)]
 
 
 @dataclass
@@ -69,8 +66,9 @@ class Drafting:
         return normal(self.draft.body)
 
     @cached_property
-    def trigger(self) -> Trigger | None:
-        return trigger_of(self.body)
+    def source(self) -> Source | None:
+        """The trigger or scan it starts on; None while it names none."""
+        return source_of(self.body)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -90,11 +88,21 @@ class Drafting:
 
     @cached_property
     def recent(self) -> stored.Stored | None:
-        """The newest event of the trigger, for samples."""
-        if self.trigger is None:
+        """The newest event of the trigger, or record of the scan, for samples."""
+        if isinstance(self.source, Scan):
+            return _newest(self.source)
+        if self.source is None:
             return None
-        found = Event.objects.filter(trigger=self.trigger.key).order_by("-occurred_at").first()
+        found = Event.objects.filter(trigger=self.source.key).order_by("-occurred_at").first()
         return stored.of_event(found) if found else None
+
+
+def _newest(scan: Scan) -> stored.Stored | None:
+    newest = scan.rows().order_by("-pk").values_list("pk", flat=True).first()
+    known = as_it_stands(scan, newest) if newest is not None else None
+    if known is None:
+        return None
+    return stored.Stored(0, known.subject_id, timezone.now(), known.facts, known.lists)
 
 
 def edited(body: Any, data: QueryDict) -> tuple[Json, str]:
@@ -108,8 +116,7 @@ def edited(body: Any, data: QueryDict) -> tuple[Json, str]:
     read_steps(made, catalogue, data)
     if data.get("missing_data") in ("skip", "hold"):
         made["missing_data"] = data["missing_data"]
-    if data.get("trigger") in triggers:
-        made["trigger"] = {"on": data["trigger"]}
+    read_start(made, data)
     if operation.startswith("add_step:"):
         return made, _add_step(made, operation.removeprefix("add_step:"))
     if not operation:

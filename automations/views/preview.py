@@ -18,15 +18,19 @@ from automations.conditions.problems import Problem
 from automations.models.events import Event
 from automations.rules.editing import Json, inner, is_group, is_list, parts_of, uid_of
 from automations.rules.parsing import DocumentInvalid
-from automations.simulation.preview import Example, Preview, preview
-from automations.simulation.trial import try_on
+from automations.simulation.preview import ClauseCount, Example, Preview, preview
+from automations.simulation.preview_now import Found, preview_now
+from automations.simulation.trial import try_on, try_on_record
+from automations.triggers import Scan
 from automations.views.builder import may_edit
 from automations.views.drafting import Drafting
 from automations.views.money import sums
 from automations.views.phrases import differences, read, told
 from automations.views.rows import Rows, paths_by_uid
+from automations.views.start_rows import start_row
 from backoffice import subjects
 from backoffice.charts import Bar
+from backoffice.subjects import Subject
 
 PERIODS = (7, 30, 90)
 
@@ -75,6 +79,15 @@ def finished(drafting: Drafting) -> tuple[Json, int]:
 
 def examples(found: Sequence[Example]) -> list[dict[str, Any]]:
     """Events with their number and address, for links."""
+    return _linked(found)
+
+
+def found_examples(found: Sequence[Found]) -> list[dict[str, Any]]:
+    """Records with their number and address, for links."""
+    return _linked(found)
+
+
+def _linked(found: Sequence[Example | Found]) -> list[dict[str, Any]]:
     by_label: dict[str, set[int]] = {}
     for each in found:
         by_label.setdefault(each.subject, set()).add(each.subject_id)
@@ -97,7 +110,7 @@ def examples(found: Sequence[Example]) -> list[dict[str, Any]]:
     ]
 
 
-def _seen(example: Example) -> str:
+def _seen(example: Example | Found) -> str:
     leaves, waiting = [], [example.explanation]
     while waiting:
         part = waiting.pop(0)
@@ -119,6 +132,8 @@ def rule_preview(request: HttpRequest, slug: str) -> HttpResponse:
     drafting = Drafting.of(slug)
     asked = request.GET.get("days", "30")
     days = int(asked) if asked in map(str, PERIODS) else 30
+    if isinstance(drafting.source, Scan):
+        return _preview_now(request, drafting)
     body, left_out = finished(drafting)
     context: dict[str, Any] = {
         "rule": drafting.rule,
@@ -126,7 +141,7 @@ def rule_preview(request: HttpRequest, slug: str) -> HttpResponse:
         "periods": PERIODS,
         "left_out": left_out,
         "live": drafting.live,
-        "starts": drafting.trigger is not None,
+        "starts": drafting.source is not None,
     }
     start = perf_counter()
     try:
@@ -142,23 +157,52 @@ def rule_preview(request: HttpRequest, slug: str) -> HttpResponse:
         "examples": examples(found.examples),
         "gained": examples(found.gained_examples) if drafting.live else [],
         "lost": examples(found.lost_examples),
-        "counts": _counts(drafting, body, found),
+        "counts": _counts(drafting, body, found.clauses, found.events),
         "root_uid": uid_of(body["when"]),
     }
     return render(request, "automations/builder/_preview.html", context)
 
 
-def _counts(drafting: Drafting, body: Json, found: Preview) -> list[dict[str, Any]]:
-    """For every clause of the builder how many events pass it, by its uid."""
+def _preview_now(request: HttpRequest, drafting: Drafting) -> HttpResponse:
+    """What a schedule's or a button's draft would find among the records there are."""
+    body, left_out = finished(drafting)
+    context: dict[str, Any] = {
+        "rule": drafting.rule,
+        "left_out": left_out,
+        "live": drafting.live,
+        "start": start_row(drafting.body, drafting.blocking),
+        "scan": drafting.source,
+    }
+    began = perf_counter()
+    try:
+        live = json.loads(drafting.live.text) if drafting.live else None
+        found = preview_now(body, live=live)
+    except (DocumentInvalid, ConditionInvalid, KeyError):
+        return render(request, "automations/builder/_preview_now.html", context)
+    context |= {
+        "found": found,
+        "seconds": perf_counter() - began,
+        "sums": sums(found.at_stake),
+        "examples": found_examples(found.examples),
+        "counts": _counts(drafting, body, found.clauses, found.sampled),
+        "root_uid": uid_of(body["when"]),
+    }
+    return render(request, "automations/builder/_preview_now.html", context)
+
+
+def _counts(
+    drafting: Drafting, body: Json, clauses: Sequence[ClauseCount], of: int
+) -> list[dict[str, Any]]:
+    """For every clause of the builder how many events or records pass it, by its uid."""
     uids = paths_by_uid(Rows(drafting.catalogue, []).root(body))
     return [
         {
             "uid": uids[clause.path],
             "passed": clause.passed,
             "unknown": clause.unknown,
-            "percent": round(100 * clause.passed / found.events) if found.events else 0,
+            "percent": round(100 * clause.passed / of) if of else 0,
         }
-        for clause in found.clauses
+        for clause in clauses
         if clause.path in uids
     ]
 
@@ -185,40 +229,42 @@ def rule_words(request: HttpRequest, slug: str) -> HttpResponse:
 @may_edit
 @require_http_methods(["GET"])
 def rule_try(request: HttpRequest, slug: str) -> HttpResponse:
-    """The draft on one record's newest event: explained, every effect listed, none taken."""
+    """The draft on one record, or on its newest event: explained, listed, nothing done."""
     drafting = Drafting.of(slug)
     number = request.GET.get("number", "").strip()[:60]
     context: dict[str, Any] = {"rule": drafting.rule, "number": number}
-    if drafting.trigger is None:
+    if drafting.source is None:
         return render(request, "automations/builder/_try.html", context)
-    subject = subjects.get(drafting.trigger.subject)
-    context["noun"] = subject.noun
-    event = _event_of(drafting, number)
-    if event is not None:
-        body, _ = finished(drafting)
-        try:
-            context |= {"trial": try_on(body, event), "event": event}
-            context["number"] = subject.numbers([event.subject_id]).get(event.subject_id, number)
-        except (DocumentInvalid, ConditionInvalid, KeyError):
-            context["unreadable"] = True
-    elif number:
-        context["missing"] = True
+    subject = subjects.get(drafting.source.subject)
+    context |= {"noun": subject.noun, "is_now": isinstance(drafting.source, Scan)}
+    pk = _key_of(subject, number) if number else None
+    try:
+        context |= _tried(drafting, subject, pk)
+    except (DocumentInvalid, ConditionInvalid, KeyError):
+        context["unreadable"] = True
+    if "trial" not in context and number:
+        context["missing"] = "unreadable" not in context
+    if "trial" in context and pk is not None:
+        context["number"] = subject.numbers([pk]).get(pk, number)
     return render(request, "automations/builder/_try.html", context)
 
 
-def _event_of(drafting: Drafting, number: str) -> Event | None:
-    """The newest event of the trigger about the record with this number."""
-    assert drafting.trigger is not None  # noqa: S101 (the caller has looked)
-    found = Event.objects.filter(trigger=drafting.trigger.key)
-    if not number:
-        return None
-    subject = subjects.get(drafting.trigger.subject)
-    wanted = re.sub(r"^#", "", number)
-    pk = (
-        subject.model._default_manager.filter(**{f"{subject.number}__iexact": wanted})
-        .values_list("pk", flat=True)
-        .first()
-    )
+def _tried(drafting: Drafting, subject: Subject, pk: int | None) -> dict[str, Any]:
+    """The trial, and the event it was on; nothing when there is none to try it on."""
     if pk is None:
-        return None
-    return found.filter(subject=subject.label, subject_id=pk).order_by("-id").first()
+        return {}
+    body, _ = finished(drafting)
+    if isinstance(drafting.source, Scan):
+        trial = try_on_record(body, pk)
+        return {"trial": trial} if trial is not None else {}
+    assert drafting.source is not None  # noqa: S101 (the caller has looked)
+    found = Event.objects.filter(trigger=drafting.source.key, subject=subject.label, subject_id=pk)
+    event = found.order_by("-id").first()
+    return {"trial": try_on(body, event), "event": event} if event is not None else {}
+
+
+def _key_of(subject: Subject, number: str) -> int | None:
+    """The key of the record with this number; None when there is none."""
+    wanted = {f"{subject.number}__iexact": re.sub(r"^#", "", number)}
+    rows = subject.model._default_manager.filter(**wanted)
+    return rows.values_list("pk", flat=True).first()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from automations.views.addresses import explained_subjects, why_name
+from automations.views.addresses import explained_subjects, pressed_subjects, why_name
+from automations.views.buttons import button_name
 from automations.views.case_bulk import register_bulk_actions
 from automations.views.case_home import (
     case_links,
@@ -44,3 +45,15 @@ def register_runs_and_cases() -> None:
                 slot="main",
             )
         )
+    for label in pressed_subjects():
+        panels.register(
+            panels.Panel(label, "Run a rule", button_name(label), "automations.view_run", order=5)
+        )
+    panels.register(
+        panels.Panel(
+            "backoffice.calendar",
+            "Rules that keep to it",
+            "calendar_rules",
+            "automations.view_rule",
+        )
+    )

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from automations.forms.rules import NewRuleForm, StartForm, WhyForm
+from automations.forms.starts import is_known, new_start
 from automations.models.documents import Document, Stop
 from automations.models.rules import Draft, Rule
 from automations.queries import rules as queries
@@ -20,9 +21,10 @@ from automations.rules.starters import STARTERS, starter
 from automations.services import drafts, rules, stops
 from automations.services.errors import AutomationError
 from automations.tables import CANDIDATE_WORDS, risk_pill, state_of
-from automations.triggers import triggers
+from automations.triggers import source
 from automations.views.drafting import rule_or_404, signed_in
 from automations.views.phrases import differences, read, told
+from automations.views.schedule_parts import times_of
 from backoffice.actors import person
 from backoffice.models import AuditEntry
 from backoffice.workbench import respond
@@ -130,7 +132,8 @@ def rule_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "stop": queries.open_stop(rule),
         "everything": queries.open_stop(None),
         "queued": queries.queued(rule),
-        "trigger": triggers.get(rule.trigger),
+        "starts": source(rule.trigger),
+        "times": times_of(rule, shown, is_live=live is not None),
         "audit": _told_audit(rule),
     }
     return render(request, "automations/rule_detail.html", context)
@@ -175,7 +178,7 @@ def rule_new(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "action": reverse("rule_new"),
-        "starters": [each for each in STARTERS if each.trigger in triggers],
+        "starters": [each for each in STARTERS if is_known(each.trigger)],
     }
     status = 422 if form.errors else 200
     return render(request, "automations/_rule_new.html", context, status=status)
@@ -193,7 +196,8 @@ def _create(request: HttpRequest, given: dict[str, Any]) -> Rule:
             fallback=chosen.fallback,
             actor=actor,
         )
-    body = {"schema": 1, "trigger": {"on": given["trigger"]}, "when": {"all": []}, "steps": []}
+    start = new_start(given["trigger"])
+    body = {"schema": 1, "trigger": start, "when": {"all": []}, "steps": []}
     return rules.create_rule(name=given["name"], domain=given["domain"], body=body, actor=actor)
 
 

@@ -12,7 +12,7 @@ from automations.models.events import Event
 from automations.models.figures import Overrun
 from automations.models.rules import RULE_SPAN, Rule
 from automations.models.runs import Run
-from automations.triggers import triggers
+from automations.triggers import scans, triggers
 from backoffice import subjects
 from backoffice.actors import ActorKind
 from backoffice.workbench.filters import Age, Choice, FilterError, Key, Moment, Text, yes_no
@@ -41,11 +41,14 @@ def rule_options() -> list[tuple[str, str]]:
 
 
 def trigger_options() -> list[tuple[str, str]]:
-    return [(trigger.key, trigger.label) for trigger in triggers]
+    found = [(trigger.key, trigger.label) for trigger in triggers]
+    return [*found, *((scan.key, f"{scan.label}: schedule or button") for scan in scans)]
 
 
 def subject_options() -> list[tuple[str, str]]:
-    return [(label, noun(label)) for label in sorted({known.subject for known in triggers})]
+    return [
+        (label, noun(label)) for label in sorted({known.subject for known in (*triggers, *scans)})
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

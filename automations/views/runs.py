@@ -20,13 +20,19 @@ from automations.engine.telling import leaves
 from automations.models.events import Event
 from automations.models.rules import Rule
 from automations.models.runs import Effect, Run, run_number
+from automations.models.schedules import PRESS, SHADOW_SLOT, SLOT
 from automations.queries import failures as failure_queries
 from automations.queries.runs import RunDetail, caused_by
 from automations.queries.runs import run_detail as detail_of
 from automations.simulation import stored
 from automations.simulation.again import plain_label
-from automations.simulation.why import RuleStory, explain_run, explain_subject
-from automations.triggers import triggers
+from automations.simulation.why import (
+    RuleStory,
+    explain_run,
+    explain_schedules,
+    explain_subject,
+)
+from automations.triggers import source
 from automations.views.case_page import rule_url
 from automations.views.failure_list import stake
 from automations.views.run_filters import noun
@@ -40,18 +46,23 @@ MOST_CAUSED = 10
 
 
 def facts_of(event: Event) -> list[tuple[str, str]]:
-    """What an event told, in words; empty when no app offers its trigger any more."""
-    trigger = triggers.get(event.trigger)
-    if trigger is None:
+    """What an event told, in words; empty when no app offers its trigger or scan any more."""
+    known = source(event.trigger)
+    if known is None:
         return []
     facts = stored.of_event(event).facts
-    fields = catalogue_for(trigger).fields.values()
+    fields = catalogue_for(known).fields.values()
     return [(plain_label(known), seen(known, facts)) for known in fields if known.keys[0] in facts]
 
 
-def trigger_words(key: str) -> str:
-    trigger = triggers.get(key)
-    return trigger.label if trigger is not None else key
+def trigger_words(event: Event) -> str:
+    """What happened: a trigger's label, or that a schedule came round or a button was pressed."""
+    if event.key.startswith((SLOT, SHADOW_SLOT)):
+        return "Schedule came round"
+    if event.key.startswith(PRESS):
+        return "Started by hand"
+    known = source(event.trigger)
+    return known.label if known is not None else event.trigger
 
 
 def _rule_page(rule: Rule) -> str:
@@ -93,7 +104,7 @@ def _context(found: RunDetail) -> dict[str, Any]:
         "rule_url": _rule_page(found.rule),
         "document": found.document,
         "event": event,
-        "trigger": trigger_words(event.trigger),
+        "trigger": trigger_words(event),
         "about": _about(run.subject, run.subject_id),
         "state": STATES[run.state],
         "facts": facts,
@@ -106,7 +117,7 @@ def _context(found: RunDetail) -> dict[str, Any]:
         "case": found.case,
         "stake": stake(found.case) if found.case is not None else None,
         "cause_run": _cause(event),
-        "caused": [(each, trigger_words(each.trigger)) for each in _caused(run)],
+        "caused": [(each, trigger_words(each)) for each in _caused(run)],
         "others": _others(run),
         "list_url": reverse("run_list"),
     }
@@ -167,7 +178,7 @@ def why_panel(request: HttpRequest, pk: int, *, label: str) -> HttpResponse:
     events = [
         {
             "event": found.event,
-            "trigger": trigger_words(found.event.trigger),
+            "trigger": trigger_words(found.event),
             "rules": [_story(story) for story in found.rules],
             "fired": sum(1 for story in found.rules if story.run is not None),
         }
@@ -177,6 +188,7 @@ def why_panel(request: HttpRequest, pk: int, *, label: str) -> HttpResponse:
     context = {
         "events": [each for each in events if each["rules"]],
         "cases": [(case, rule_url(case)) for case in cases],
+        "slots": [(story, _rule_page(story.rule)) for story in explain_schedules(label, pk)],
         "list_id": f"why-{label.replace('.', '-')}",
     }
     return render(request, "automations/_why_panel.html", context)

@@ -1,5 +1,5 @@
-"""What orders offers to rules: triggers, actions and kinds of case."""
+"""What orders offers to rules: triggers, actions, kinds of case and records to go over."""
 
-from orders.automation import actions, cases, triggers
+from orders.automation import actions, cases, scans, triggers
 
-__all__ = ["actions", "cases", "triggers"]
+__all__ = ["actions", "cases", "scans", "triggers"]

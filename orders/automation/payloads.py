@@ -79,6 +79,27 @@ class OrderPayload:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerRecordFacts:
+    """A customer by itself, not beside an order."""
+
+    number: str = labelled("Customer number")
+    kind: str = labelled("Kind", choices=Customer.Kind.choices)
+    country: Country = labelled("Country")
+    orders: int = labelled("Orders so far")
+    lifetime_spend: Money | None = labelled(
+        "Lifetime spend", about="Paid less refunded, in the currency of the first order."
+    )
+    last_order_at: datetime | None = labelled("Last order")
+    known_since: datetime = labelled("Known since")
+    tags: Tags = labelled("Customer tags")
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerPayload:
+    customer: CustomerRecordFacts = labelled("Customer")
+
+
+@dataclass(frozen=True, slots=True)
 class HoldFacts:
     reason: str = labelled("Reason", choices=Hold.Reason.choices)
 
@@ -208,6 +229,22 @@ def customer_facts(customer: Customer | None, orders_before: int) -> CustomerFac
         orders_before=orders_before,
         lifetime_spend=told(spend.amount, spend.currency) if spend else None,
         tags=Tags(tuple(customer.tags)),
+    )
+
+
+def customer_payload(customer: Customer) -> CustomerPayload:
+    spend = customer.spend
+    return CustomerPayload(
+        CustomerRecordFacts(
+            number=customer.number,
+            kind=customer.kind,
+            country=Country(customer.country),
+            orders=customer.orders_count,
+            lifetime_spend=told(spend.amount, spend.currency) if spend else None,
+            last_order_at=customer.last_order_at,
+            known_since=customer.created_at,
+            tags=Tags(tuple(customer.tags)),
+        )
     )
 
 

@@ -43,7 +43,8 @@ def _payloads(
     return {order.pk: order_payload(order, figures) for order in orders}
 
 
-def _current(ids: Iterable[int]) -> dict[int, OrderPayload]:
+def order_payloads(ids: Iterable[int]) -> dict[int, OrderPayload]:
+    """Orders as they stand now, by id."""
     return _payloads(list(orders_by_id(ids).values()))
 
 
@@ -64,6 +65,7 @@ class OrderPlaced(Trigger):
     label = "Order placed"
     example = "The shop sends order 1000123 of £574.00 to France."
     subject = "orders.order"
+    customer = "customer.number"
     signal = signals.orders_placed
     payload_class = OrderPayload
 
@@ -83,7 +85,7 @@ class OrderPlaced(Trigger):
         ]
 
     def current(self, ids: Iterable[int]) -> dict[int, OrderPayload]:
-        return _current(ids)
+        return order_payloads(ids)
 
 
 @triggers.register
@@ -92,6 +94,7 @@ class OrderPaid(Trigger):
     label = "Order paid in full"
     example = "The last part of £574.00 for order 1000123 comes in."
     subject = "orders.order"
+    customer = "customer.number"
     signal = signals.orders_paid
     payload_class = OrderPayload
 
@@ -107,11 +110,12 @@ class OrderPaid(Trigger):
         ]
 
     def current(self, ids: Iterable[int]) -> dict[int, OrderPayload]:
-        return _current(ids)
+        return order_payloads(ids)
 
 
 class _HoldTrigger(Trigger):
     subject = "orders.order"
+    customer = "customer.number"
     payload_class = OrderHoldPayload
 
     def facts(
@@ -157,7 +161,7 @@ class OrderHeld(_HoldTrigger):
     signal = signals.orders_held
 
     def current(self, ids: Iterable[int]) -> dict[int, OrderHoldPayload]:
-        payloads, holds = _current(ids), _latest_holds(ids, is_open=True)
+        payloads, holds = order_payloads(ids), _latest_holds(ids, is_open=True)
         return {pk: _of_hold(payload, holds.get(pk)) for pk, payload in payloads.items()}
 
 
@@ -169,7 +173,7 @@ class OrderReleased(_HoldTrigger):
     signal = signals.orders_released
 
     def current(self, ids: Iterable[int]) -> dict[int, OrderHoldPayload]:
-        payloads, holds = _current(ids), _latest_holds(ids, is_open=False)
+        payloads, holds = order_payloads(ids), _latest_holds(ids, is_open=False)
         return {pk: _of_hold(payload, holds.get(pk)) for pk, payload in payloads.items()}
 
 
@@ -179,6 +183,7 @@ class OrderCancelled(Trigger):
     label = "Order cancelled"
     example = "Support cancels order 1000123: the customer asked."
     subject = "orders.order"
+    customer = "customer.number"
     signal = signals.orders_cancelled
     payload_class = OrderCancelledPayload
 
@@ -215,6 +220,7 @@ class OrderTagged(Trigger):
     label = "Order tagged"
     example = "A rule tags order 1000123 “high-value”."
     subject = "orders.order"
+    customer = "customer.number"
     signal = signals.orders_tagged
     payload_class = OrderTaggedPayload
 
@@ -236,7 +242,9 @@ class OrderTagged(Trigger):
 
     def current(self, ids: Iterable[int]) -> dict[int, OrderTaggedPayload]:
         # A tag that was added and is still there still counts as added.
-        return {pk: _tagged(payload, payload.order.tags) for pk, payload in _current(ids).items()}
+        return {
+            pk: _tagged(payload, payload.order.tags) for pk, payload in order_payloads(ids).items()
+        }
 
 
 def _tagged(payload: OrderPayload, tags: tuple[str, ...]) -> OrderTaggedPayload:
@@ -245,6 +253,7 @@ def _tagged(payload: OrderPayload, tags: tuple[str, ...]) -> OrderTaggedPayload:
 
 class _ReturnTrigger(Trigger):
     subject = "orders.returnorder"
+    customer = "customer.number"
     payload_class = ReturnPayload
 
     def facts(

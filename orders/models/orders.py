@@ -155,6 +155,8 @@ class Order(models.Model):
             ),
             models.Index(fields=["placed_at"], condition=Q(is_held=True), name="order_on_hold"),
             GinIndex(fields=["tags"], name="order_tags"),
+            # Schedules go over all but imported orders, page by page.
+            models.Index(fields=["id"], condition=Q(is_history=False), name="order_live"),
         ]
         permissions = [
             ("tag_order", "Can tag orders"),

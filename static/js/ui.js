@@ -548,7 +548,8 @@
 
   function escapeKey(event) {
     if (find("dialog[open], :popover-open")) return;
-    if (event.target.matches(TYPING)) { event.target.blur(); openLink(currentRow())?.focus(); event.preventDefault(); return; }
+    // Left on purpose: a swap that is under way must not bring the focus back.
+    if (event.target.matches(TYPING)) { held = null; event.target.blur(); openLink(currentRow())?.focus(); event.preventDefault(); return; }
     if (goBack()) event.preventDefault();
   }
 

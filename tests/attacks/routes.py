@@ -18,6 +18,19 @@ EVERYBODY = ""
 OWN = "own"
 OPEN = "open"  # without signing in
 
+# Who may see a record may see its buttons.
+SUBJECTS = {
+    "backoffice.legalentity": "backoffice.view_legalentity",
+    "depot.parcel": "depot.view_parcel",
+    "finance.payment": "finance.view_payment",
+    "finance.refund": "finance.view_refund",
+    "inventory.sku": "inventory.view_sku",
+    "orders.customer": "orders.view_customer",
+    "orders.order": "orders.view_order",
+    "orders.returnorder": "orders.view_returnorder",
+    "support.ticket": "support.view_ticket",
+}
+
 # One line for each address that is not a list's. A new address fails the test until it stands here.
 PERMISSIONS = {
     "home": EVERYBODY,
@@ -46,6 +59,13 @@ PERMISSIONS = {
     "user_detail": "backoffice.view_user",
     "user_role": "backoffice.change_user",
     "user_access": "backoffice.change_user",
+    "company_detail": "backoffice.view_legalentity",
+    "calendar_new": "backoffice.add_calendar",
+    "calendar_detail": "backoffice.view_calendar",
+    **dict.fromkeys(
+        ["calendar_days", "calendar_week", "calendar_holidays", "calendar_clear"],
+        "backoffice.change_calendar",
+    ),
     "sku_home_low": "inventory.view_sku",
     "sku_detail": "inventory.view_sku",
     "sku_receive": "inventory.receive_stock",
@@ -87,9 +107,11 @@ PERMISSIONS = {
     "run_detail": "automations.view_run",
     **dict.fromkeys(
         [
+            "why_backoffice_legalentity",
             "why_finance_payment",
             "why_finance_refund",
             "why_inventory_sku",
+            "why_orders_customer",
             "why_orders_order",
             "why_orders_returnorder",
             "why_support_ticket",
@@ -97,6 +119,10 @@ PERMISSIONS = {
         "automations.view_run",
     ),
     "why_depot_parcel": "depot.view_parcel",  # of the tests' own domain, which no role sees
+    **{f"buttons_{label.replace('.', '_')}": permission for label, permission in SUBJECTS.items()},
+    # By the record, and then by whom the rule lets press it.
+    **{f"press_{label.replace('.', '_')}": OWN for label in SUBJECTS},
+    "calendar_rules": "automations.view_rule",
     "engine_health": "automations.view_health",
     "standstill": EVERYBODY,  # the engine at rest is for each to know
     "rule_home": "automations.view_rule",

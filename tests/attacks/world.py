@@ -9,7 +9,7 @@ from automations.models.connectors import CallLog
 from automations.models.documents import Document
 from automations.models.runs import Run
 from backoffice.actors import HOUSE, person
-from backoffice.models import BulkJob, LegalEntity, SavedView, User
+from backoffice.models import BulkJob, Calendar, LegalEntity, SavedView, User
 from finance.models.ledger import JournalEntry
 from finance.models.payments import Payment
 from finance.services.books import open_books
@@ -96,6 +96,7 @@ def _of_rules(case_id: int) -> dict[str, dict[str, Any]]:
         "approval": {"pk": waiting.pk, "verdict": "approve"},
         "failure": {"pk": case_id},
         "run": {"pk": Run.objects.order_by("pk")[0].pk},
+        "press": slug,
     }
 
 
@@ -127,6 +128,7 @@ def _of_the_ground(order: Order, world: World) -> dict[str, dict[str, Any]]:
     view = SavedView.objects.create(
         owner=owner, screen="orders.orders", name="Mine", slug="mine", query="q=1"
     )
+    calendar = Calendar.objects.create(key="warehouse", name="Warehouse")
     job = BulkJob.objects.create(
         user=owner,
         screen="orders.orders",
@@ -138,6 +140,8 @@ def _of_the_ground(order: Order, world: World) -> dict[str, dict[str, Any]]:
         back="/orders/",
     )
     return {
+        "company": {"name": order.channel.legal_entity.name},
+        "calendar": {"pk": calendar.pk, "key": calendar.key, "day": "2026-12-24"},
         "user": {"username": world.people["auditor"].username},
         "view": {"pk": view.pk},
         "job": {"pk": job.pk},

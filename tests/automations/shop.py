@@ -15,7 +15,7 @@ from automations.actions import Action
 from automations.catalogue import catalogue_of, flatten
 from automations.registry import Registry
 from automations.rules.validating import Registries
-from automations.triggers import Country, Tags, Trigger, labelled
+from automations.triggers import Country, Scan, Tags, Trigger, labelled
 from backoffice.money import Money
 
 NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
@@ -65,7 +65,8 @@ class OrderPaid:
 
 triggers: Registry[Trigger] = Registry(Trigger)
 actions: Registry[Action] = Registry(Action)
-REGISTRIES = Registries(triggers, actions)
+scans: Registry[Scan] = Registry(Scan)
+REGISTRIES = Registries(triggers, actions, scans)
 CATALOGUE = catalogue_of(OrderPaid)
 
 
@@ -83,6 +84,14 @@ class OnOrderPaid(Trigger):
 class OnOrderCancelled(OnOrderPaid):
     key = "shop.order_cancelled"
     label = "Order cancelled"
+
+
+@scans.register
+class Orders(Scan):
+    key = subject = "shop.order"
+    label = "Orders"
+    example = "Every order."
+    payload_class = OrderPaid
 
 
 def _said(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from automations.models.rules import Draft, Rule
 from automations.queries import rules as rule_queries
 from automations.services import approvals, drafts, rules, stops
 from automations.services.errors import Invalid, NotPossible, Refused, Stale
+from backoffice import calendars
 from backoffice.actors import person
 from backoffice.models import AuditEntry, User
 from tests.automations import factories as make
@@ -270,9 +272,29 @@ def test_a_rule_without_fallback_or_valid_steps_is_not_submitted() -> None:
     assert not Document.objects.exists()
 
 
-def test_a_start_that_cannot_run_yet_is_not_submitted() -> None:
-    with pytest.raises(Invalid):
-        make.submit(make.make_rule(trigger={"manual": "depot.parcel"}))
+def test_a_start_that_goes_to_no_known_record_is_not_submitted() -> None:
+    with pytest.raises(Invalid, match="can't go over"):
+        make.submit(make.make_rule(trigger={"manual": "depot.shelf"}))
+
+
+def test_a_schedule_names_a_calendar_that_there_is_and_that_opens() -> None:
+    start = {"every": "0 8 * * 6", "zone": "UTC", "calendar": "uk", "for": "depot.parcel"}
+    with pytest.raises(Invalid, match="no calendar"):
+        make.submit(make.make_rule(trigger=start))
+    never = calendars.make_calendar(
+        "UK", today=date(2020, 1, 1), open_days=[], actor=person(make.author())
+    )
+    with pytest.raises(Invalid, match="never comes round"):
+        make.submit(make.make_rule(trigger=start))
+    calendars.change_week(
+        never.pk,
+        version=1,
+        from_day=date(2020, 1, 2),
+        open_days=[1, 2],
+        today=date(2020, 1, 1),
+        actor=person(make.author()),
+    )
+    assert make.submit(make.make_rule(trigger=start)).state == "submitted"
 
 
 def test_a_rule_may_only_do_what_its_owner_may() -> None:

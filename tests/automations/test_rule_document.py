@@ -91,8 +91,11 @@ def test_a_limit_per_customer_needs_a_trigger_that_knows_the_customer() -> None:
 @pytest.mark.parametrize(
     ("start", "said_at"),
     [
-        ({"every": "0 7 * * 1-5", "zone": "Europe/London", "for": "shop.order"}, "trigger"),
-        ({"manual": "shop.order"}, "trigger"),
+        ({"every": "0 7 * * 1-5", "zone": "UTC", "for": "shop.nothing"}, "trigger.for"),
+        ({"every": "0 7 31 2 *", "zone": "UTC", "for": "shop.order"}, "trigger.every"),
+        ({"every": "0 25 * * *", "zone": "UTC", "for": "shop.order"}, "trigger.every"),
+        ({"every": "0 7 * * *", "zone": "Mars/Base", "for": "shop.order"}, "trigger.zone"),
+        ({"manual": "shop.nothing"}, "trigger.manual"),
         ({"on": "shop.nothing"}, "trigger.on"),
         ({"on": "shop.order_paid", "manual": "shop.order"}, "trigger"),
         ({}, "trigger"),
@@ -230,6 +233,23 @@ def test_text_is_canonical_in_nfc() -> None:
     raws = [document(steps=[step(given={"tag": name})]) for name in (composed, apart)]
     one, two = (canonical(parse_document(raw)) for raw in raws)
     assert one == two
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        {"every": "0 7 * * 1-5", "zone": "Europe/London", "for": "shop.order"},
+        {"manual": "shop.order"},
+    ],
+)
+def test_a_schedule_and_a_button_pin_the_records_they_go_to(start: Any) -> None:
+    raw = document(trigger=start)
+    assert said(raw) == []
+    read = parse_document(raw)
+    contracts = contracts_of(read, shop.triggers, shop.actions, shop.scans)
+    assert contracts["scan shop.order"] == 1
+    assert not any(name.startswith("trigger ") for name in contracts)
+    assert read_document(canonical(read)).trigger == read.trigger
 
 
 def test_the_hash_covers_the_text_its_dependencies_and_the_contracts() -> None:

@@ -1,7 +1,8 @@
 """`make bench`: what the budgets speak of, each figure beside its floor and its anchor.
 
 `BENCH=engine,latency make bench` measures some parts; `--history 10000000`, `--orders 1000000` and
-`--file FILE` are the large forms. Parts: import, pages, engine, outside, scaling, history, health.
+`--file FILE` are the large forms. Parts: import, pages, engine, outside, scaling,
+history, health, scans.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from tests.bench import (  # noqa: E402
     outside,
     pages,
     scaling,
+    scans,
 )
 from tests.bench.results import Result, keep, show  # noqa: E402
 
@@ -51,6 +53,7 @@ class Sizes:
     history: int
     runs: int
     calls: int
+    scanned: int
     file: Path
 
 
@@ -179,6 +182,11 @@ def measure_health(database: Database, sizes: Sizes) -> list[Result]:
     return [*found, Result("metrics.p95_ms", health.scrape_ms(client), "ms", empty)]
 
 
+def measure_scans(database: Database, sizes: Sizes) -> list[Result]:
+    """A schedule's scan of a million orders, pushed down and judged one by one."""
+    return scans.measure(company.staff(), sizes.scanned)
+
+
 Measure = Callable[[Database, Sizes], list[Result]]
 PARTS: dict[str, Measure] = {
     "import": measure_import,
@@ -188,6 +196,7 @@ PARTS: dict[str, Measure] = {
     "scaling": measure_scaling,
     "history": measure_history,
     "health": measure_health,
+    "scans": measure_scans,
 }
 
 
@@ -200,10 +209,19 @@ def main() -> None:
     parser.add_argument("--history", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--calls", type=int, default=5_000)
+    parser.add_argument("--scanned", type=int, default=scans.ORDERS)
     parser.add_argument("--file", type=Path, default=settings.ROOT / SLICE)
     given = parser.parse_args()
     wanted = given.parts or [name for name in os.environ.get("BENCH", "").split(",") if name]
-    sizes = Sizes(given.orders, given.events, given.history, given.runs, given.calls, given.file)
+    sizes = Sizes(
+        orders=given.orders,
+        events=given.events,
+        history=given.history,
+        runs=given.runs,
+        calls=given.calls,
+        scanned=given.scanned,
+        file=given.file,
+    )
     setup_test_environment()
     results: list[Result] = []
     for name in wanted or PARTS:

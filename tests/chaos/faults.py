@@ -22,7 +22,14 @@ from tests.chaos.company import Company
 from tests.chaos.world import World
 
 # Of the kills, what they hit. A child is one process of the pool; all else dies whole.
-TARGETS = {"internal": 0.3, "child": 0.25, "external": 0.2, "beat": 0.1, "web": 0.1, "watchdog": 0.05}
+TARGETS = {
+    "internal": 0.3,
+    "child": 0.25,
+    "external": 0.2,
+    "beat": 0.1,
+    "web": 0.1,
+    "watchdog": 0.05,
+}
 WORKING = "SELECT worker FROM automations_runclaim LIMIT 1"
 CALLING = """SELECT r.id::text FROM automations_run r
     JOIN automations_effect f ON f.run_id = r.id AND f.state = 'intent'

@@ -67,7 +67,7 @@ class Servers:
 def soak(
     world: World,
     outside: Outside,
-    servers: Servers | None,
+    servers: Servers,
     amounts: Amounts,
     *,
     seed: int,
@@ -82,23 +82,14 @@ def soak(
     plan = feeder.plan(chance, events)
     due = faults.schedule(chance, amounts, seconds)
     due = sorted([*due, Fault(seconds / 2, "stop", "stop")], key=lambda fault: fault.at)
-    hand = Hand(world, made)
-    if servers is not None:
-        hand.postgres, hand.redis = servers.postgres, servers.redis
+    hand = Hand(world, made, servers.postgres, servers.redis)
     world.everything()
     wait_for_workers(world)
     outside.behave(*ledger.BAD_DAY)
     feed, desk = Feeder(made, plan, seconds), Desk(world.port)
     began = time.monotonic()
-    feed.start()
-    desk.start()
-    try:
-        _harm(world, hand, due, began, say)
-        if not world.tend_until(lambda: feed.done, seconds + 300):
-            verdict.violations.append("The events could not all be delivered.")
-    finally:
-        feed.stop()
-        desk.stop()
+    if not _storm(world, hand, due, feed, desk, say):
+        verdict.violations.append("The events could not all be delivered.")
     outside.behave()
     world.resume()
     quiet_after = quieten(world)
@@ -123,13 +114,27 @@ def wait_for_workers(world: World) -> None:
         raise RuntimeError(f"The workers did not start; see {world.bed.folder}.")
 
 
-def _harm(
-    world: World, hand: Hand, due: list[Fault], began: float, say: Callable[[str], None]
-) -> None:
-    for fault in due:
-        world.tend_for(began + fault.at - time.monotonic())
-        say(f"{time.monotonic() - began:6.1f} s  {fault.kind} {fault.target}")
-        hand.do(fault)
+def _storm(
+    world: World,
+    hand: Hand,
+    due: list[Fault],
+    feed: Feeder,
+    desk: Desk,
+    say: Callable[[str], None],
+) -> bool:
+    """Events, replies and faults together; whether all events could be delivered."""
+    began = time.monotonic()
+    feed.start()
+    desk.start()
+    try:
+        for fault in due:
+            world.tend_for(began + fault.at - time.monotonic())
+            say(f"{time.monotonic() - began:6.1f} s  {fault.kind} {fault.target}")
+            hand.do(fault)
+        return world.tend_until(lambda: feed.done, feed.seconds + 300)
+    finally:
+        feed.stop()
+        desk.stop()
 
 
 def quieten(

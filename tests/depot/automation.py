@@ -6,7 +6,6 @@ import json
 import os
 import signal as signals_of_the_system
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,11 +15,9 @@ from django.db import connection
 
 from automations.actions import (
     Action,
-    Answered,
     Call,
     Counts,
     Done,
-    ExternalAction,
     Outcome,
     Rejected,
     RetryLater,
@@ -30,52 +27,15 @@ from automations.actions import (
 )
 from automations.actions import actions as action_registry
 from automations.cases import CaseKind, NewCase, cases
-from automations.triggers import Country, Fact, Tags, Trigger, labelled, triggers
+from automations.triggers import Fact, Trigger, triggers
 from backoffice.actors import Actors
 from backoffice.money import Money
-from tests.depot import signals
+from tests.depot import labels, scanning, signals
 from tests.depot.models import Parcel
+from tests.depot.payloads import ParcelArrived, payload
 
-
-@dataclass(frozen=True, slots=True)
-class ItemPart:
-    sku: str = labelled("SKU")
-    quantity: int = labelled("quantity")
-
-
-@dataclass(frozen=True, slots=True)
-class ParcelPart:
-    number: str = labelled("number")
-    total: Money = labelled("total")
-    country: Country = labelled("country")
-    carrier: str | None = labelled("carrier")
-    tags: Tags = labelled("tags")
-    arrived_at: datetime = labelled("arrived")
-    sender: str | None = labelled("sender")
-    items: tuple[ItemPart, ...] = labelled("items")
-
-
-@dataclass(frozen=True, slots=True)
-class ParcelArrived:
-    parcel: ParcelPart = labelled("Parcel")
-
-
-NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
-
-
-def payload(parcel: Parcel) -> ParcelArrived:
-    return ParcelArrived(
-        ParcelPart(
-            parcel.number,
-            Money(Decimal(parcel.total), "GBP"),
-            Country(parcel.country),
-            parcel.carrier or None,
-            Tags(tuple(sorted(parcel.tags))),
-            NOON,
-            parcel.sender or None,
-            tuple(ItemPart(item["sku"], item["quantity"]) for item in parcel.items),
-        )
-    )
+# Registers what schedules go over, and what calls outside.
+__all__ = ["labels", "scanning"]
 
 
 class _OnParcel(Trigger):
@@ -361,37 +321,19 @@ class Sort(_Tagging):
         ]
 
 
-class AccountForm(forms.Form):
-    account = forms.CharField(label="Account")
-
-
 @action_registry.register
-class CallAndCount(ExternalAction):
-    """Calls a web service, and counts as a message; writes down here what came of it."""
+class Ring(Action):
+    """About no parcel: a parcel that stands for each ring of the bell."""
 
-    key = "depot.call_and_count"
-    label = "Call and count"
-    subject = "depot.parcel"
-    form = AccountForm
+    key = "depot.ring"
+    label = "Ring the bell"
+    subject = "backoffice.legalentity"
+    form = TagForm
     permission = "automations.change_rule"
 
-    def lane(self, params: Mapping[str, Any]) -> str:
-        return str(params["account"])
-
-    def request(self, call: Call) -> dict[str, Any]:
-        return {"method": "POST", "path": "/labels", "json": {"parcel": call.subject_id}}
-
-    def confirmed(self, call: Call, answer: Answered) -> Done:
-        parcel = Parcel.objects.get(pk=call.subject_id)
-        if parcel.moods:
-            raise ZeroDivisionError("moody")
-        parcel.carrier = answer.reference[:20]
-        parcel.version += 1
-        parcel.save(update_fields=["carrier", "version"])
-        return Done(f"Labelled {answer.reference}.")
-
-    def counts(self, params: Mapping[str, Any]) -> Counts:
-        return Counts(messages=1)
+    def execute(self, call: Call) -> Done:
+        Parcel.objects.create(number=f"bell-{Parcel.objects.count()}", country="GB", total=0)
+        return Done("It rang.")
 
     def in_words(self, params: Mapping[str, Any]) -> str:
-        return "call and count"
+        return "ring the bell"

@@ -11,13 +11,14 @@ from django.utils import timezone
 from automations.models.documents import Document
 from automations.models.rules import Draft, Rule
 from automations.rules.starters import starter
-from automations.services import rules
+from automations.services import approvals, rules
 from backoffice.actors import person
 from backoffice.models import User
 from orders.models.orders import Order
 from orders.services.drafts import Address
+from tests.automations import factories as engine
 from tests.inventory.factories import make_sku
-from tests.orders.factories import line, make_channel, place_history
+from tests.orders.factories import line, make_channel, pay, place, place_history
 
 # Total and country of each; three are of £500.00 or more and go abroad.
 ORDERS = [
@@ -72,3 +73,21 @@ def submitted(owner: User, **changes: Any) -> Document:
 
 def post(client: Client, url: str, **data: Any) -> Any:
     return client.post(url, data, headers={"HX-Request": "true"})
+
+
+def make_live(rule: Rule) -> Document:
+    """A version of it in force."""
+    document = engine.submit(rule)
+    approver = engine.approver(document)
+    approvals.approve(document.pk, sha256=document.sha256, actor=person(approver), comment="")
+    return document
+
+
+def some_live_orders() -> list[Order]:
+    """Two that have waited for three days since they were paid, one that was paid just now."""
+    make_channel()
+    sku = make_sku(stock=20)
+    orders = [pay(place(line(sku, 1, "80.00"))) for _ in range(3)]
+    ids = [order.pk for order in orders[:2]]
+    Order.objects.filter(pk__in=ids).update(paid_at=timezone.now() - timedelta(days=3))
+    return orders

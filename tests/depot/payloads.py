@@ -1,0 +1,52 @@
+"""What conditions see of a parcel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from automations.triggers import Country, Tags, labelled
+from backoffice.money import Money
+from tests.depot.models import Parcel
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPart:
+    sku: str = labelled("SKU")
+    quantity: int = labelled("quantity")
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelPart:
+    number: str = labelled("number")
+    total: Money = labelled("total")
+    country: Country = labelled("country")
+    carrier: str | None = labelled("carrier")
+    tags: Tags = labelled("tags")
+    arrived_at: datetime = labelled("arrived")
+    sender: str | None = labelled("sender")
+    items: tuple[ItemPart, ...] = labelled("items")
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelArrived:
+    parcel: ParcelPart = labelled("Parcel")
+
+
+NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
+
+
+def payload(parcel: Parcel) -> ParcelArrived:
+    return ParcelArrived(
+        ParcelPart(
+            parcel.number,
+            Money(Decimal(parcel.total), "GBP"),
+            Country(parcel.country),
+            parcel.carrier or None,
+            Tags(tuple(sorted(parcel.tags))),
+            NOON,
+            parcel.sender or None,
+            tuple(ItemPart(item["sku"], item["quantity"]) for item in parcel.items),
+        )
+    )
