@@ -13,7 +13,7 @@ export PORT
 export PLAYWRIGHT_BROWSERS_PATH ?= $(CURDIR)/var/browsers
 unexport VIRTUAL_ENV
 
-.PHONY: run test check bench requirements clean environment environment-dev
+.PHONY: run test check bench chaos requirements clean environment environment-dev
 
 run: environment  ## the site on this machine, with everything that it needs
 	@$(VENV) -m config.local run
@@ -37,6 +37,9 @@ check: environment-dev  ## format, lint, import contracts, templates, types, mig
 bench: environment-dev  ## measurements, as a table and in var/bench.json (BENCH=engine for some)
 	@DJANGO_SETTINGS_MODULE=config.settings.test $(VENV) -m config.local with-services \
 		--state var/bench -- $(VENV) -m tests.bench $(BENCH_OPTIONS)
+
+chaos: environment-dev  ## kill and stop everything under load, then judge (CHAOS_OPTIONS=--long)
+	@$(VENV) -m tests.chaos $(CHAOS_OPTIONS)
 
 requirements: environment  ## which requirements the last `make test` has proven
 	@$(VENV) -m config.requirements

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from contextlib import ExitStack
 from functools import partial
 
@@ -15,6 +16,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
@@ -26,6 +28,8 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_queues = [Queue("internal"), Queue("bulk"), Queue("sweep"), Queue("external")]
 app.autodiscover_tasks()
 
+ROLE_SECONDS = 60.0
+
 # What the task in hand has bound; a worker's process, or thread, does one at a time.
 _task = threading.local()
 
@@ -33,14 +37,25 @@ _task = threading.local()
 @worker_init.connect
 @beat_init.connect
 def refuse_powerful_role(**kwargs: object) -> None:
-    """A worker or beat whose database role could switch the guards off does not start."""
+    """A worker or beat whose database role could switch the guards off does not start.
+
+    While PostgreSQL is away it waits a while for the answer, and ends without one.
+    """
     from backoffice import grants  # noqa: PLC0415 - Django is set up by now, not at import
 
-    try:
-        grants.refuse_powerful_role()
-    except ImproperlyConfigured as error:
+    until = time.monotonic() + ROLE_SECONDS
+    while True:
+        try:
+            grants.refuse_powerful_role()
+            return
         # Celery swallows an Exception of a signal's receiver, and would start all the same.
-        raise SystemExit(str(error)) from error
+        except ImproperlyConfigured as error:
+            raise SystemExit(str(error)) from error
+        except DatabaseError as error:
+            if time.monotonic() > until:
+                says = "PostgreSQL does not answer, so it can't be asked what our role may do"
+                raise SystemExit(f"{says}: {error}") from error
+            time.sleep(1)
 
 
 @setup_logging.connect
@@ -65,6 +80,8 @@ def begin_task(task_id: str = "", task: object = None, **kwargs: object) -> None
     name = getattr(task, "name", "")
     _task.stack = ExitStack()
     _task.stack.enter_context(logs.about(partial(dict, task=name, task_id=task_id)))
+    # Nothing else does: tasks keep their connection, also one that ended with PostgreSQL.
+    connection.close_if_unusable_or_obsolete()
     progress.working()
 
 

@@ -96,6 +96,27 @@ def test_what_redis_forgets_the_sweep_finds(
     assert_each_once(50)
 
 
+def test_a_worker_whose_connection_was_cut_goes_on_working(
+    committed_db: Database, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.live_rule()
+    start_worker()
+    make.parcels_arrived(1)
+    wait_until(all_done)
+    with monkeypatch.context() as quietly:
+        quietly.setattr(wake, "send", lambda *given: None)
+        make.parcels_arrived(20)
+        make.match_all()
+    with psycopg.connect(committed_db.url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user "
+            "AND datname = current_database() AND pid NOT IN (pg_backend_pid(), %s)",
+            [connection.connection.info.backend_pid],
+        )
+    wait_until(all_done, seconds=30)
+    assert_each_once(21)
+
+
 def test_a_sale_goes_through_while_redis_is_down(
     committed_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

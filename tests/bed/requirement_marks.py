@@ -10,7 +10,13 @@ import pytest
 from config.requirements import Result, read_table, write_results
 
 PROPERTY = "requirement"
-PARTS = {"browser": "browser", "journeys": "journeys", "local": "commands", "bed": "test bed"}
+PARTS = {
+    "browser": "browser",
+    "journeys": "journeys",
+    "local": "commands",
+    "bed": "test bed",
+    "chaos": "chaos",
+}
 
 _outcomes: dict[str, str] = {}
 _requirements: dict[str, tuple[str, ...]] = {}
