@@ -106,8 +106,7 @@ def input_of(field: Field, kind: Kind, raw: Any, name: str, label: str) -> Input
         options = [(code, code) for code in dict.fromkeys([unit, *CURRENCIES])]
         return Input("money", name, label, str(money.get("amount", "")), unit, options)
     if kind is Kind.DURATION:
-        number, unit = duration_parts(raw)
-        return Input("duration", name, label, number, unit, list(UNITS.items()))
+        return duration_input(raw, name, label)
     text = "" if raw is None else str(raw)
     if kind is Kind.BOOL:
         return Input("select", name, label, "true" if raw is True else "false", "", YES_NO)
@@ -117,6 +116,12 @@ def input_of(field: Field, kind: Kind, raw: Any, name: str, label: str) -> Input
     if kind is Kind.DATETIME:
         text = _local(text)
     return Input(_PLAIN.get(kind, "text"), name, label, text)
+
+
+def duration_input(raw: Any, name: str, label: str) -> Input:
+    """The input of a duration: a whole number and its unit."""
+    number, unit = duration_parts(raw)
+    return Input("duration", name, label, number, unit, list(UNITS.items()))
 
 
 YES_NO = [("true", "yes"), ("false", "no")]
