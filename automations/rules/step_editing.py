@@ -185,7 +185,8 @@ def add_step(
     row, index, depth, seen = _target(body, into, catalogue)
     step = make(seen)
     step.setdefault("uid", fresh_uid({"do": "a", "wait": "w", "if": "b"}.get(kind_of(step), "s")))
-    _fits(step, depth)
+    # A new branch or loop is for steps inside it.
+    _fits(step, depth + bool(bodies_of(step)))
     row.insert(index, step)
     return step
 
