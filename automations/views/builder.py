@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from automations.engine.match import DEEPEST
 from automations.forms.rules import CareForm, WhyForm
 from automations.models.rules import Draft, DraftRevision
 from automations.queries import rules as queries
@@ -21,6 +22,7 @@ from automations.services.approvals import SUITABLE
 from automations.services.errors import AutomationError, Invalid, NotPossible, Stale
 from automations.views.drafting import Drafting, actions_for, edited, rule_or_404, signed_in
 from automations.views.inputs import field_groups
+from automations.views.limit_rows import limit_rows, policy_rows
 from automations.views.phrases import differences, read, told
 from automations.views.rows import Rows
 from automations.views.start_rows import start_row
@@ -49,7 +51,9 @@ def builder_context(drafting: Drafting, pattern: str = "") -> dict[str, Any]:
         "source": drafting.source,
         "start": start_row(body, drafting.blocking, pattern),
         "variables": field_groups(drafting.catalogue),
-        "missing_data": body.get("missing_data", "hold"),
+        "limits": limit_rows(body, drafting.blocking, subject),
+        "policies": policy_rows(body),
+        "deepest": DEEPEST,
         "problems": drafting.blocking,
         "whole_problems": [each for each in drafting.blocking if each.path in whole],
         "can_undo": _can_undo(drafting.draft),

@@ -15,6 +15,7 @@ from automations.catalogue import catalogue_for
 from automations.conditions.fields import Catalogue
 from automations.conditions.problems import Problem
 from automations.forms.conditions import read_conditions
+from automations.forms.limits import read_limits
 from automations.forms.starts import read_start, source_of
 from automations.forms.steps import new_step, read_steps
 from automations.models.documents import Document
@@ -115,8 +116,7 @@ def edited(body: Any, data: QueryDict) -> tuple[Json, str]:
     catalogue = catalogue_of_body(made)
     read_conditions(made, catalogue, data)
     read_steps(made, catalogue, data)
-    if data.get("missing_data") in ("skip", "hold"):
-        made["missing_data"] = data["missing_data"]
+    read_limits(made, data)
     read_start(made, data)
     if operation.startswith("add_step:"):
         return made, _add_step(made, catalogue, operation.removeprefix("add_step:"))

@@ -41,7 +41,10 @@ def countries() -> list[Option]:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input. `shape` names its widget; money, durations and chips carry more than a text."""
+    """One input. `shape` names its widget; money, durations and chips carry more than a text.
+
+    `hint` is what an empty one shows.
+    """
 
     shape: str
     name: str
@@ -51,6 +54,7 @@ class Input:
     options: Sequence[Option] = ()
     groups: Groups | None = None
     chips: Sequence[str] = ()
+    hint: str = ""
 
 
 def field_groups(fields: Iterable[Field]) -> Groups:
@@ -104,7 +108,7 @@ def input_of(field: Field, kind: Kind, raw: Any, name: str, label: str) -> Input
         money = raw if isinstance(raw, dict) else {}
         unit = str(money.get("currency", "GBP"))
         options = [(code, code) for code in dict.fromkeys([unit, *CURRENCIES])]
-        return Input("money", name, label, str(money.get("amount", "")), unit, options)
+        return Input("money", name, label, str(money.get("amount", "")), unit, options, hint="0.00")
     if kind is Kind.DURATION:
         return duration_input(raw, name, label)
     text = "" if raw is None else str(raw)

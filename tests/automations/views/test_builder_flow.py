@@ -268,3 +268,69 @@ def test_a_field_that_is_gone_is_chosen_anew_and_never_taken_for_another(
     page = page_of(operations_client, rule)
     select = page.partition('name="c-cb1-field"')[2].partition("</select>")[0]
     assert re.findall(r"<option[^>]*selected[^>]*>\s*([^<]+?)\s*<", select) == ["Choose…"]
+
+
+LIMITS = {
+    "limits-shown": "1",
+    "limits-runs-per_hour": "1,200",
+    "limits-money-per_day": "£1,000.00",
+    "limits-money-per_day-currency": "GBP",
+    "limits-per_subject-runs": "1",
+    "limits-per_subject-within": "7",
+    "limits-per_subject-within-unit": "D",
+}
+
+
+def test_limits_are_typed_and_empty_means_none(operations_client: Client, rule: Rule) -> None:
+    page = save(operations_client, rule, **LIMITS).content.decode()
+    assert body(rule)["limits"] == {
+        "runs": {"per_hour": 1200},
+        "money": {"per_day": {"amount": "1000.00", "currency": "GBP"}},
+        "per_subject": {"runs": 1, "within": "P7D"},
+    }
+    assert "to finish" not in page
+    assert 'value="1000.00"' in page
+    save(operations_client, rule, **{"limits-shown": "1"})
+    assert body(rule)["limits"] == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "says"),
+    [
+        ("limits-runs-per_hour", "many", "Write a whole number, 1 or more."),
+        ("limits-units-per_day", "0", "Write a whole number, 1 or more."),
+        ("limits-messages-per_day", "-3", "Write a whole number, 1 or more."),
+        ("limits-money-per_hour", "lots", "Write an amount above 0"),
+        ("limits-money-per_day", "0", "Write an amount above 0"),
+        ("limits-per_subject-runs", "x", "Write a whole number, 1 or more."),
+    ],
+)
+def test_a_limit_that_can_t_be_read_stays_as_typed_with_its_error(
+    name: str, typed: str, says: str, operations_client: Client, rule: Rule
+) -> None:
+    page = save(operations_client, rule, **{"limits-shown": "1", name: typed}).content.decode()
+    around = page.partition(f'id="{name}"')[2].partition("</div>")[0]
+    assert f'value="{typed}"' in around
+    assert says in around
+    assert page.count("Write a") == 1
+    assert "To finish before it can be submitted" in page
+
+
+def test_a_limit_per_customer_needs_a_start_that_names_one(
+    operations_client: Client, operations_user: User
+) -> None:
+    known = body_of(tag("a1"))
+    known["trigger"] = {"on": "inventory.stock_low"}
+    rule = make_rule(operations_user, body=known)
+    sent = {"limits-shown": "1", "limits-per_customer-runs": "2"}
+    page = save(operations_client, rule, **sent).content.decode()
+    assert "What starts it does not say who the customer is." in page
+
+
+def test_what_happens_in_trouble_is_chosen(operations_client: Client, rule: Rule) -> None:
+    save(operations_client, rule, missing_data="skip", connector_down="hold", latency="batch")
+    known = body(rule)
+    assert known["missing_data"] == "skip"
+    assert (known["connector_down"], known["latency"]) == ("hold", "batch")
+    save(operations_client, rule, connector_down="explode")
+    assert body(rule)["connector_down"] == "hold"
