@@ -17,6 +17,7 @@ from automations.conditions.explaining import Explained, explain, explain_again
 from automations.conditions.fields import Catalogue
 from automations.conditions.indexing import EqualityKey, equality_keys
 from automations.conditions.leaves import Predicate
+from automations.conditions.operands import Scope
 from automations.conditions.rechecking import (
     Recheck,
     Seen,
@@ -31,7 +32,7 @@ from automations.rules.document import Do, ForEach, If, RuleDocument, bodies, wa
 from automations.rules.limits import Line, One, lines_of, ones_of
 from automations.rules.parsing import read_document
 from automations.rules.validating import Registries
-from automations.rules.words import Teller
+from automations.rules.words import StepWords, Teller
 from automations.triggers import Source, scans, source, triggers
 
 logger = logging.getLogger(__name__)
@@ -193,12 +194,18 @@ class Compiled:
         try:
             if isinstance(step, Do):
                 return self.actions[uid].in_words(step.params)
-            said = self._teller.step(step)
+            scope = Scope(self.catalogues[uid], self.document.param_values)
+            said = self._teller.step(step, scope)
             return said[:1].upper() + said[1:]
         except Exception:
             # Words for people must not stop the work that they describe.
             logger.exception("Step %s of document %s has no words", uid, self.document_id)
             return self.actions[uid].label if uid in self.actions else step.shape
+
+    @cached_property
+    def outline(self) -> list[StepWords]:
+        """Every step in reading order: its number, how deep it stands and in which way."""
+        return [known for known in self._teller.steps() if known.number]
 
     @cached_property
     def _teller(self) -> Teller:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,9 @@ from django.urls import NoReverseMatch
 from automations.actions import actions
 from automations.conditions.explaining import Explained
 from automations.engine.compiled import Compiled, compiled
+from automations.engine.flow import loops_at
 from automations.models.runs import Effect, Run, StepRun
+from automations.rules.document import ForEach, If
 from backoffice import links
 from backoffice.links import Link
 from backoffice.models import User
@@ -52,6 +54,11 @@ class Attempt:
     who: User | None
 
     @property
+    def item(self) -> str:
+        """Which item of a loop it was for; empty outside loops."""
+        return ", ".join(f"item {index + 1}" for _, index in loops_at(self.row.cursor))
+
+    @property
     def took(self) -> timedelta:
         return self.row.finished_at - self.row.started_at
 
@@ -62,11 +69,18 @@ class Attempt:
 
 @dataclass(slots=True)
 class Step:
-    """One step of the rule. `state` is done, failed, left (skipped) or ahead."""
+    """One step of the rule. `number` is the builder's (`3.1`), `depth` 0 the outermost.
 
-    number: int
+    `way` says when a step inside another is done. `says` is what is known of a branch or loop,
+    which nothing is tried of itself; None for other steps.
+    """
+
+    number: str
     uid: str
     words: str
+    depth: int = 0
+    way: str = ""
+    says: str | None = None
     attempts: list[Attempt] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     stands_here: bool = False
@@ -81,11 +95,15 @@ class Step:
 
     @property
     def sign(self) -> str:
-        return self.last.sign if self.last else "clock"
+        if self.last:
+            return self.last.sign
+        return "clock" if self.says is None else "route"
 
     @property
     def result(self) -> str:
-        return self.last.row.says if self.last else "not run"
+        if self.last:
+            return self.last.row.says
+        return "not run" if self.says is None else self.says
 
 
 def known_links(pairs: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], Link]:
@@ -110,25 +128,61 @@ def steps_of(run: Run, rows: Sequence[StepRun], effects: Sequence[Effect]) -> li
     rule = rule_of(run)
     people = User.objects.in_bulk([row.user_id for row in rows if row.user_id is not None])
     made = known_links((row.link, row.link_id) for row in rows if row.link_id is not None)
-    steps: dict[str, Step] = {}
-    for uid in rule.steps if rule else ():
-        words = rule.step_words(uid) if rule else ""
-        steps[uid] = Step(len(steps) + 1, uid, words)
+    steps = _ahead(rule) if rule else {}
     for row in rows:
         uid = row.cursor.rpartition("/")[2].partition(":")[0]
         if uid not in steps:
             action = actions.get(row.action)
-            steps[uid] = Step(len(steps) + 1, uid, action.label if action else row.action)
+            steps[uid] = Step(str(len(steps) + 1), uid, action.label if action else row.action)
         token, sign = SIGNS[StepRun.Outcome(row.outcome)]
         link = made.get((row.link, row.link_id or 0))
-        if rule and uid in rule.actions and row.input:
+        if rule and uid in rule.actions and row.input and not loops_at(row.cursor):
             words = rule.actions[uid].in_words({**rule.steps[uid].params, **row.input})
             steps[uid].words = words
         steps[uid].attempts.append(Attempt(row, token, sign, link, people.get(row.user_id or 0)))
     for effect in effects:
         if effect.uid in steps:
             steps[effect.uid].effects.append(effect)
+    if rule:
+        _ways(run, rule, steps, [row.cursor for row in rows])
     return _standing(run, steps)
+
+
+WAYS = {"then": "If so:", "else": "Otherwise:", "steps": "For each:"}
+
+
+def _ahead(rule: Compiled) -> dict[str, Step]:
+    """The steps of a version before anything is known of them."""
+    return {
+        known.uid: Step(
+            known.number,
+            known.uid,
+            rule.step_words(known.uid),
+            min(known.depth, DEEPEST),
+            WAYS.get(known.way, ""),
+        )
+        for known in rule.outline
+    }
+
+
+def _ways(run: Run, rule: Compiled, steps: dict[str, Step], cursors: Sequence[str]) -> None:
+    """What is known of branches and loops: the ways that were taken, the items gone through."""
+    seen: dict[str, set[str]] = {}
+    for cursor in [*cursors, run.cursor]:
+        for part in cursor.split("/"):
+            uid, _, mark = part.partition(":")
+            if mark:
+                seen.setdefault(uid, set()).add(mark)
+    for uid, step in rule.steps.items():
+        if isinstance(step, If | ForEach):
+            steps[uid].says = _way_words(step, seen.get(uid, set()))
+
+
+def _way_words(step: If | ForEach, marks: Collection[str]) -> str:
+    if isinstance(step, ForEach):
+        count = len(marks)
+        return f"{count} item{'' if count == 1 else 's'} begun" if count else ""
+    return " and ".join({"then": "yes", "else": "no"}[mark] for mark in sorted(marks, reverse=True))
 
 
 def _standing(run: Run, steps: dict[str, Step]) -> list[Step]:
