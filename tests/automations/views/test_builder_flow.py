@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from automations.models.rules import Draft, Rule
 from backoffice.models import User
-from tests.automations.views.factories import make_rule, post
+from tests.automations.views.factories import make_live, make_rule, post, some_orders
 
 pytestmark = pytest.mark.django_db
 
@@ -334,3 +334,76 @@ def test_what_happens_in_trouble_is_chosen(operations_client: Client, rule: Rule
     assert (known["connector_down"], known["latency"]) == ("hold", "batch")
     save(operations_client, rule, connector_down="explode")
     assert body(rule)["connector_down"] == "hold"
+
+
+def test_what_is_unfinished_is_left_out_of_words_and_preview(
+    operations_client: Client, rule: Rule
+) -> None:
+    some_orders()
+    given(rule, tag("a1"), {"uid": "w1", "wait": "soon"}, branch("b1", {"uid": "q1", "ask": {}}))
+    save(operations_client, rule, **{"limits-shown": "1", "limits-runs-per_day": "many"})
+    for name in ("rule_words", "rule_preview"):
+        answer = operations_client.get(reverse(name, args=[rule.slug]))
+        assert answer.context["left_out"] == 3
+    assert answer.context["found"].matched == 7
+    page = operations_client.get(reverse("rule_words", args=[rule.slug])).content.decode()
+    assert "if order ships to is United Kingdom" in page
+
+
+@pytest.mark.requirement("R15")
+def test_a_test_on_one_order_goes_the_way_of_its_values(
+    operations_client: Client, rule: Rule
+) -> None:
+    abroad, home = some_orders()[0], some_orders()[3]
+    subject = {"text": "Look at {{ item.sku.code }}"}
+    ticket = {"queue": "general", "priority": "high", "subject": subject}
+    note = {"uid": "n1", "do": "support.open_ticket", "with": ticket}
+    given(
+        rule,
+        branch("b1", tag("a1", "home"), otherwise=(loop("l1", note),)),
+        {"uid": "w1", "wait": "PT1H"},
+    )
+    url = reverse("rule_try", args=[rule.slug])
+    answer = operations_client.get(f"{url}?number={abroad.number}")
+    said = [(step.depth, step.words) for step in answer.context["trial"].steps]
+    assert said[0] == (0, "If order ships to is United Kingdom: no")
+    assert said[1] == (1, "For each of the order lines: 1")
+    assert said[2][0] == 2
+    assert re.search(r"“Look at \w", said[2][1])
+    assert said[3] == (0, "Wait 1 hour")
+    answer = operations_client.get(f"{url}?number={home.number}")
+    said = [(step.depth, step.words) for step in answer.context["trial"].steps]
+    assert said[:2] == [
+        (0, "If order ships to is United Kingdom: yes"),
+        (1, "Tag the order “home”"),
+    ]
+    abroad.refresh_from_db()
+    assert list(abroad.tags) == []
+
+
+def test_the_difference_tells_where_in_the_flow_something_changed(
+    operations_client: Client, rule: Rule
+) -> None:
+    given(rule, branch("b1", tag("a1"), tag("a2")), loop("l1", branch("b2")))
+    make_live(rule)
+    before = steps(rule)
+    before[0]["if"]["all"][0]["value"] = "FR"
+    before[0]["else"] = [before[0]["then"].pop()]
+    before[1]["steps"][0]["if"]["all"][0].update(field="item.quantity", op="gte", value=3)
+    before[1]["steps"].append(tag("a9"))
+    given(rule, *before)
+    page = operations_client.get(reverse("rule_words", args=[rule.slug]))
+    said = [shown.change.sentence for shown in page.context["changes"]]
+    assert said[0] == "In a branch: order ships to is: United Kingdom → France"
+    assert "now step 1 of a branch’s no" in " ".join(said)
+    assert any("quantity is at least 3" in each and "item." not in each for each in said)
+    assert any(each.endswith("in a loop") for each in said)
+    told = page.content.decode()
+    assert re.findall(r'class="step-number">([^<]+)<', told) == [
+        "1",
+        "1.1",
+        "1.2",
+        "2",
+        "2.1",
+        "2.2",
+    ]
