@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from automations.connectors import health
 from automations.connectors.kinds import Account, Trace
-from automations.engine import database, doubts, outages, settling, work
+from automations.engine import database, doubts, outages, progress, settling, work
 from automations.engine.doubts import Look
 from automations.engine.execute import count_crash, let_go, worker
 from automations.engine.gate import Lease, clock
@@ -81,6 +81,11 @@ class _Plan:
     ask_health: bool = False
     more: bool = False
 
+    @property
+    def moves(self) -> bool:
+        """Whether something is begun, or waits for no more than its rate, its cap or a probe."""
+        return bool(self.ids or self.looks or self.ask_health) or self.pause is not None
+
 
 def any_due(key: str) -> bool:
     """Whether runs of a lane could be sent now, as far as their own time goes."""
@@ -91,6 +96,8 @@ def begin(account: Account) -> Begun:
     """Decide what may begin now, and commit its intent."""
     with transaction.atomic():
         plan = _plan(account)
+        if plan.moves:
+            progress.claimed("call")
     if plan.ask_health:
         _ask_health(account)
         return Begun(pause=0.0)

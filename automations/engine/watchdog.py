@@ -42,8 +42,14 @@ SELECT statement_timestamp(),
         WHERE id = (SELECT min(event_id) FROM automations_pendingevent)),
     (SELECT min(run_after) FROM automations_run WHERE lane = ''
         AND state IN ('due', 'waiting') AND run_after <= statement_timestamp()),
+    (SELECT min(call.run_after) FROM automations_connectoraccount a CROSS JOIN LATERAL (
+        SELECT min(run_after) AS run_after FROM automations_run WHERE lane = a.key
+            AND state IN ('due', 'waiting') AND run_after <= statement_timestamp()) call
+        WHERE NOT EXISTS (SELECT 1 FROM automations_stop s
+            WHERE s.lane = a.key AND s.lifted_at IS NULL)),
     (SELECT max(last_claim_at) FROM automations_progress WHERE stage = 'match'),
     (SELECT max(last_claim_at) FROM automations_progress WHERE stage = 'execute'),
+    (SELECT max(last_claim_at) FROM automations_progress WHERE stage = 'call'),
     coalesce((SELECT max(last_claim_at) FROM automations_progress WHERE stage = 'sweep'),
         (SELECT min(started_at) FROM automations_worker))
 """
@@ -51,6 +57,10 @@ PENDING = "SELECT count(*) FROM automations_pendingevent"
 DUE = """
 SELECT count(*) FROM automations_run
 WHERE lane = '' AND state IN ('due', 'waiting') AND run_after <= statement_timestamp()
+"""
+CALLS = """
+SELECT count(*) FROM automations_run r JOIN automations_connectoraccount a ON a.key = r.lane
+WHERE r.state IN ('due', 'waiting') AND r.run_after <= statement_timestamp()
 """
 
 
@@ -61,14 +71,16 @@ class Look:
     now: datetime
     oldest_event: datetime | None
     oldest_run: datetime | None
+    oldest_call: datetime | None
     matched_at: datetime | None
     executed_at: datetime | None
+    called_at: datetime | None
     swept_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Work of a stage (`match`, `execute`, `sweep`) that has not moved `since`."""
+    """Work of a stage (`match`, `execute`, `call`, `sweep`) that has not moved `since`."""
 
     stage: str
     since: datetime
@@ -77,7 +89,7 @@ class Stall:
     @property
     def counted(self) -> str:
         """How much waits: `312 events`."""
-        noun = {"match": "event", "execute": "run"}[self.stage]
+        noun = {"match": "event", "execute": "run", "call": "call"}[self.stage]
         return f"{self.waiting:,} {noun}{'' if self.waiting == 1 else 's'}"
 
 
@@ -177,6 +189,10 @@ def diagnose(since: datetime | None = None, *, swept_since: datetime | None = No
     if stands and not stopped_now().everything:
         last = seen.executed_at or seen.oldest_run
         found.append(Stall("execute", cast(datetime, last), _count(DUE)))
+    stands = _stands(seen.oldest_call, seen.called_at, edge)
+    if stands and not stopped_now().everything:
+        last = seen.called_at or seen.oldest_call
+        found.append(Stall("call", cast(datetime, last), _count(CALLS)))
     swept = seen.swept_at or swept_since
     if swept is not None and swept < edge:
         found.append(Stall("sweep", swept))
@@ -260,15 +276,17 @@ def _people() -> list[User]:
 
 
 def culprits(stalls: Sequence[Stall]) -> set[str]:
-    """The processes that should be started again: `worker`, `beat`, both or none.
+    """The processes that should be started again: `worker`, `external`, `beat`, several or none.
 
-    While Redis is down neither can help. Messages that wait for the sweep tell that beat sends and
+    While Redis is down none can help. Messages that wait for the sweep tell that beat sends and
     no worker takes; none, that beat is silent.
     """
     if not stalls or not wake.redis_answers():
         return set()
-    if wake.waiting("sweep"):
-        return {"worker"}
     stages = {stall.stage for stall in stalls}
-    found = {"worker"} if stages & {"match", "execute"} else set()
+    found = {"external"} if "call" in stages else set()
+    if wake.waiting("sweep"):
+        return found | {"worker"}
+    if stages & {"match", "execute"}:
+        found.add("worker")
     return found | ({"beat"} if "sweep" in stages else set())

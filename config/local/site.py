@@ -96,6 +96,18 @@ def sealing_key(state: State) -> str:
     return urlsafe_b64encode(hashlib.sha256(state.secret("secrets_key").encode()).digest()).decode()
 
 
+# What the watchdog's exit codes ask for.
+MENDS = {
+    3: ["worker"],
+    4: ["beat"],
+    5: ["worker", "beat"],
+    7: ["external"],
+    8: ["external", "worker"],
+    9: ["external", "beat"],
+    10: ["external", "worker", "beat"],
+}
+
+
 def programs(env: Mapping[str, str], port: int) -> list[Program]:
     """The processes of the site, as the Procfile lists them."""
     granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
@@ -113,7 +125,7 @@ def programs(env: Mapping[str, str], port: int) -> list[Program]:
             "watchdog",
             [sys.executable, "manage.py", "watchdog", "--exit-code"],
             env,
-            mends={3: ["worker"], 4: ["beat"], 5: ["worker", "beat"]},
+            mends=MENDS,
         ),
     ]
     if has_command("demo_live") and wants_demonstration():

@@ -29,8 +29,11 @@ from automations.services import stops
 from backoffice.actors import person
 from backoffice.models import Notice, User
 from backoffice.notices import holders
+from config.local import site
 from tests.automations import factories as make
+from tests.automations import lines
 from tests.bed.databases import Database
+from tests.bed.fakes import Outside
 from tests.bed.workers import Process, StartWorker, log_path, start
 
 AGO = timedelta(minutes=5)
@@ -101,6 +104,36 @@ def test_runs_that_are_due_and_not_done_are_a_stall_unless_everything_is_stopped
     assert stages() == ["execute"]
     stops.stop_rule(None, reason="Stock count.", actor=person(operations_user))
     assert stages() == []
+
+
+def test_calls_that_nobody_makes_are_a_stall_of_the_external_worker(
+    committed_db: Database, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = lines.web_account(outside.url)
+    lines.live_caller(account)
+    make.parcels_arrived(2)
+    make.work_all()
+    Run.objects.update(run_after=timezone.now() - AGO)
+    (stall,) = watchdog.diagnose()
+    assert (stall.stage, stall.counted) == ("call", "2 calls")
+    monkeypatch.setattr(wake, "redis_answers", lambda: True)
+    monkeypatch.setattr(wake, "waiting", lambda lane: 0)
+    assert watchdog.culprits([stall]) == {"external"}
+    assert lines.work_lanes(account) == 2
+    assert stages() == []
+    make.parcels_arrived(1)
+    make.work_all()
+    Run.objects.filter(state="due").update(run_after=timezone.now() - AGO)
+    assert stages() == []
+    Progress.objects.filter(stage="call").update(last_claim_at=timezone.now() - AGO)
+    assert stages() == ["call"]
+    stops.stop_connector(account.key, reason="Moving house.", actor=lines.administrator())
+    assert stages() == []
+
+
+def test_what_the_supervisor_starts_again_is_what_the_watchdog_means() -> None:
+    asked = {code: set(names) for names, code in command.CODES.items() if names}
+    assert {code: set(names) for code, names in site.MENDS.items()} == asked
 
 
 @pytest.mark.django_db
@@ -245,7 +278,7 @@ def test_the_command_s_exit_code_says_what_to_start_again() -> None:
     with pytest.raises(SystemExit) as ended:
         call_command("watchdog", "--once")
     assert ended.value.code == 3
-    assert set(command.CODES.values()) == {3, 4, 5, 6}
+    assert set(command.CODES.values()) == {3, 4, 5, 6, 7, 8, 9, 10}
 
 
 @pytest.mark.django_db

@@ -25,7 +25,12 @@ CODES = {
     frozenset({"worker"}): 3,
     frozenset({"beat"}): 4,
     frozenset({"worker", "beat"}): 5,
+    frozenset({"external"}): 7,
+    frozenset({"external", "worker"}): 8,
+    frozenset({"external", "beat"}): 9,
+    frozenset({"external", "worker", "beat"}): 10,
 }
+HELPLESS = CODES[frozenset()]
 
 
 class Command(BaseCommand):
@@ -39,12 +44,15 @@ class Command(BaseCommand):
         how.add_argument(
             "--exit-code",
             action="store_true",
-            help="end when a restart would help: 3 start the worker again, 4 beat, 5 both",
+            help=(
+                "end when a restart would help: 3 start the worker again, 4 beat, 5 both, "
+                "7 the external worker, 8 to 10 that with those of 3 to 5"
+            ),
         )
         how.add_argument(
             "--once",
             action="store_true",
-            help="look once and end: 0 work moves, 3 to 5 as above, 6 it stands still all the same",
+            help="look once and end: 0 work moves, 6 no restart helps, others as above",
         )
         parser.add_argument("--every", type=float, default=LOOK_SECONDS, help="seconds")
 
@@ -58,7 +66,7 @@ class Command(BaseCommand):
         began = timezone.now()
         while not stop.is_set():
             code = code_of(look(began))
-            if options["exit_code"] and code in (3, 4, 5):
+            if options["exit_code"] and code not in (0, HELPLESS):
                 sys.exit(code)
             stop.wait(options["every"])
 
