@@ -33,7 +33,7 @@ LABELS = {"wait": "Wait", "if": "If", "for_each": "For each of the", "ask": "Ask
 
 # What is no action: kind, name, what it is for.
 _KINDS = (
-    ("wait", "Wait", "some time, or until the run ends"),
+    ("wait", "Wait", "some time; events can end the run"),
     ("if", "Branch", "one way or the other"),
     ("for_each", "For each", "steps for each item of a list"),
     ("ask", "Ask a person", "go on once they agree"),
