@@ -27,10 +27,10 @@ from automations.rules.editing import (
     list_path,
     list_shape,
     mode_of,
-    places,
     set_clause,
     uid_of,
 )
+from automations.rules.step_editing import places
 
 UNITS = {"M": "minutes", "H": "hours", "D": "days", "W": "weeks"}
 

@@ -14,10 +14,12 @@ from django.http import QueryDict
 from automations.actions import Action, actions
 from automations.conditions.fields import Catalogue, Field
 from automations.conditions.tree import field_of
+from automations.forms.flow import read_flow
 from automations.rules.document import text_of
 from automations.rules.editing import Json, fresh_uid
 from automations.rules.fillings import is_literal
 from automations.rules.parameters import takes, takes_text
+from automations.rules.step_editing import StepPlace, step_places
 from backoffice.money import Money
 
 
@@ -105,18 +107,26 @@ def _parameter(
     return _literal(field, data, name) if present else was
 
 
+def _read_action(place: StepPlace, action: Action, data: QueryDict) -> None:
+    step, name = place.step, prefix_of(place.step)
+    before = step.get("with") or {}
+    found = {
+        key: _parameter(f"{name}-{key}", field, before.get(key), place.catalogue, data)
+        for key, field in action.form.base_fields.items()
+    }
+    step["with"] = {key: value for key, value in found.items() if value not in ("", None, [])}
+
+
 def read_steps(body: Json, catalogue: Catalogue, data: QueryDict) -> None:
     """Take what the steps' inputs hold into a normal body, in place."""
-    for step in body["steps"]:
-        action = actions.get(str(step.get("do", "")))
-        if action is None or f"{prefix_of(step)}-shown" not in data:
+    for place in step_places(body, catalogue).values():
+        if f"{prefix_of(place.step)}-shown" not in data:
             continue
-        before = step.get("with") or {}
-        found = {
-            name: _parameter(f"{prefix_of(step)}-{name}", field, before.get(name), catalogue, data)
-            for name, field in action.form.base_fields.items()
-        }
-        step["with"] = {name: value for name, value in found.items() if value not in ("", None, [])}
+        action = actions.get(str(place.step.get("do", "")))
+        if action is not None:
+            _read_action(place, action, data)
+        else:
+            read_flow(place, prefix_of(place.step), data)
 
 
 def source_of(value: Any) -> Any:

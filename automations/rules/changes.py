@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,12 @@ def titled(path: str, title: str, before: str, after: str) -> Change:
     if after:
         return Change("added", path, title, _said(title, after), "", after)
     return Change("removed", path, title, _said(title, f"no longer {before}"), before, "")
+
+
+def within(change: Change, place: str) -> Change:
+    """The same difference, with where it is said first."""
+    title, sentence = f"{place}: {_low(change.title)}", f"{place}: {_low(change.sentence)}"
+    return replace(change, title=title, sentence=sentence)
 
 
 def _low(title: str) -> str:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from automations.conditions.operands import Scope
 from automations.conditions.problems import joined
 from automations.rules.canonical import canonical
-from automations.rules.changes import Change, added, changed, moved, removed, titled
+from automations.rules.changes import Change, added, changed, moved, removed, titled, within
 from automations.rules.condition_changes import compare_conditions, first_conditions
 from automations.rules.document import Do, If, Param, RuleDocument, bodies
 from automations.rules.parsing import read_document
@@ -24,25 +25,38 @@ from automations.rules.words import (
     Teller,
     limit_words,
     parameter_words,
+    policies_words,
 )
 from backoffice.money import Money
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A step where it stands: `body` names the list it is in, by the uid of its owner."""
+    """A step where it stands: `body` names the list it is in, by the uid of its owner.
+
+    `scope` is what it sees.
+    """
 
     step: Any
     path: str
     body: str
+    scope: Scope
 
 
-def _placed(steps: Sequence[Any], path: str = "steps", body: str = "") -> Iterator[_Placed]:
+def _placed(
+    steps: Sequence[Any], teller: Teller, scope: Scope, path: str = "steps", body: str = ""
+) -> Iterator[_Placed]:
     for index, step in enumerate(steps):
         at = joined(path, index)
-        yield _Placed(step, at, body)
+        yield _Placed(step, at, body, scope)
         for name, inner in bodies(step):
-            yield from _placed(inner, joined(at, name), f"{step.uid}:{name}")
+            inside = teller.inside(scope, step)
+            yield from _placed(inner, teller, inside, joined(at, name), f"{step.uid}:{name}")
+
+
+def _all_placed(teller: Teller) -> dict[str, _Placed]:
+    found = _placed(teller.document.steps, teller, teller.scope)
+    return {known.step.uid: known for known in found}
 
 
 def _longest(runs: list[list[str]]) -> list[str]:
@@ -59,6 +73,9 @@ def _kept_in_order(before: list[str], after: list[str]) -> set[str]:
     return set(_longest(best))
 
 
+_WITHIN = {"then": " of a branch’s yes", "else": " of a branch’s no", "steps": " of a loop"}
+
+
 @dataclass(frozen=True, slots=True)
 class _Versions:
     """Both documents with their words."""
@@ -67,18 +84,19 @@ class _Versions:
     after: Teller
 
     def steps(self) -> Iterator[Change]:
-        old = {known.step.uid: known for known in _placed(self.before.document.steps)}
-        new = {known.step.uid: known for known in _placed(self.after.document.steps)}
+        old, new = _all_placed(self.before), _all_placed(self.after)
         for uid, known in old.items():
             owner = known.body.partition(":")[0]
             if uid not in new and (not owner or owner in new):
-                yield removed(known.path, "Step", self.before.plan([known.step]))
+                words = self.before.plan([known.step], known.scope)
+                yield removed(known.path, "Step", words)
         for uid, known in new.items():
             owner = known.body.partition(":")[0]
             if uid in old:
                 yield from self._step(old[uid], known)
             elif not owner or owner in old:
-                yield added(known.path, "Step", self.after.plan([known.step]))
+                words = self.after.plan([known.step], known.scope)
+                yield added(known.path, "Step", f"{words}{self._inside(known)}")
         yield from self._moves(old, new)
 
     def _moves(self, old: dict[str, _Placed], new: dict[str, _Placed]) -> Iterator[Change]:
@@ -92,27 +110,34 @@ class _Versions:
             kept |= _kept_in_order(before, after)
         for uid, known in new.items():
             if uid in old and uid not in kept:
-                yield moved(known.path, "Step", self.after.step(known.step), self._place(known))
+                words = self.after.step(known.step, known.scope)
+                yield moved(known.path, "Step", words, self._place(known))
 
     def _place(self, known: _Placed) -> str:
-        owner, _, name = known.body.partition(":")
         position = int(known.path.rsplit(".", 1)[1]) + 1
-        where = {"then": " of a branch's yes", "else": " of a branch's no", "steps": " of a loop"}
-        return f"now step {position}{where.get(name, '') if owner else ''}"
+        owner, _, name = known.body.partition(":")
+        return f"now step {position}{_WITHIN[name] if owner else ''}"
+
+    def _inside(self, known: _Placed) -> str:
+        """Where a new step stands, if not among the outermost."""
+        owner, _, name = known.body.partition(":")
+        return f",{_WITHIN[name].replace(' of', ' in', 1)}" if owner else ""
 
     def _step(self, old: _Placed, new: _Placed) -> Iterator[Change]:
         one, two = old.step, new.step
         if isinstance(one, Do) and isinstance(two, Do) and one.do == two.do:
-            yield from self._parameters(one, two, new.path)
+            yield from self._parameters(old, new)
         elif isinstance(one, If) and isinstance(two, If):
             at = joined(new.path, "if")
-            yield from compare_conditions(
-                one.test, two.test, self.before.scope, self.after.scope, at
-            )
-        elif (words := self.before.step(one)) != (now := self.after.step(two)):
+            for found in compare_conditions(one.test, two.test, old.scope, new.scope, at):
+                yield within(found, "In a branch")
+        elif (words := self.before.step(one, old.scope)) != (
+            now := self.after.step(two, new.scope)
+        ):
             yield changed(new.path, "Step", words, now)
 
-    def _parameters(self, one: Do, two: Do, path: str) -> Iterator[Change]:
+    def _parameters(self, before: _Placed, after: _Placed) -> Iterator[Change]:
+        one, two = before.step, after.step
         action = self.after.registries.actions.get(two.do)
         fields = action.form.base_fields if action is not None else {}
         label = action.label if action is not None else two.do
@@ -122,10 +147,10 @@ class _Versions:
                 continue
             field = fields.get(name)
             title = f"{label}: {str(field.label or name).lower() if field else name}"
-            at = joined(path, "with", name)
-            before = "" if old is None else parameter_words(old, field, self.before.scope)
-            after = "" if new is None else parameter_words(new, field, self.after.scope)
-            yield titled(at, title, before, after)
+            at = joined(after.path, "with", name)
+            was = "" if old is None else parameter_words(old, field, before.scope)
+            now = "" if new is None else parameter_words(new, field, after.scope)
+            yield titled(at, title, was, now)
 
     def start(self) -> Iterator[Change]:
         if self.before.document.trigger != self.after.document.trigger:
@@ -201,6 +226,8 @@ def _first(teller: Teller) -> Iterator[Change]:
         if (limit := getattr(document.limits, name)) is not None:
             yield added(joined("limits", name), "Limit", ", ".join(limit_words(name, limit)))
     yield titled("missing_data", "When a value is missing", "", MISSING[document.missing_data])
+    for words in policies_words(document):
+        yield titled("connector_down", "In trouble", "", words)
 
 
 def difference(

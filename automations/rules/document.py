@@ -24,7 +24,7 @@ from automations.conditions.tree import (
     check_operand,
     children,
 )
-from automations.conditions.values import parse_duration
+from automations.conditions.values import PARSE, parse_duration
 
 _CRON_FIELD = r"(?:\*|\d{1,2}(?:-\d{1,2})?(?:,\d{1,2}(?:-\d{1,2})?)*)(?:/\d{1,2})?"
 _CRON = re.compile(rf"{_CRON_FIELD}(?: {_CRON_FIELD}){{4}}", re.ASCII)
@@ -193,7 +193,9 @@ class Counted(Model):
 def _amount(raw: Any) -> Any:
     if not isinstance(raw, dict) or set(raw) != {"amount", "currency"}:
         raise ValueError('Money is written {"amount": "12.50", "currency": "GBP"}.')
-    return check_operand(raw)
+    if PARSE[Kind.MONEY](check_operand(raw)).amount <= 0:
+        raise ValueError("A limit on money is more than nothing.")
+    return raw
 
 
 Amount = Annotated[Any, AfterValidator(_amount)]

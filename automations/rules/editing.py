@@ -1,7 +1,7 @@
-"""Editing a draft's conditions and steps as the builder does: one operation, a new body.
+"""Editing a draft's conditions as the builder does: one operation, a new tree.
 
-A body is the JSON of a rule document and may be unfinished. For editing, every part has a `uid`,
-groups hold lists, and `not` always stands around a group, so that a group has one of four modes.
+A draft may be unfinished. For editing, every part has a `uid`, groups hold lists, and `not` always
+stands around a group, so that a group has one of four modes. Steps: `step_editing`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def fresh_uid(letter: str) -> str:
     return f"{letter}{secrets.token_hex(4)}"
 
 
-def _uid_of_place(place: str) -> str:
+def uid_of_place(place: str) -> str:
     """A part without a uid gets the same one each time it is shown, until it is saved."""
     return f"p{sha1(place.encode(), usedforsecurity=False).hexdigest()[:8]}"
 
@@ -91,7 +91,7 @@ def make_group(mode: str, parts: list[Json], uid: str = "") -> Json:
     return {"not": held} if negated else held
 
 
-def _grouped(raw: Any, place: str) -> Json:
+def grouped(raw: Any, place: str) -> Json:
     """Any condition as a group."""
     node = raw if isinstance(raw, dict) else {"all": []}
     negated = "not" in node
@@ -106,29 +106,17 @@ def _grouped(raw: Any, place: str) -> Json:
         for index, part in enumerate(held[shape])
         if isinstance(part, dict)
     ]
-    made: Json = {shape: parts, "uid": held.get("uid") or _uid_of_place(place)}
+    made: Json = {shape: parts, "uid": held.get("uid") or uid_of_place(place)}
     return {"not": made} if negated else made
 
 
 def _normal(node: Json, place: str) -> Json:
     if is_list(node):
-        where = _grouped(node.get("where"), f"{place}.where")
-        return {**node, "uid": node.get("uid") or _uid_of_place(place), "where": where}
+        where = grouped(node.get("where"), f"{place}.where")
+        return {**node, "uid": node.get("uid") or uid_of_place(place), "where": where}
     if is_group(node):
-        return _grouped(node, place)
-    return {**node, "uid": node.get("uid") or _uid_of_place(place)}
-
-
-def normal(body: Any) -> Json:
-    """A draft's body in the form that is edited; what it means stays."""
-    given: Json = copy.deepcopy(body) if isinstance(body, dict) else {}
-    steps = given.get("steps")
-    given["when"] = _grouped(given.get("when"), "when")
-    given["steps"] = [step for step in steps if isinstance(step, dict)] if steps else []
-    for index, step in enumerate(given["steps"]):
-        step.setdefault("uid", _uid_of_place(f"steps.{index}"))
-    given.setdefault("schema", 1)
-    return given
+        return grouped(node, place)
+    return {**node, "uid": node.get("uid") or uid_of_place(place)}
 
 
 def walk(node: Json) -> Iterator[Json]:
@@ -168,9 +156,9 @@ def _places(
             yield from _places(part, parts, at, here, catalogue)
 
 
-def places(body: Json, catalogue: Catalogue) -> dict[str, Place]:
-    """Every part of a normal body's condition by its uid."""
-    return {uid_of(at.node): at for at in _places(body["when"], None, 0, None, catalogue)}
+def places_in(condition: Json, catalogue: Catalogue) -> dict[str, Place]:
+    """Every part of a condition in its normal form by its uid."""
+    return {uid_of(at.node): at for at in _places(condition, None, 0, None, catalogue)}
 
 
 def list_shape(node: Json) -> str:
@@ -295,7 +283,7 @@ def _delete(place: Place, argument: str) -> str:
     return _neighbour(place)
 
 
-def _copied(node: Json) -> Json:
+def copied(node: Json) -> Json:
     made = copy.deepcopy(node)
     for part in walk(made):
         held = inner(part) if is_group(part) else part
@@ -304,7 +292,7 @@ def _copied(node: Json) -> Json:
 
 
 def _duplicate(place: Place, argument: str) -> str:
-    made = _copied(place.node)
+    made = copied(place.node)
     _row(place).insert(place.index + 1, made)
     return uid_of(made)
 
@@ -367,28 +355,8 @@ _CONDITION_OPS: dict[str, Callable[[Place, str], str]] = {
 }
 
 
-def _step_op(steps: list[Json], name: str, uid: str, argument: str) -> str:
-    index = next((at for at, step in enumerate(steps) if step.get("uid") == uid), None)
-    if index is None:
-        raise NoSuchPart("This step is not there any more.")
-    step = steps.pop(index)
-    if name == "step_delete":
-        return str(steps[min(index, len(steps) - 1)]["uid"]) if steps else ""
-    target = index + (-1 if argument == "up" else 1)
-    steps.insert(max(0, min(len(steps), target)), step)
-    return uid
-
-
-def edit(body: Json, operation: str, catalogue: Catalogue) -> str:
-    """Do one operation (`move:c12ab:up`) on a normal body, in place.
-
-    Returns the uid of the part that the author goes on with. Raises NoSuchPart.
-    """
-    name, _, rest = operation.partition(":")
-    uid, _, argument = rest.partition(":")
-    if name in ("step_delete", "step_move"):
-        return _step_op(body["steps"], name, uid, argument)
-    place = places(body, catalogue).get(uid)
-    if place is None or name not in _CONDITION_OPS:
-        raise NoSuchPart("This part is not there any more.")
+def edit_condition(name: str, place: Place, argument: str) -> str:
+    """Do one operation on a part; answers the uid of the part to go on with. Raises NoSuchPart."""
+    if name not in _CONDITION_OPS:
+        raise NoSuchPart("This can't be done with a condition.")
     return _CONDITION_OPS[name](place, argument)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -54,19 +54,26 @@ PERIODS = {"per_hour": "an hour", "per_day": "a day"}
 
 @dataclass(frozen=True, slots=True)
 class StepWords:
-    """One step, without what stands inside it; `depth` 0 is the outermost."""
+    """One step, without what stands inside it; `depth` 0 is the outermost.
+
+    `number` is the builder's (`3.1`), empty for the line that says “otherwise”. `way` is the list
+    it stands in: then, else, steps, or empty.
+    """
 
     path: str
     uid: str
     words: str
     depth: int = 0
+    number: str = ""
+    way: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleWords:
     """A rule told. `conditions` are the parts of the outer group, joined by `joining`.
 
-    `lead` is the word before `start`, empty where a schedule says when by itself.
+    `lead` is the word before `start`, empty where a schedule says when by itself. `policies` are
+    what it does in trouble, where that is not what rules do otherwise.
     """
 
     paragraph: str
@@ -77,9 +84,20 @@ class RuleWords:
     steps: tuple[StepWords, ...]
     limits: tuple[str, ...]
     missing: str
+    policies: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.paragraph
+
+
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """Where a list of steps stands: how deep, the number its steps' begin with, in which way."""
+
+    depth: int = 0
+    number: str = ""
+    way: str = ""
+    first: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,28 +144,39 @@ class Teller:
         ]
         return f"{words}, and end at {listed(names, 'or')}"
 
-    def steps(
-        self, steps: Sequence[Any], path: str = "steps", scope: Scope | None = None, depth: int = 0
-    ) -> list[StepWords]:
+    def steps(self) -> list[StepWords]:
         """Every step in reading order, those inside branches and loops deeper."""
-        scope, found = scope or self.scope, []
+        return self._steps(self.document.steps, "steps", self.scope, _Outline())
+
+    def _steps(
+        self, steps: Sequence[Any], path: str, scope: Scope, at: _Outline
+    ) -> list[StepWords]:
+        found = []
         for index, step in enumerate(steps):
-            at = f"{path}.{index}"
-            found.append(StepWords(at, step.uid, self.step(step, scope), depth))
+            here, number = f"{path}.{index}", f"{at.number}{at.first + index}"
+            words = self.step(step, scope)
+            found.append(StepWords(here, step.uid, words, at.depth, number, at.way))
+            inner = _Outline(at.depth + 1, f"{number}.")
             if isinstance(step, If):
-                found.extend(self.steps(step.then, f"{at}.then", scope, depth + 1))
-                if step.otherwise:
-                    found.append(StepWords(f"{at}.else", step.uid, "otherwise", depth))
-                    found.extend(self.steps(step.otherwise, f"{at}.else", scope, depth + 1))
+                found.extend(self._branch(step, here, scope, inner))
             elif isinstance(step, ForEach):
-                inner = self._item_scope(scope, step.for_each)
-                found.extend(self.steps(step.steps, f"{at}.steps", inner, depth + 1))
+                item, each = self.inside(scope, step), replace(inner, way="steps")
+                found.extend(self._steps(step.steps, f"{here}.steps", item, each))
         return found
 
-    def _item_scope(self, scope: Scope, path: str) -> Scope:
-        if path not in scope.catalogue.lists:
+    def _branch(self, step: If, path: str, scope: Scope, at: _Outline) -> list[StepWords]:
+        found = self._steps(step.then, f"{path}.then", scope, replace(at, way="then"))
+        if step.otherwise:
+            found.append(StepWords(f"{path}.else", step.uid, "otherwise", at.depth - 1))
+            later = replace(at, way="else", first=1 + len(step.then))
+            found.extend(self._steps(step.otherwise, f"{path}.else", scope, later))
+        return found
+
+    def inside(self, scope: Scope, step: Any) -> Scope:
+        """What the steps inside a step see, given what it sees itself."""
+        if not isinstance(step, ForEach) or step.for_each not in scope.catalogue.lists:
             return scope
-        return Scope(scope.catalogue.with_item(path), scope.params)
+        return Scope(scope.catalogue.with_item(step.for_each), scope.params)
 
     def plan(self, steps: Sequence[Any], scope: Scope | None = None) -> str:
         """Steps as one phrase, with what stands inside them."""
@@ -159,8 +188,8 @@ class Teller:
                 if step.otherwise:
                     words = f"{words}, otherwise {self.plan(step.otherwise, scope)}"
             elif isinstance(step, ForEach):
-                inner = self._item_scope(scope, step.for_each)
-                words = f"{words}, {self.plan(step.steps, inner)}"
+                inner = self.plan(step.steps, self.inside(scope, step))
+                words = f"{words}, {inner or 'do nothing'}"
             said.append(
                 f"({words})" if isinstance(step, If | ForEach) and len(steps) > 1 else words
             )
@@ -200,7 +229,7 @@ def ask_words(step: Ask) -> str:
     asked = step.ask
     return (
         f"ask {asked.role} {quoted(asked.question)}, due in {duration(asked.due)} "
-        f"(no answer: {TIMEOUT[asked.on_timeout]})"
+        f"(no: the run ends, no answer: {TIMEOUT[asked.on_timeout]})"
     )
 
 
@@ -268,6 +297,16 @@ def limits_words(limits: Limits) -> list[str]:
     ]
 
 
+def policies_words(document: RuleDocument) -> list[str]:
+    """What a rule does in trouble, where that is not what rules do otherwise."""
+    found = []
+    if document.connector_down != "wait":
+        found.append(CONNECTOR[document.connector_down])
+    if document.latency != "real_time":
+        found.append(LATENCY[document.latency])
+    return found
+
+
 def _sentence(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}."
 
@@ -282,10 +321,8 @@ def rule_in_words(document: RuleDocument, registries: Registries | None = None) 
     plan = teller.plan(document.steps, scope) or "do nothing yet"
     lead = "" if isinstance(document.trigger, Every) else "When "
     said = [_sentence(f"{lead}{start}{test}: {plan}"), MISSING[document.missing_data]]
-    if document.connector_down != "wait":
-        said.append(CONNECTOR[document.connector_down])
-    if document.latency != "real_time":
-        said.append(LATENCY[document.latency])
+    policies = policies_words(document)
+    said.extend(policies)
     if limits:
         said.append(_sentence(listed(limits)))
     return RuleWords(
@@ -294,7 +331,8 @@ def rule_in_words(document: RuleDocument, registries: Registries | None = None) 
         start=start,
         joining="or" if isinstance(tree, AnyOf) else "and",
         conditions=tuple(tree_words(part, scope) for part in parts),
-        steps=tuple(teller.steps(document.steps, scope=scope)),
+        steps=tuple(teller.steps()),
         limits=tuple(limits),
         missing=MISSING[document.missing_data],
+        policies=tuple(policies),
     )

@@ -11,19 +11,22 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from automations.engine.match import DEEPEST
 from automations.forms.rules import CareForm, WhyForm
 from automations.models.rules import Draft, DraftRevision
 from automations.queries import rules as queries
-from automations.rules.editing import Json, NoSuchPart, normal
+from automations.rules.editing import Json, NoSuchPart
+from automations.rules.step_editing import normal, sees
 from automations.services import drafts, rules
 from automations.services.approvals import SUITABLE
 from automations.services.errors import AutomationError, Invalid, NotPossible, Stale
 from automations.views.drafting import Drafting, actions_for, edited, rule_or_404, signed_in
 from automations.views.inputs import field_groups
+from automations.views.limit_rows import limit_rows, policy_rows
 from automations.views.phrases import differences, read, told
 from automations.views.rows import Rows
 from automations.views.start_rows import start_row
-from automations.views.step_rows import StepRows
+from automations.views.step_rows import StepRows, kinds_of_step, loops
 from backoffice.actors import person
 from backoffice.workbench import respond
 
@@ -35,15 +38,22 @@ def builder_context(drafting: Drafting, pattern: str = "") -> dict[str, Any]:
     body, problems = drafting.body, drafting.problems
     root = Rows(drafting.catalogue, problems).root(body)
     whole = ("steps", "owner", "fallback")
+    known = drafting.source
+    subject = known.subject if known is not None else ""
+    steps = StepRows(drafting.catalogue, problems, drafting.recent, subject).rows(body)
     return {
         "rule": drafting.rule,
         "draft": drafting.draft,
         "root": root,
-        "steps": StepRows(drafting.catalogue, problems, drafting.recent).rows(body),
+        "steps": steps,
+        "loops": loops(steps),
+        "kinds": kinds_of_step(drafting.catalogue),
         "source": drafting.source,
         "start": start_row(body, drafting.blocking, pattern),
         "variables": field_groups(drafting.catalogue),
-        "missing_data": body.get("missing_data", "hold"),
+        "limits": limit_rows(body, drafting.blocking, subject),
+        "policies": policy_rows(body),
+        "deepest": DEEPEST,
         "problems": drafting.blocking,
         "whole_problems": [each for each in drafting.blocking if each.path in whole],
         "can_undo": _can_undo(drafting.draft),
@@ -228,9 +238,19 @@ def rule_care(request: HttpRequest, slug: str) -> HttpResponse:
 @may_edit
 @require_GET
 def rule_actions(request: HttpRequest, slug: str) -> HttpResponse:
-    """The steps there are, to choose one by name."""
+    """The steps there are, to choose one by name; `into` says where it goes."""
     drafting = Drafting.of(slug)
-    context = {"rule": drafting.rule, "actions": actions_for(drafting.source)}
+    into = request.GET.get("into", "")
+    try:
+        depth, seen = sees(drafting.body, into, drafting.catalogue)
+    except NoSuchPart as refusal:
+        return respond.toast(str(refusal), level="bad")
+    context = {
+        "rule": drafting.rule,
+        "into": into,
+        "kinds": kinds_of_step(seen, depth),
+        "actions": actions_for(drafting.source),
+    }
     return render(request, "automations/builder/_actions.html", context)
 
 

@@ -196,7 +196,8 @@ def _steps(button: Button, verdict: Verdict | None) -> list[tuple[StepWords, str
     if verdict is not None:
         standing, at = verdict.standing, verdict.at
         trial = tried(compiled.document, compiled.catalogue, standing.facts, standing.lists, at)
-        known = {step.uid: step for step in trial.steps}
+        # Inside a loop a step has other words for each item: there the rule's own are told.
+        known = {step.uid: step for step in trial.steps if step.action and not step.depth}
     return [
         (
             line,

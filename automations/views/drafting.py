@@ -15,13 +15,15 @@ from automations.catalogue import catalogue_for
 from automations.conditions.fields import Catalogue
 from automations.conditions.problems import Problem
 from automations.forms.conditions import read_conditions
+from automations.forms.limits import read_limits
 from automations.forms.starts import read_start, source_of
 from automations.forms.steps import new_step, read_steps
 from automations.models.documents import Document
 from automations.models.events import Event
 from automations.models.rules import Draft, Rule
 from automations.queries import rules as queries
-from automations.rules.editing import Json, NoSuchPart, edit, normal
+from automations.rules.editing import Json, NoSuchPart, parts_of, uid_of
+from automations.rules.step_editing import NEW, add_step, edit, normal
 from automations.services.rules import problems_of
 from automations.simulation import stored
 from automations.simulation.records import as_it_stands
@@ -114,29 +116,43 @@ def edited(body: Any, data: QueryDict) -> tuple[Json, str]:
     catalogue = catalogue_of_body(made)
     read_conditions(made, catalogue, data)
     read_steps(made, catalogue, data)
-    if data.get("missing_data") in ("skip", "hold"):
-        made["missing_data"] = data["missing_data"]
+    read_limits(made, data)
     read_start(made, data)
     if operation.startswith("add_step:"):
-        return made, _add_step(made, operation.removeprefix("add_step:"))
+        return made, _add_step(made, catalogue, operation.removeprefix("add_step:"))
     if not operation:
         return made, ""
     uid = edit(made, operation, catalogue)
     return made, _focus(operation, uid)
 
 
-def _add_step(body: Json, key: str) -> str:
+def _add_step(body: Json, catalogue: Catalogue, asked: str) -> str:
+    """A new step as `wait:b1.then` names it: its kind or action, and where it goes."""
+    key, _, into = asked.partition(":")
     action = actions.get(key)
-    if action is None:
+    if action is None and key not in NEW:
         raise NoSuchPart("There is no such step.")
-    step = new_step(action)
-    body["steps"].append(step)
-    first = next(iter(action.form.base_fields), "")
-    return f"id_s-{step['uid']}-{first}"
+    make = NEW[key] if action is None else lambda seen: new_step(action)
+    step = add_step(body, into, catalogue, make)
+    first = next(iter(action.form.base_fields), "") if action is not None else ""
+    return f"id_s-{step['uid']}-{first}" if action is not None else _first_input(step)
+
+
+def _first_input(step: Json) -> str:
+    """The id of what an author fills in first."""
+    name = f"s-{step['uid']}"
+    if "if" in step:
+        return f"c-{uid_of(parts_of(step['if'])[0])}-field"
+    return next(f"{name}-{part}" for kind, part in _FIRST.items() if kind in step)
+
+
+_FIRST = {"wait": "wait", "for_each": "list", "ask": "role"}
 
 
 def _focus(operation: str, uid: str) -> str:
     name = operation.partition(":")[0]
+    if name == "step_drop":
+        return f"s-{uid}-end-add"
     if name.startswith("step_"):
         return f"s-{uid}-grip" if uid else "add-step"
     if name in ("add_clause", "add_group"):

@@ -41,7 +41,10 @@ def countries() -> list[Option]:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input. `shape` names its widget; money, durations and chips carry more than a text."""
+    """One input. `shape` names its widget; money, durations and chips carry more than a text.
+
+    `hint` is what an empty one shows.
+    """
 
     shape: str
     name: str
@@ -51,6 +54,7 @@ class Input:
     options: Sequence[Option] = ()
     groups: Groups | None = None
     chips: Sequence[str] = ()
+    hint: str = ""
 
 
 def field_groups(fields: Iterable[Field]) -> Groups:
@@ -104,10 +108,9 @@ def input_of(field: Field, kind: Kind, raw: Any, name: str, label: str) -> Input
         money = raw if isinstance(raw, dict) else {}
         unit = str(money.get("currency", "GBP"))
         options = [(code, code) for code in dict.fromkeys([unit, *CURRENCIES])]
-        return Input("money", name, label, str(money.get("amount", "")), unit, options)
+        return Input("money", name, label, str(money.get("amount", "")), unit, options, hint="0.00")
     if kind is Kind.DURATION:
-        number, unit = duration_parts(raw)
-        return Input("duration", name, label, number, unit, list(UNITS.items()))
+        return duration_input(raw, name, label)
     text = "" if raw is None else str(raw)
     if kind is Kind.BOOL:
         return Input("select", name, label, "true" if raw is True else "false", "", YES_NO)
@@ -117,6 +120,12 @@ def input_of(field: Field, kind: Kind, raw: Any, name: str, label: str) -> Input
     if kind is Kind.DATETIME:
         text = _local(text)
     return Input(_PLAIN.get(kind, "text"), name, label, text)
+
+
+def duration_input(raw: Any, name: str, label: str) -> Input:
+    """The input of a duration: a whole number and its unit."""
+    number, unit = duration_parts(raw)
+    return Input("duration", name, label, number, unit, list(UNITS.items()))
 
 
 YES_NO = [("true", "yes"), ("false", "no")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Sequence
@@ -14,9 +13,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from automations.conditions.operands import ConditionInvalid
-from automations.conditions.problems import Problem
 from automations.models.events import Event
-from automations.rules.editing import Json, inner, is_group, is_list, parts_of, uid_of
+from automations.rules.editing import Json, uid_of
 from automations.rules.parsing import DocumentInvalid
 from automations.simulation.preview import ClauseCount, Example, Preview, preview
 from automations.simulation.preview_now import Found, preview_now
@@ -29,53 +27,12 @@ from automations.views.phrases import differences, read, told
 from automations.views.rows import Rows, paths_by_uid
 from automations.views.run_list import subject_url
 from automations.views.start_rows import start_row
+from automations.views.unfinished import finished
 from backoffice import subjects
 from backoffice.charts import Bar
 from backoffice.subjects import Subject
 
 PERIODS = (7, 30, 90)
-
-
-def _broken(path: str, problems: Sequence[Problem]) -> bool:
-    return any(each.path == path or each.path.startswith(f"{path}.") for each in problems)
-
-
-def _kept(node: Json, path: str, problems: Sequence[Problem]) -> int:
-    """Take unfinished clauses out of a group, in place; answers how many."""
-    held = f"{path}.not" if "not" in node else path
-    shape = "all" if "all" in inner(node) else "any"
-    kept, out = [], 0
-    for index, part in enumerate(parts_of(node)):
-        at = f"{held}.{shape}.{index}"
-        if is_group(part):
-            less = _kept(part, at, problems)
-            out += less
-            # Emptied, it would say always or never, which its author has not said.
-            if less and not parts_of(part):
-                continue
-        elif is_list(part):
-            broken = [each for each in problems if not each.path.startswith(f"{at}.where")]
-            if _broken(at, broken):
-                out += 1
-                continue
-            less = _kept(part["where"], f"{at}.where", problems)
-            out += less
-            if less and not parts_of(part["where"]):
-                continue
-        elif _broken(at, problems):
-            out += 1
-            continue
-        kept.append(part)
-    inner(node)[shape] = kept
-    return out
-
-
-def finished(drafting: Drafting) -> tuple[Json, int]:
-    """The draft without unfinished conditions and steps, and how many conditions are left out."""
-    body = copy.deepcopy(drafting.body)
-    broken = [each for each in drafting.blocking if each.path.startswith("when")]
-    out = _kept(body["when"], "when", broken)
-    return body, out
 
 
 def examples(found: Sequence[Example]) -> list[dict[str, Any]]:

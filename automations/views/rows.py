@@ -112,8 +112,14 @@ class Rows:
         self.problems = [known for known in problems if known.blocks]
 
     def root(self, body: Json) -> Row:
-        made = self._group(body["when"], self.catalogue, "when", 0)
-        made.is_root, made.movable = True, False
+        made = self.tree(body["when"], "when")
+        made.is_root = True
+        return made
+
+    def tree(self, condition: Json, path: str) -> Row:
+        """A whole condition, such as that of a branch, which stays where it is."""
+        made = self._group(condition, self.catalogue, path, 0)
+        made.movable = False
         return made
 
     def _at(self, path: str, *, inside: bool) -> list[Problem]:
@@ -201,7 +207,8 @@ class Rows:
             depth,
             problems=list(dict.fromkeys(friendly(each, node, known) for each in mine)),
             fields=field_groups(catalogue),
-            chosen=str(node.get("field", "")),
+            # A field that is not there any more is chosen anew, never taken for another one.
+            chosen=known.path if known is not None else "",
             start_only=bool(node.get("start_only")),
         )
         if known is not None:

@@ -21,7 +21,7 @@ from automations.services import ending, undo
 from automations.services.errors import AutomationError, Stale
 from automations.simulation.trial import try_on
 from automations.views.drafting import Drafting
-from automations.views.preview import finished
+from automations.views.unfinished import finished
 from backoffice import actors
 from backoffice.views.me import signed_in
 from backoffice.workbench import respond

@@ -89,7 +89,7 @@
     // The form is sent first, then the dialog goes.
     if (press.form?.id === "builder") setTimeout(() => press.closest("dialog")?.close(), 0);
     if (press.dataset.insert) openVariables(press);
-    else if (press.dataset.variable) insert(press.dataset.variable);
+    else if (press.dataset.variable) insert(press);
     else press.closest("[popover]")?.hidePopover();
   });
 
@@ -98,17 +98,18 @@
   let into = null;
   function openVariables(button) {
     into = document.getElementById(button.dataset.insert);
-    const menu = find("#variables");
+    const menu = document.getElementById(button.dataset.insertFrom);
     const at = button.getBoundingClientRect();
     menu.showPopover();
     const size = menu.getBoundingClientRect();
     menu.style.left = `${Math.max(8, Math.min(at.left, innerWidth - size.width - 8))}px`;
     menu.style.top = `${Math.max(8, Math.min(at.bottom + 4, innerHeight - size.height - 8))}px`;
-    find("#variable-find").focus();
+    find("[data-filter]", menu).focus();
   }
 
-  function insert(path) {
-    find("#variables").hidePopover();
+  function insert(press) {
+    const path = press.dataset.variable;
+    press.closest("[popover]").hidePopover();
     if (!into) return;
     into.setRangeText(`{{ ${path} }}`, into.selectionStart ?? into.value.length, into.selectionEnd ?? into.value.length, "end");
     into.focus();

@@ -263,7 +263,7 @@ def test_a_shadow_runs_beside_what_acts_and_only_notes_what_it_would_do() -> Non
         ("would", "tag it t1"),
         ("would", "pay the duty"),
         ("waited", "Waited 1 hour"),
-        ("would", "Ask finance “Keep it?”, due in 1 hour (no answer: a case)"),
+        ("would", "Ask finance “Keep it?”, due in 1 hour (no: the run ends, no answer: a case)"),
         ("would", "tag it end"),
     ]
     assert Effect.objects.count() == 1
