@@ -14,7 +14,7 @@ from automations.rules.words import noun_of
 from automations.views.inputs import CURRENCIES, Input, Option, duration_input
 
 LABELS = {
-    "runs": ("Runs", "how often it acts"),
+    "runs": ("Runs", "events it acts on"),
     "money": ("Money", "what it pays and credits"),
     "units": ("Units", "stock it moves"),
     "messages": ("Messages", "what customers get"),
