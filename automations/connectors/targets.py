@@ -50,11 +50,6 @@ class Target:
     def url(self) -> str:
         return self.origin + self.path
 
-    @property
-    def is_loopback(self) -> bool:
-        """Whether it is this machine, which only the settings of tests and development allow."""
-        return self.host == LOOPBACK
-
 
 def read_url(text: str) -> Target:
     """An address as a place to call; raises TargetInvalid."""

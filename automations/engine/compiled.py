@@ -32,7 +32,7 @@ from automations.rules.document import Do, ForEach, If, RuleDocument, bodies, wa
 from automations.rules.limits import Line, One, lines_of, ones_of
 from automations.rules.parsing import read_document
 from automations.rules.validating import Registries
-from automations.rules.words import StepWords, Teller
+from automations.rules.words import Teller
 from automations.triggers import Source, scans, source, triggers
 
 logger = logging.getLogger(__name__)
@@ -201,11 +201,6 @@ class Compiled:
             # Words for people must not stop the work that they describe.
             logger.exception("Step %s of document %s has no words", uid, self.document_id)
             return self.actions[uid].label if uid in self.actions else step.shape
-
-    @cached_property
-    def outline(self) -> list[StepWords]:
-        """Every step in reading order: its number, how deep it stands and in which way."""
-        return [known for known in self._teller.steps() if known.number]
 
     @cached_property
     def _teller(self) -> Teller:

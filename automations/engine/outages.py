@@ -36,10 +36,6 @@ UPDATE automations_run SET state = 'due', parked_for = '' WHERE id IN (
     WHERE lane = %s AND state = 'parked' AND parked_for = 'connector'
     ORDER BY run_after, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
 """
-PARKED = """
-SELECT EXISTS (SELECT 1 FROM automations_run
-    WHERE lane = %s AND state = 'parked' AND parked_for = 'connector')
-"""
 # One look into the index for each connector, however many runs wait.
 WAITING = """
 SELECT ARRAY(SELECT a.key FROM automations_connectoraccount a
@@ -89,11 +85,6 @@ def _park_some(key: str, says: str) -> int:
 def lanes_that_wait() -> list[str]:
     """The connectors for which runs are parked, and which may be called or tried now."""
     return list(database.fetch(WAITING)[0][0])
-
-
-def any_parked(key: str) -> bool:
-    """Whether runs wait for this connector to come up."""
-    return bool(database.fetch(PARKED, key)[0][0])
 
 
 def drain(account: Account, state: ConnectorState, now: datetime) -> int:

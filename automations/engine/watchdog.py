@@ -61,6 +61,7 @@ WHERE lane = '' AND state IN ('due', 'waiting') AND run_after <= statement_times
 CALLS = """
 SELECT count(*) FROM automations_run r JOIN automations_connectoraccount a ON a.key = r.lane
 WHERE r.state IN ('due', 'waiting') AND r.run_after <= statement_timestamp()
+    AND NOT EXISTS (SELECT 1 FROM automations_stop s WHERE s.lane = a.key AND s.lifted_at IS NULL)
 """
 
 

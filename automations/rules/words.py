@@ -56,8 +56,7 @@ PERIODS = {"per_hour": "an hour", "per_day": "a day"}
 class StepWords:
     """One step, without what stands inside it; `depth` 0 is the outermost.
 
-    `number` is the builder's (`3.1`), empty for the line that says “otherwise”. `way` is the list
-    it stands in: then, else, steps, or empty.
+    `number` is the builder's (`3.1`), empty for the line that says “otherwise”.
     """
 
     path: str
@@ -65,7 +64,6 @@ class StepWords:
     words: str
     depth: int = 0
     number: str = ""
-    way: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +90,10 @@ class RuleWords:
 
 @dataclass(frozen=True, slots=True)
 class _Outline:
-    """Where a list of steps stands: how deep, the number its steps' begin with, in which way."""
+    """Where a list of steps stands: how deep, and the number its steps' begin with."""
 
     depth: int = 0
     number: str = ""
-    way: str = ""
     first: int = 1
 
 
@@ -155,20 +152,20 @@ class Teller:
         for index, step in enumerate(steps):
             here, number = f"{path}.{index}", f"{at.number}{at.first + index}"
             words = self.step(step, scope)
-            found.append(StepWords(here, step.uid, words, at.depth, number, at.way))
+            found.append(StepWords(here, step.uid, words, at.depth, number))
             inner = _Outline(at.depth + 1, f"{number}.")
             if isinstance(step, If):
                 found.extend(self._branch(step, here, scope, inner))
             elif isinstance(step, ForEach):
-                item, each = self.inside(scope, step), replace(inner, way="steps")
-                found.extend(self._steps(step.steps, f"{here}.steps", item, each))
+                item = self.inside(scope, step)
+                found.extend(self._steps(step.steps, f"{here}.steps", item, inner))
         return found
 
     def _branch(self, step: If, path: str, scope: Scope, at: _Outline) -> list[StepWords]:
-        found = self._steps(step.then, f"{path}.then", scope, replace(at, way="then"))
+        found = self._steps(step.then, f"{path}.then", scope, at)
         if step.otherwise:
             found.append(StepWords(f"{path}.else", step.uid, "otherwise", at.depth - 1))
-            later = replace(at, way="else", first=1 + len(step.then))
+            later = replace(at, first=1 + len(step.then))
             found.extend(self._steps(step.otherwise, f"{path}.else", scope, later))
         return found
 

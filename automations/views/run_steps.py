@@ -163,8 +163,8 @@ class _Maker:
         ]
         return found + [self._lost(cursor, len(found) + 1) for cursor in lost]
 
-    def _list(self, steps: Sequence[Any], prefix: str, number: str) -> list[Node]:
-        return [self._step(step, prefix, f"{number}{at}") for at, step in enumerate(steps, 1)]
+    def _list(self, steps: Sequence[Any], prefix: str, number: str, first: int = 1) -> list[Node]:
+        return [self._step(step, prefix, f"{number}{at}") for at, step in enumerate(steps, first)]
 
     def _step(self, step: Any, prefix: str, number: str) -> Node:
         cursor = prefix + step.uid
@@ -194,7 +194,10 @@ class _Maker:
         taken = next((way for way in ways if self._began(f"{node.cursor}:{way}/")), None)
         if taken is not None:
             node.note = "true: this way" if taken == "then" else "otherwise"
-            node.inside = self._list(ways[taken], f"{node.cursor}:{taken}/", f"{node.number}.")
+            # Numbers go on through both ways, as in the builder: a step has one number everywhere.
+            first = 1 if taken == "then" else 1 + len(step.then)
+            prefix = f"{node.cursor}:{taken}/"
+            node.inside = self._list(ways[taken], prefix, f"{node.number}.", first)
         elif self._past(node.cursor):
             node.note = "nothing to do on the way that was taken"
         else:

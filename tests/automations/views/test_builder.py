@@ -16,31 +16,10 @@ from automations.rules.validating import validate_document
 from automations.services import approvals
 from backoffice.actors import person
 from backoffice.models import User
+from tests.automations.views.drafts import clauses, draft, save, uid_of, url
 from tests.automations.views.factories import make_rule, post, submitted
 
 pytestmark = pytest.mark.django_db
-
-
-def draft(rule: Rule) -> Draft:
-    return Draft.objects.get(rule=rule)
-
-
-def url(name: str, rule: Rule) -> str:
-    return reverse(name, args=[rule.slug])
-
-
-def save(client: Client, rule: Rule, **data: Any) -> Any:
-    given = {"revision": draft(rule).revision, **data}
-    return post(client, url("rule_save", rule), **given)
-
-
-def clauses(rule: Rule) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = draft(rule).body["when"]["all"]
-    return found
-
-
-def uid_of(rule: Rule, index: int) -> str:
-    return str(clauses(rule)[index]["uid"])
 
 
 @pytest.fixture

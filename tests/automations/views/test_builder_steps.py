@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import reverse
 
-from automations.models.rules import Draft, Rule
+from automations.models.rules import Rule
 from automations.rules.starters import STARTERS
 from backoffice.models import User
-from tests.automations.views.factories import make_rule, post, some_orders
+from tests.automations.views.drafts import draft, save, url
+from tests.automations.views.factories import make_rule, some_orders
 
 pytestmark = pytest.mark.django_db
-
-
-def draft(rule: Rule) -> Draft:
-    return Draft.objects.get(rule=rule)
-
-
-def url(name: str, rule: Rule) -> str:
-    return reverse(name, args=[rule.slug])
-
-
-def save(client: Client, rule: Rule, **data: Any) -> Any:
-    given = {"revision": draft(rule).revision, **data}
-    return post(client, url("rule_save", rule), **given)
-
-
-def clauses(rule: Rule) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = draft(rule).body["when"]["all"]
-    return found
-
-
-def uid_of(rule: Rule, index: int) -> str:
-    return str(clauses(rule)[index]["uid"])
 
 
 @pytest.fixture

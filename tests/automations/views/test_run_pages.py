@@ -90,6 +90,21 @@ def test_a_long_loop_is_folded_and_shows_the_item_that_failed(auditor_client: Cl
     assert "Item 24 of 25 (SKU “no”, quantity 2), 1 more after it" in told
 
 
+def test_a_step_has_the_number_that_the_builder_gives_it(auditor_client: Client) -> None:
+    def tag(uid: str) -> dict[str, Any]:
+        return {"uid": uid, "do": "depot.add_tag", "with": {"tag": f"t-{uid}"}}
+
+    total = {"field": "parcel.total", "op": "lt", "value": {"amount": "1.00", "currency": "GBP"}}
+    never = {"all": [total]}
+    branch = {"uid": "b1", "if": never, "then": [tag("a1"), tag("a2")], "else": [tag("a3")]}
+    make.live_rule(steps=[branch])
+    make.parcels_arrived(1)
+    make.work_all()
+    text = words(page(auditor_client, Run.objects.get()))
+    assert "1.3. " in text
+    assert "1.1. " not in text
+
+
 def test_questions_and_answers_stand_in_the_trace(auditor_client: Client) -> None:
     runs = kinds.outcomes().runs
     case = Failure.objects.get(run_id=runs["held"].pk)
