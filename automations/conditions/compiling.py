@@ -64,10 +64,6 @@ def kleene_any(verdicts: Iterable[Verdict]) -> Verdict:
     return known
 
 
-def kleene_not(verdict: Verdict) -> Verdict:
-    return None if verdict is None else not verdict
-
-
 def _all(parts: list[Predicate]) -> Predicate:
     def check(facts: Facts, lists: Lists, now: datetime) -> Verdict:
         known: Verdict = True

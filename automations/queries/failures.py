@@ -24,11 +24,6 @@ def inbox() -> QuerySet[Failure]:
     )
 
 
-def case_list() -> QuerySet[Failure]:
-    """Every case, snoozed and closed ones too, newest first."""
-    return Failure.objects.select_related("rule", "owner", "resolved_by").order_by("-id")
-
-
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Open cases of one cause. Money is summed by currency."""
@@ -117,14 +112,6 @@ def _by_ids(ids: Iterable[int]) -> QuerySet[Failure]:
 def case_log(failure: Failure) -> QuerySet[FailureAction]:
     """What was done about a case, oldest first."""
     return failure.log.select_related("user").order_by("id")
-
-
-def solved_alike(failure: Failure, limit: int = 5) -> QuerySet[Failure]:
-    """How cases of the same cause were closed, latest first."""
-    found = Failure.objects.filter(cause=failure.cause, state=Failure.State.RESOLVED)
-    return (
-        found.exclude(pk=failure.pk).select_related("resolved_by").order_by("-resolved_at")[:limit]
-    )
 
 
 def changed_since(failures: Iterable[Failure]) -> dict[int, bool]:

@@ -49,11 +49,6 @@ def run_list() -> QuerySet[WithAnnotations[Run, RunRow]]:
     ).order_by("-id")
 
 
-def runs_of_subject(label: str, subject_id: int) -> QuerySet[WithAnnotations[Run, RunRow]]:
-    """What rules did about one record, newest first."""
-    return run_list().filter(subject=label, subject_id=subject_id)
-
-
 @dataclass(frozen=True, slots=True)
 class RunDetail:
     """One run with all that a page shows. `case` None: it never needed a person."""

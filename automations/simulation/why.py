@@ -147,11 +147,6 @@ def _not_met(told: Explained) -> str:
     return " ".join(words) or "No match."
 
 
-def explain_event(event: Event) -> EventStory:
-    """What each rule of its trigger made of one event."""
-    return _told([event])[0]
-
-
 def _told(events: list[Event]) -> list[EventStory]:
     around = _Around(events)
     return [EventStory(event, around.stories(event)) for event in events]

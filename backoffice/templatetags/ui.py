@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
-from django.template.context import RequestContext
 from django.utils.safestring import SafeString
 
 from backoffice import ui
@@ -58,19 +57,6 @@ def duration(value: timedelta | None) -> str:
 def dash(value: object) -> object:
     """The value, or a dash where there is none."""
     return ui.NONE if value is None or value == "" else value
-
-
-@register.simple_tag(takes_context=True)
-def querystring_with(context: RequestContext, **changes: Any) -> str:
-    """The current query with some parameters changed; None removes one."""
-    params = context["request"].GET.copy()
-    for name, value in changes.items():
-        if value is None:
-            params.pop(name, None)
-        else:
-            params[name] = str(value)
-    query = params.urlencode(safe=":,")
-    return f"?{query}" if query else "?"
 
 
 @register.filter

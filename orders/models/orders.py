@@ -178,10 +178,6 @@ class Order(models.Model):
         return Money(self.total, self.currency)
 
     @property
-    def subtotal_money(self) -> Money:
-        return Money(self.subtotal, self.currency)
-
-    @property
     def is_cancelled(self) -> bool:
         return self.cancelled_at is not None
 
