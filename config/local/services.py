@@ -134,6 +134,8 @@ class Postgres(Service):
         settings["unix_socket_permissions"] = "0700"
         if self.options.fast:
             settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+            # Races of fifty run side by side.
+            settings["max_connections"] = "300"
         flags = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return [str(self.binaries.postgres / "postgres"), "-D", str(self.data), *flags]
 

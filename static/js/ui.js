@@ -562,7 +562,9 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (find("#palette")?.open) { paletteKey(event); return; }
     if (key === "Escape") { escapeKey(event); return; }
-    if (event.target.matches(TYPING) || keysOff() || key.length > 1) return;
+    // A dialog that was just closed holds the focus for a moment more; nobody types there.
+    const types = event.target.matches(TYPING) && !event.target.closest("dialog:not([open])");
+    if (types || keysOff() || key.length > 1) return;
     if (plainKey(event)) event.preventDefault();
   });
 

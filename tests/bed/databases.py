@@ -186,7 +186,7 @@ def at_once(works: Sequence[Callable[[], Result]]) -> list[Result | Exception]:
     def run(work: Callable[[], Result]) -> Result | Exception:
         try:
             connection.ensure_connection()
-            barrier.wait(120)  # fifty sessions open slowly beside a browser
+            barrier.wait(30)
             return work()
         except Exception as error:  # noqa: BLE001 - whatever it raised is the answer
             return error
