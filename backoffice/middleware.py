@@ -7,10 +7,11 @@ from time import perf_counter
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.utils import timezone
 
-from backoffice import logs
+from backoffice import entrances, logs
 from backoffice.models import User
 
 logger = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 IDS = "countersign.log_ids"
 _ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 NULL = "\0"
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 class RequestLogMiddleware:
@@ -86,3 +88,19 @@ class UserTimeZoneMiddleware:
             with timezone.override(ZoneInfo(request.user.time_zone)):
                 return self.get_response(request)
         return self.get_response(request)
+
+
+class RefusalMiddleware:
+    """Records what people tried to do and may not; what they only looked for is no attempt."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """Called once the view's transaction, if it had one, is rolled back."""
+        attempted = isinstance(exception, PermissionDenied) and request.method not in SAFE
+        if attempted and isinstance(request.user, User):
+            entrances.refuse(request, request.user)

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models.functions import Now, Upper
 from simple_history.models import HistoricalRecords
 
+from backoffice import trail  # noqa: F401 - tables of this app, in a module of their own
 from backoffice.actors import ActorKind
 
 ACTOR_KINDS = [(kind.value, kind.value) for kind in ActorKind]
@@ -179,6 +180,12 @@ class AuditEntry(models.Model):
             models.Index(fields=["subject", "subject_id"], name="audit_subject"),
             # The audit screen's search: the start of a name, whatever its case.
             models.Index(OpClass(Upper("actor_label"), "text_pattern_ops"), name="audit_actor"),
+            # Refusals are few, and have a tab of their own.
+            models.Index(
+                fields=["-at"],
+                name="audit_refused",
+                condition=models.Q(verb__endswith=".refused"),
+            ),
         ]
 
     def __str__(self) -> str:

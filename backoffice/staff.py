@@ -6,13 +6,14 @@ import secrets
 from collections.abc import Iterable, Sequence
 
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
 from backoffice import audit
-from backoffice.actors import Acting
+from backoffice.actors import Acting, Actor
 from backoffice.models import User
 from backoffice.roles import ADMINISTRATOR
 
@@ -50,6 +51,7 @@ def add_member(
     return user, password
 
 
+@audit.traces_refusals("staff.refused", SUBJECT, StaffError)
 def deactivate_members(ids: Sequence[int], *, actor: Acting) -> list[User]:
     """Lock people out and end their sessions.
 
@@ -87,6 +89,7 @@ def activate_members(ids: Sequence[int], *, actor: Acting) -> list[User]:
     return members
 
 
+@audit.traces_refusals("staff.refused", SUBJECT, StaffError)
 def change_role(ids: Sequence[int], role: str, *, actor: Acting) -> list[User]:
     """Give people one role instead of what they had; raises StaffError for oneself."""
     with transaction.atomic():
@@ -97,6 +100,15 @@ def change_role(ids: Sequence[int], role: str, *, actor: Acting) -> list[User]:
             _keep_one_administrator(members)
         group = Group.objects.get(name=role)
         for user in members:
+            before = sorted(user.groups.values_list("name", flat=True))
             user.groups.set([group])
-            audit.record("staff.role_changed", SUBJECT, user.pk, actor=actor.of(user.pk), role=role)
+            by = actor.of(user.pk)
+            audit.record("staff.role_changed", SUBJECT, user.pk, actor=by, role=role, before=before)
     return members
+
+
+def change_password(form: PasswordChangeForm, *, actor: Actor) -> None:
+    """Keep the password of a valid form; what is signed in elsewhere ends with the old one."""
+    with transaction.atomic():
+        user = form.save()
+        audit.record("staff.password_changed", SUBJECT, user.pk, actor=actor)

@@ -4,6 +4,7 @@ from time import monotonic
 
 from celery import shared_task
 
+from backoffice import chain
 from backoffice.workbench import jobs
 
 # Below the soft time limit of a task, so that a long job hands itself on.
@@ -26,3 +27,15 @@ def sweep_bulk_jobs() -> None:
     """Wake the bulk jobs whose message was lost."""
     for job_id in jobs.stalled():
         jobs.wake_quietly(run_bulk_job.delay, job_id)
+
+
+@shared_task
+def seal_audit() -> None:
+    """Link the audit entries that wait."""
+    chain.seal()
+
+
+@shared_task(soft_time_limit=3600, time_limit=3660)
+def check_audit() -> None:
+    """Go over the whole audit trail; it takes as long as the trail is."""
+    chain.check()

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from automations.engine import watchdog
 from automations.queries import health
+from backoffice import chain
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 STAGES = ("match", "execute", "sweep")
@@ -26,6 +27,7 @@ class Figures(Collector):
         yield from _work()
         yield from _people()
         yield from _life()
+        yield from _trail()
 
 
 def _gauge(name: str, says: str, value: float) -> Metric:
@@ -77,6 +79,15 @@ def _life() -> Iterator[Metric]:
         up.add_metric([worker.name], (now - worker.started_at).total_seconds())
     yield seen
     yield up
+
+
+def _trail() -> Iterator[Metric]:
+    stands = chain.standing()
+    yield _gauge("audit_links", "Sealed entries of the audit trail.", stands.head.position)
+    yield _gauge("audit_unsealed", "Audit entries that wait to be sealed.", stands.waiting)
+    yield _gauge(
+        "audit_trouble", "1 where the audit trail needs a look.", float(bool(stands.trouble))
+    )
 
 
 def text() -> bytes:

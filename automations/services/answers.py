@@ -18,6 +18,7 @@ from automations.services.approvals import role_for
 from automations.services.errors import NotPossible, Refused
 from automations.services.handing import may_answer
 from automations.simulation.again import look_again
+from backoffice import audit
 from backoffice.actors import Actor
 from backoffice.models import User
 
@@ -87,6 +88,7 @@ def stop_from_case(failure_id: int, *, version: int, reason: str, actor: Actor) 
     return failures.save(failure)
 
 
+@audit.traces_refusals("rules.refused", "automations.failure", Refused)
 @transaction.atomic
 def release_parked(failure_id: int, *, version: int, actor: Actor, text: str = "") -> Failure:
     """Let the runs go on that a limit or a first look kept back.
@@ -101,6 +103,7 @@ def release_parked(failure_id: int, *, version: int, actor: Actor, text: str = "
     count = parking.release(_rule_id(failure), why)
     said = f"{count} {'run goes' if count == 1 else 'runs go'} on. {text}".strip()
     failures.log(failure, "release", actor, said)
+    _audit("runs.released", failure, count, actor)
     return failures.close(failure, Failure.Resolution.RELEASED, actor)
 
 
@@ -112,7 +115,20 @@ def cancel_parked(failure_id: int, *, version: int, reason: str, actor: Actor) -
     parked = _parked_for(failure)
     count = parking.give_up(_rule_id(failure), parked, f"Left undone by {actor.label}: {why}")
     failures.log(failure, "cancel", actor, f"{count} left undone: {why}")
+    _audit("runs.left_undone", failure, count, actor)
     return failures.close(failure, Failure.Resolution.ENDED, actor)
+
+
+def _audit(verb: str, failure: Failure, count: int, actor: Actor) -> None:
+    audit.record(
+        verb,
+        "automations.rule",
+        failure.rule_id,
+        actor=actor,
+        case=failure.pk,
+        kept_back_by=failure.error,
+        runs=count,
+    )
 
 
 def _parked_for(failure: Failure) -> Run.Parked:

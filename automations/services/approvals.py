@@ -16,11 +16,12 @@ from automations.models.documents import Activation, Approval, Document, Documen
 from automations.models.rules import Rule
 from automations.rules.parsing import read_document
 from automations.services import doors
-from automations.services.errors import Refused
+from automations.services.errors import NotPossible, Refused
 from backoffice import audit, roles
 from backoffice.actors import Actor
 from backoffice.models import User
 
+DOCUMENT, RULE = "automations.document", "automations.rule"
 # Mirrors automations_role_suits, which decides; here it only chooses words and buttons.
 SUITABLE: Mapping[str, tuple[str, ...]] = {
     Risk.MONEY: (roles.FINANCE,),
@@ -84,13 +85,8 @@ def _decide(
     return answer
 
 
-def _refused(document_id: int, actor: Actor, refusal: Refused) -> None:
-    """A refused attempt is evidence too; written after the rollback of what was refused."""
-    audit.record(
-        "rules.refused", "automations.document", document_id, actor=actor, why=str(refusal)
-    )
-
-
+@audit.traces_refusals("rules.refused", DOCUMENT, Refused, NotPossible)
+@transaction.atomic
 def approve(
     document_id: int,
     *,
@@ -107,24 +103,20 @@ def approve(
     `sha256` is the hash the person looked at; `evidence` is what they were shown; `waiting` says
     what becomes of runs that wait under the version before. Raises Refused.
     """
-    try:
-        with transaction.atomic():
-            given = _decide(
-                document_id,
-                Approval.Verdict.APPROVE,
-                sha256=sha256,
-                comment=comment,
-                evidence=evidence or {},
-                actor=actor,
-            )
-            if activate_now:
-                _activate(document_id, actor, first_look, waiting)
-    except Refused as refusal:
-        _refused(document_id, actor, refusal)
-        raise
+    given = _decide(
+        document_id,
+        Approval.Verdict.APPROVE,
+        sha256=sha256,
+        comment=comment,
+        evidence=evidence or {},
+        actor=actor,
+    )
+    if activate_now:
+        _activate(document_id, actor, first_look, waiting)
     return Approval.objects.get(pk=given)
 
 
+@audit.traces_refusals("rules.refused", DOCUMENT, Refused, NotPossible)
 def reject(
     document_id: int,
     *,
@@ -137,6 +129,7 @@ def reject(
     return _turn_back(document_id, Approval.Verdict.REJECT, sha256, comment, actor, evidence or {})
 
 
+@audit.traces_refusals("rules.refused", DOCUMENT, Refused, NotPossible)
 def request_changes(
     document_id: int,
     *,
@@ -157,16 +150,14 @@ def _turn_back(
     actor: Actor,
     evidence: Mapping[str, Any],
 ) -> Approval:
-    try:
-        given = _decide(
-            document_id, verdict, sha256=sha256, comment=comment, evidence=evidence, actor=actor
-        )
-    except Refused as refusal:
-        _refused(document_id, actor, refusal)
-        raise
+    given = _decide(
+        document_id, verdict, sha256=sha256, comment=comment, evidence=evidence, actor=actor
+    )
     return Approval.objects.get(pk=given)
 
 
+@audit.traces_refusals("rules.refused", DOCUMENT, Refused, NotPossible)
+@transaction.atomic
 def activate(
     document_id: int,
     *,
@@ -178,12 +169,7 @@ def activate(
 
     `waiting` says what becomes of runs that wait under the version before.
     """
-    try:
-        with transaction.atomic():
-            opened = _activate(document_id, actor, first_look, waiting)
-    except Refused as refusal:
-        _refused(document_id, actor, refusal)
-        raise
+    opened = _activate(document_id, actor, first_look, waiting)
     return Activation.objects.get(pk=opened)
 
 
@@ -204,12 +190,14 @@ def _activate(
     return opened
 
 
+@audit.traces_refusals("rules.refused", DOCUMENT, Refused, NotPossible)
 def run_in_shadow(document_id: int, *, actor: Actor) -> Activation:
     """Let a submitted or approved version run beside what acts, without effects; raises Refused."""
     opened = doors.call("shadow_document", document_id, doors.person_id(actor))
     return Activation.objects.get(pk=opened)
 
 
+@audit.traces_refusals("rules.refused", RULE, Refused, NotPossible)
 def end_shadow(rule_id: int, *, actor: Actor) -> None:
     """End the shadow of a rule; what it noted stays."""
     doors.call("end_shadow", rule_id, doors.person_id(actor))

@@ -78,11 +78,14 @@ def describe_account(
     unknown = set(changes) - set(DESCRIBED)
     if unknown:
         raise NotPossible(f"{', '.join(sorted(unknown))} can't be changed here.")
+    told: dict[str, Any] = {"fields": sorted(changes)}
+    if changes.get("owner_id", account.owner_id) != account.owner_id:
+        told |= {"owner": changes["owner_id"], "owner_before": account.owner_id}
     for name, value in changes.items():
         setattr(account, name, value)
     account.version += 1
     account.save(update_fields=[*changes, "version"])
-    audit.record("connectors.described", ACCOUNT, account.pk, actor=actor, fields=sorted(changes))
+    audit.record("connectors.described", ACCOUNT, account.pk, actor=actor, **told)
     return account
 
 
@@ -102,6 +105,7 @@ def checked_scope(account: ConnectorAccount, given: dict[str, Any]) -> Scope:
     return scope
 
 
+@audit.traces_refusals("connectors.refused", ACCOUNT, Refused)
 @transaction.atomic
 def submit_scope(account_id: int, *, scope: Scope, why: str, actor: Actor) -> Document:
     """Ask finance to approve what an account may do. Replaces a candidate that still waits."""
@@ -128,6 +132,7 @@ def submit_scope(account_id: int, *, scope: Scope, why: str, actor: Actor) -> Do
     return Document.objects.get(pk=document_id)
 
 
+@audit.traces_refusals("connectors.refused", ACCOUNT, Refused, NotPossible)
 def tighten_scope(
     account_id: int, *, scope: Scope, live_id: int, why: str, actor: Actor
 ) -> Document:
@@ -149,13 +154,9 @@ def tighten_scope(
         raise NotPossible("This allows more than before, so finance has to approve it.")
     text = scope.canonical()
     sha256 = content_hash(text, live.pins, {})
-    try:
-        document_id = doors.call(
-            "tighten_document", account.key, live_id, text, sha256, why, doors.person_id(actor)
-        )
-    except Refused as refusal:
-        audit.record("connectors.refused", ACCOUNT, account_id, actor=actor, why=str(refusal))
-        raise
+    document_id = doors.call(
+        "tighten_document", account.key, live_id, text, sha256, why, doors.person_id(actor)
+    )
     return Document.objects.get(pk=document_id)
 
 

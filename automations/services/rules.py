@@ -100,15 +100,16 @@ def describe_rule(rule_id: int, *, version: int, actor: Actor, **changes: Any) -
     unknown = set(changes) - set(DESCRIBED)
     if unknown:
         raise NotPossible(f"{', '.join(sorted(unknown))} can't be changed here.")
+    told: dict[str, Any] = {"fields": sorted(changes)}
+    if changes.get("owner_id", rule.owner_id) != rule.owner_id:
+        told |= {"owner": changes["owner_id"], "owner_before": rule.owner_id}
     for name, value in changes.items():
         setattr(rule, name, value)
     rule.version += 1
     rule.save(update_fields=[*changes, "version"])
     if "position" in changes:
         doors.call("touch_epoch")
-    audit.record(
-        "rules.described", "automations.rule", rule.pk, actor=actor, fields=sorted(changes)
-    )
+    audit.record("rules.described", "automations.rule", rule.pk, actor=actor, **told)
     return rule
 
 
@@ -158,6 +159,7 @@ def _permissions_missing(rule: Rule, document: RuleDocument) -> list[Problem]:
     return found
 
 
+@audit.traces_refusals("rules.refused", "automations.rule", Refused)
 @transaction.atomic
 def submit_rule(rule_id: int, *, revision: int, why: str, actor: Actor) -> Document:
     """Freeze the draft as the next version and ask for approval.
@@ -190,12 +192,14 @@ def submit_rule(rule_id: int, *, revision: int, why: str, actor: Actor) -> Docum
     return Document.objects.get(pk=document_id)
 
 
+@audit.traces_refusals("rules.refused", "automations.document", Refused)
 @transaction.atomic
 def withdraw_document(document_id: int, *, why: str, actor: Actor) -> None:
     """Take a candidate back; raises Refused when it is in force or decided."""
     doors.call("withdraw_document", document_id, doors.person_id(actor), why)
 
 
+@audit.traces_refusals("rules.refused", "automations.rule", Refused)
 @transaction.atomic
 def retire_rule(rule_id: int, *, version: int, why: str, actor: Actor) -> Rule:
     """End a rule for good: nothing of it matches any more; its history stays."""
@@ -208,4 +212,5 @@ def retire_rule(rule_id: int, *, version: int, why: str, actor: Actor) -> Rule:
     rule.retired_at = timezone.now()
     rule.version += 1
     rule.save(update_fields=["retired_at", "version"])
+    audit.record("rules.retired", "automations.rule", rule.pk, actor=actor, why=why)
     return rule

@@ -53,11 +53,14 @@ def _risk(stop: Stop) -> str:
     return live.values_list("document__risk", flat=True).first() or Risk.NONE
 
 
+@audit.traces_refusals("rules.refused", "automations.stop", Refused)
 def ask_start(stop_id: int, *, actor: Actor) -> None:
     """Ask for a stop to be lifted; someone else has to agree."""
     doors.call("ask_start", stop_id, doors.person_id(actor))
 
 
+@audit.traces_refusals("rules.refused", "automations.stop", Refused)
+@transaction.atomic
 def start_again(stop_id: int, *, queued: Queued, actor: Actor) -> None:
     """Agree that it starts again; `queued` says what becomes of the runs it kept back.
 
@@ -66,10 +69,5 @@ def start_again(stop_id: int, *, queued: Queued, actor: Actor) -> None:
     person = doors.person_id(actor)
     stop = Stop.objects.get(pk=stop_id)
     role = role_for(User.objects.get(pk=person), _risk(stop)) or ""
-    try:
-        with transaction.atomic():
-            doors.call("start_again", stop_id, person, role)
-            parking.leave(stop.rule_id, queued, stop.lane)
-    except Refused as refusal:
-        audit.record("rules.refused", "automations.stop", stop_id, actor=actor, why=str(refusal))
-        raise
+    doors.call("start_again", stop_id, person, role)
+    parking.leave(stop.rule_id, queued, stop.lane)

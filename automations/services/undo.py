@@ -70,6 +70,7 @@ def why_not(run: Run, pieces: Sequence[Piece], user: User) -> str:
     return ""
 
 
+@audit.traces_refusals("runs.refused", RUN, Refused)
 @transaction.atomic
 def undo_run(run_id: int, *, reason: str, actor: Actor, mark: str = "") -> Undone:
     """Take back what a run did, as far as it can be; a run that is not at its end is ended first.

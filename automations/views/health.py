@@ -24,7 +24,7 @@ from automations.queries import health
 from automations.queries.figures import BROKEN, Figures, OfRule, Spell, Window
 from automations.views.drafting import signed_in
 from automations.views.run_list import STATES
-from backoffice import counts
+from backoffice import chain, counts
 from backoffice.charts import Column
 from backoffice.counts import Count
 from backoffice.models import User
@@ -117,6 +117,7 @@ def engine_health(request: HttpRequest) -> HttpResponse:
         "rules": _rules(found),
         "behind": timezone.now() - at.upto > BEHIND,
         "standstill": standstill_for(signed_in(request)),
+        "trail": chain.standing(),
     }
     return render(request, "automations/health.html", context)
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from django.core.cache import cache
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from backoffice import subjects, ui
+from backoffice import chain, subjects, ui
 from backoffice.actors import ActorKind
 from backoffice.models import AuditEntry, User
 from backoffice.money import Money
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
-from backoffice.workbench.filters import Choice, Day, Text
+from backoffice.workbench.filters import Choice, Day, Text, yes_no
 
 KINDS = [(kind.value, kind.value.capitalize()) for kind in ActorKind]
 
@@ -84,6 +86,29 @@ def whole_detail(entry: AuditEntry) -> str:
     return json.dumps(entry.detail, ensure_ascii=False)
 
 
+def with_links(rows: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+    return rows.select_related("link")
+
+
+def link_of(entry: AuditEntry) -> int | None:
+    """The entry's place in the chain; None until it is sealed, seconds after it was written."""
+    link = getattr(entry, "link", None)
+    return link.position if link is not None else None
+
+
+def digest_of(entry: AuditEntry) -> str:
+    link = getattr(entry, "link", None)
+    return link.sha256 if link is not None else ""
+
+
+def short_digest(entry: AuditEntry) -> str:
+    return digest_of(entry)[:12]
+
+
+def standing(request: HttpRequest) -> dict[str, Any]:
+    return {"trail": chain.standing()}
+
+
 AUDIT = Workbench[AuditEntry](
     key="backoffice.audit",
     title="Audit log",
@@ -113,21 +138,28 @@ AUDIT = Workbench[AuditEntry](
         Column("subject", "On", what, sort=("subject", "subject_id")),
         Column("detail", "Detail", detail, wide=True, export=whole_detail),
         Column("kind", "Kind of actor", "actor_kind", sort="actor_kind", default=False),
+        Column("link", "Link", link_of, kind="number", default=False),
+        Column("hash", "Hash", short_digest, kind="code", default=False, export=digest_of),
     ),
     filters=(
         Choice(key="verb", label="What", options=verb_options, pinned=True),
         Choice(key="kind", label="By", options=KINDS, field="actor_kind", pinned=True),
         Day(key="day", label="Day", field="at", pinned=True),
+        yes_no("refused", "Refused", Q(verb__endswith=".refused")),
         Text(key="actor", label="Who", field="actor_label"),
         Text(key="on", label="On", field="subject", lookup="startswith"),
     ),
     search=found_by,
     search_hint="Filter by person or number",
     sort=("-at",),
+    decorate=with_links,
+    context=standing,
+    template="backoffice/audit_list.html",
     views=(
         View("all", "All"),
         View("people", "People", "kind=person"),
         View("rules", "Rules", "kind=rule"),
+        View("refused", "Refused", "refused=yes", empty="Nobody was refused anything."),
     ),
     empty=Empty("Nothing is recorded yet.", "Decisions and accesses appear here by themselves."),
 )

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from backoffice import actors, staff
 from backoffice.model_forms import UserModelForm
 from backoffice.models import User
 
@@ -60,7 +61,7 @@ def me_password(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     form: Any = PasswordChangeForm(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        staff.change_password(form, actor=actors.person(user))
         update_session_auth_hash(request, user)
         messages.success(request, "Your password is changed. You are signed out everywhere else.")
         return redirect("me")

@@ -133,6 +133,9 @@ def why_not_start(job: BulkJob, user: User) -> str:
 def start_job(job: BulkJob, *, wake: Callable[[int], object], user: User) -> None:
     """Let a confirmed job run; raises JobError when it can't be started, or not by this person."""
     if refusal := why_not_start(job, user):
+        if job.needs_second:
+            by = actors.person(user)
+            audit.record("bulk.refused", "backoffice.bulkjob", job.pk, actor=by, why=refusal)
         raise JobError(refusal)
     with transaction.atomic():
         locked = _locked(job)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from celery.schedules import crontab
 from django.urls import reverse_lazy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -52,6 +53,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "backoffice.middleware.UserTimeZoneMiddleware",
+    "backoffice.middleware.RefusalMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -204,6 +206,8 @@ CELERY_TASK_ROUTES = {
     "backoffice.tasks.sweep_bulk_jobs": {"queue": "sweep"},
     "inventory.tasks.expire_reservations": {"queue": "sweep"},
     "automations.tasks.tend": {"queue": "sweep"},
+    "backoffice.tasks.seal_audit": {"queue": "sweep"},
+    "backoffice.tasks.check_audit": {"queue": "bulk"},
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_SOFT_TIME_LIMIT = 45
@@ -228,6 +232,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "automations.tasks.tend",
         "schedule": 15.0,
         "options": {"queue": "sweep", "expires": 15},
+    },
+    # No act waits for its link in the chain, so that is made soon after.
+    "seal-audit": {
+        "task": "backoffice.tasks.seal_audit",
+        "schedule": 2.0,
+        "options": {"queue": "sweep", "expires": 2},
+    },
+    "check-audit": {
+        "task": "backoffice.tasks.check_audit",
+        "schedule": crontab(hour=3, minute=20),
     },
     "bulk-jobs": {"task": "backoffice.tasks.sweep_bulk_jobs", "schedule": 60.0},
     "stock-holds": {"task": "inventory.tasks.expire_reservations", "schedule": 60.0},

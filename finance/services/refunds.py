@@ -111,6 +111,7 @@ def request_refunds(
     return answers
 
 
+@audit.traces_refusals("finance.refused", LABEL, FinanceError)
 @transaction.atomic
 def approve_refund(
     refund: Refund, *, amount: Money, version: int, actor: Actor, note: str = ""
@@ -154,6 +155,7 @@ def approve_refund(
     return refund
 
 
+@audit.traces_refusals("finance.refused", LABEL, FinanceError)
 @transaction.atomic
 def reject_refund(refund: Refund, *, version: int, note: str, actor: Actor) -> Refund:
     """Say no, with the reason; the money is free for other requests. Announces refunds_rejected.

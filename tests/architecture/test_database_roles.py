@@ -86,7 +86,7 @@ def test_read_only_tables_refuse_the_application_role_every_write(db: None) -> N
     [
         "UPDATE backoffice_auditentry SET verb = 'other'",
         "DELETE FROM backoffice_auditentry",
-        "TRUNCATE backoffice_auditentry",
+        "TRUNCATE backoffice_auditentry CASCADE",
     ],
 )
 def test_append_only_tables_refuse_even_their_owner(committed_db: Database, statement: str) -> None:

@@ -56,7 +56,12 @@ def test_nobody_changes_their_own_role_or_anothers_without_the_right(
         "support",
         True,
     )
-    assert not AuditEntry.objects.filter(verb__startswith="staff.").exists()
+    tried = AuditEntry.objects.filter(verb__in=["staff.refused", "access.refused"]).order_by("pk")
+    assert [(entry.verb, entry.detail.get("address")) for entry in tried] == [
+        ("staff.refused", None),
+        ("access.refused", "user_role"),
+        ("access.refused", "user_access"),
+    ]
 
 
 def test_the_page_of_a_new_person_leaves_ones_own_role_in_the_rail(
