@@ -21,6 +21,17 @@ class AutomationsConfig(AppConfig):
     )
 
     def ready(self) -> None:
+        from backoffice.subjects import Subject, register
+
+        register(
+            Subject(
+                "automations.delivery",
+                "delivery",
+                "pk",
+                "delivery_detail",
+                "automations.view_delivery",
+            )
+        )
         # Discovered like admin.py: each app's automation module registers its triggers, actions
         # and kinds of case, its connectors package the kinds of system it calls.
         autodiscover_modules("automation", "connectors")

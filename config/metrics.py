@@ -15,7 +15,7 @@ from automations.engine import watchdog
 from automations.queries import health
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-STAGES = ("match", "execute", "sweep")
+STAGES = ("take", "match", "execute", "sweep")
 
 
 class Figures(Collector):

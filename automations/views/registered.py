@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automations.views import case_bulk, run_bulk
+from automations.views import case_bulk, intake_lists, run_bulk
 from automations.views.addresses import explained_subjects, pressed_subjects, why_name
 from automations.views.buttons import button_name
 from automations.views.case_home import (
@@ -21,11 +21,13 @@ def register_runs_and_cases() -> None:
     """Called once when the app is ready, after the domains' triggers are known."""
     case_bulk.register_bulk_actions()
     run_bulk.register_bulk_actions()
+    intake_lists.register_bulk_actions()
     links.register("automations.run", run_links)
     links.register("automations.rule", rule_links)
     links.register("automations.failure", case_links)
     counts.register("failure_list", open_cases)
     counts.register("connector_list", connectors_down)
+    counts.register("delivery_list", intake_lists.deliveries_held)
     search.register("Cases", "automations.view_failure", find_cases)
     search.register("Runs", "automations.view_run", find_runs)
     working = ("operations", "support")
