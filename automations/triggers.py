@@ -118,8 +118,8 @@ class Feed(Trigger):
     occurred: ClassVar[str] = "happened_at"
     newest_only: ClassVar[bool] = False
 
-    # facts(reports) -> one answer each, in their order.
-    facts: Callable[[Sequence[Report]], Sequence[Fact | Unfit]]
+    # answers(reports) -> one each, in their order: the fact it is, or why it is none.
+    answers: Callable[[Sequence[Report]], Sequence[Fact | Unfit]]
 
 
 class Scan(Source):

@@ -37,7 +37,7 @@ CLAIM = """
 SELECT d.id, d.source_id, s.key, s.name, d.topic, d.body, d.received_at, d.tries, d.replays
 FROM automations_delivery d JOIN automations_intakesource s ON s.id = d.source_id
 WHERE d.id = ANY(ARRAY(SELECT id FROM automations_delivery
-    WHERE state = 'waiting' AND due_at <= now() ORDER BY id LIMIT %s
+    WHERE state = 'waiting' AND due_at <= statement_timestamp() ORDER BY id LIMIT %s
     FOR NO KEY UPDATE SKIP LOCKED))
 ORDER BY d.id
 """
@@ -250,7 +250,7 @@ def _record(taken: Sequence[Taken]) -> None:
 
 
 def _feed(feed: Feed, taken: Sequence[Taken]) -> None:
-    answers = feed.facts([each.report for each in taken if each.report is not None])
+    answers = feed.answers([each.report for each in taken if each.report is not None])
     now = database.now()
     fits: list[tuple[Taken, Fact]] = []
     for each, answer in zip(taken, answers, strict=True):

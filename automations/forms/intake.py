@@ -72,7 +72,7 @@ class SourceForm(forms.Form):
         label="What it is for", required=False, widget=forms.Textarea(attrs={"rows": 2})
     )
     header = _header("Header of the signature", "Empty: the one that the sender uses.")
-    prefix = forms.CharField(
+    lead = forms.CharField(
         label="Before the signature",
         required=False,
         max_length=40,
@@ -200,9 +200,7 @@ class MappingForm(forms.Form):
             at = str(self.cleaned_data.get(_name("at", slot), "")).strip()
             if not at:
                 continue
-            line: dict[str, Any] = (
-                {"is": at[1:].strip()} if at.startswith(CONSTANT) else {"at": at}
-            )
+            line: dict[str, Any] = {"is": at[1:].strip()} if at.startswith(CONSTANT) else {"at": at}
             told = self.cleaned_data.get(_name("values", slot)) or []
             if told:
                 pairs = (each.rpartition("=") for each in told)

@@ -42,7 +42,7 @@ class ReportReceived(Feed):
     report_class = ReportFacts
     fixed = ("delivery",)
 
-    def facts(self, reports: Sequence[Report]) -> list[Fact]:
+    def answers(self, reports: Sequence[Report]) -> list[Fact]:
         return [
             Fact(
                 report.delivery_id,

@@ -72,14 +72,84 @@ ITEMS = 3
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 # What stands under these names is a code, a figure or a time, and nobody's name or address.
 TELLS = frozenset(
-    "id type topic event kind status state code sku currency amount total subtotal price tax "
-    "quantity count units number reference tracking carrier country at created updated date time "
-    "livemode test version object mode reason result weight".split()
+    [
+        "id",
+        "type",
+        "topic",
+        "event",
+        "kind",
+        "status",
+        "state",
+        "code",
+        "sku",
+        "currency",
+        "amount",
+        "total",
+        "subtotal",
+        "price",
+        "tax",
+        "quantity",
+        "count",
+        "units",
+        "number",
+        "reference",
+        "tracking",
+        "carrier",
+        "country",
+        "at",
+        "created",
+        "updated",
+        "date",
+        "time",
+        "livemode",
+        "test",
+        "version",
+        "object",
+        "mode",
+        "reason",
+        "result",
+        "weight",
+    ]
 )
 HIDES = frozenset(
-    "name email mail phone mobile address street line city zip post postal postcode ip note message "
-    "text body token secret password key birth iban account card last lat lng latitude longitude "
-    "title url link signature description".split()
+    [
+        "name",
+        "email",
+        "mail",
+        "phone",
+        "mobile",
+        "address",
+        "street",
+        "line",
+        "city",
+        "zip",
+        "post",
+        "postal",
+        "postcode",
+        "ip",
+        "note",
+        "message",
+        "text",
+        "body",
+        "token",
+        "secret",
+        "password",
+        "key",
+        "birth",
+        "iban",
+        "account",
+        "card",
+        "last",
+        "lat",
+        "lng",
+        "latitude",
+        "longitude",
+        "title",
+        "url",
+        "link",
+        "signature",
+        "description",
+    ]
 )
 
 

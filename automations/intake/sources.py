@@ -79,7 +79,7 @@ def _read(key: str) -> Live | None:
         scheme,
         Way(
             source.header or scheme.header,
-            source.prefix or scheme.prefix,
+            source.lead or scheme.prefix,
             source.id_at or scheme.id_at,
             source.tolerance_seconds,
         ),

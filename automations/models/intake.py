@@ -24,7 +24,7 @@ class IntakeSource(models.Model):
     # what stands there before the signature.
     scheme = models.CharField(max_length=20)
     header = models.CharField(max_length=60, blank=True)
-    prefix = models.CharField(max_length=40, blank=True)
+    lead = models.CharField(max_length=40, blank=True)
     # Where the delivery's own id and its topic stand: `header:X-Topic` or `body:data.type`.
     id_at = models.CharField(max_length=200, blank=True)
     topic_at = models.CharField(max_length=200, blank=True)

@@ -28,7 +28,7 @@ from backoffice.actors import Actor
 
 SOURCE = "automations.intakesource"
 DELIVERY = "automations.delivery"
-DESCRIBED = ("name", "about", "header", "prefix", "id_at", "topic_at", "tolerance_seconds")
+DESCRIBED = ("name", "about", "header", "lead", "id_at", "topic_at", "tolerance_seconds")
 MOST_SECRETS = 5
 SHORTEST_SECRET = 16
 # How long the secrets before a new one may still be accepted.
@@ -158,9 +158,7 @@ def end_secret(secret_id: int, *, actor: Actor) -> IntakeSecret:
         raise NotPossible("This secret has ended already.")
     secret.ends_at, secret.ended_by_id = now, doors.person_id(actor)
     secret.save(update_fields=["ends_at", "ended_by"])
-    audit.record(
-        "intake.secret_ended", SOURCE, secret.source_id, actor=actor, secret=secret.pk
-    )
+    audit.record("intake.secret_ended", SOURCE, secret.source_id, actor=actor, secret=secret.pk)
     transaction.on_commit(sources.forget)
     return secret
 

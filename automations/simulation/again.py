@@ -102,9 +102,7 @@ def look_again(failure: Failure) -> Again | None:
     )
 
 
-def _now(
-    rule: Compiled, subject_id: int, facts: Facts, lists: Lists
-) -> tuple[Facts | None, Lists]:
+def _now(rule: Compiled, subject_id: int, facts: Facts, lists: Lists) -> tuple[Facts | None, Lists]:
     payload = rule.source.current([subject_id]).get(subject_id)
     return (None, {}) if payload is None else flatten_now(rule.source, payload, facts, lists)
 

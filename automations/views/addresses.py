@@ -62,7 +62,9 @@ INTAKE = [
         name="source_secret_end",
     ),
     path("intake/sources/<slug:key>/_/topic/", intake.source_topic, name="source_topic"),
-    path("intake/sources/<slug:key>/feeds/<str:feed>/", intake_routes.route_edit, name="route_edit"),
+    path(
+        "intake/sources/<slug:key>/feeds/<str:feed>/", intake_routes.route_edit, name="route_edit"
+    ),
     path(
         "intake/sources/<slug:key>/_/topic/<int:pk>/remove/",
         intake_routes.route_remove,

@@ -89,7 +89,9 @@ def delivery_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "state": state_of(delivery),
         "feed": feed_label(delivery.feed) if delivery.feed else "",
         "about": _subject(delivery),
-        "facts": sorted(event.facts.items()) if event and delivery.subject == intake.DELIVERY else [],
+        "facts": sorted(event.facts.items())
+        if event and delivery.subject == intake.DELIVERY
+        else [],
         "runs": Run.objects.filter(event_id=event.pk).order_by("pk") if event else [],
         "case": cases.first(),
         "content": laid_out(delivery),
@@ -201,7 +203,8 @@ def source_detail(request: HttpRequest, key: str) -> HttpResponse:
         ),
         "inbox_url": f"{reverse('delivery_list')}?view=all&source={source.key}",
         "trail": [
-            (entry, TRAIL.get(entry.verb, entry.verb)) for entry in audit.order_by("-at", "-id")[:20]
+            (entry, TRAIL.get(entry.verb, entry.verb))
+            for entry in audit.order_by("-at", "-id")[:20]
         ],
     }
     return render(request, "automations/source_detail.html", context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from automations.triggers import Fact, Feed, Report, Unfit, labelled, triggers
 from backoffice.money import Money
@@ -82,9 +82,9 @@ class _OnOrder(Feed):
     customer = "customer.number"
     fixed = ("report",)
     reference = "order"
-    payload_class: type[Any]
+    payload_class: ClassVar[type[Any]]
 
-    def facts(self, reports: Sequence[Report]) -> list[Fact | Unfit]:
+    def answers(self, reports: Sequence[Report]) -> list[Fact | Unfit]:
         found = by_reference({report.told.order for report in reports})
         ids = {order.pk for order in found.values() if isinstance(order, Order)}
         payloads = order_payloads(ids)

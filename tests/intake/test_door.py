@@ -72,7 +72,7 @@ def test_two_sources_may_use_the_same_id() -> None:
 
 
 def test_a_message_without_an_id_is_known_by_its_content() -> None:
-    source = hooks.source("hex", header="X-Hub-Signature-256", prefix="sha256=")
+    source = hooks.source("hex", header="X-Hub-Signature-256", lead="sha256=")
     mac = hooks.signed(BODY, "hex")["X-Signature"]
     for _ in range(2):
         answer = hooks.post(source, BODY, {"X-Hub-Signature-256": f"sha256={mac}"})
