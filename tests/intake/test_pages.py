@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from automations.intake import sources
 from automations.models.failures import Failure
 from automations.models.intake import Delivery, IntakeRoute, IntakeSecret, IntakeSource
 from tests.intake import factories as hooks
@@ -26,18 +27,18 @@ def test_an_administrator_makes_a_source_stores_its_secret_and_says_how_a_topic_
         {"name": "Returns portal", "scheme": "standard", "tolerance_seconds": 300},
     )
     source = IntakeSource.objects.get()
-    assert made.url == f"/intake/sources/{source.key}/"
-    page = text(administrator_client.get(made.url))
+    assert made["Location"] == f"/intake/sources/{source.key}/"
+    page = text(administrator_client.get(made["Location"]))
     assert "Nothing is accepted before a signing secret is stored" in page
     assert f"http://testserver/hooks/{source.key}/" in page
     stored = administrator_client.post(
         f"/intake/sources/{source.key}/_/secret/", {"value": hooks.SECRET, "overlap": "24"}
     )
     assert stored.status_code == 302
-    assert hooks.SECRET not in text(administrator_client.get(made.url))
-    hooks.sources.forget()
+    assert hooks.SECRET not in text(administrator_client.get(made["Location"]))
+    sources.forget()
     hooks.send(source, hooks.message())
-    assert "thing.changed (1)" in text(administrator_client.get(made.url))
+    assert "thing.changed (1)" in text(administrator_client.get(made["Location"]))
     asked = administrator_client.post(
         f"/intake/sources/{source.key}/_/topic/",
         {"topic": "thing.changed", "feed": "automations.report_received"},
@@ -51,10 +52,10 @@ def test_an_administrator_makes_a_source_stores_its_secret_and_says_how_a_topic_
         "minor_amount__amount": "on",
         "at_amount__currency": "=GBP",
     }
-    tried = text(administrator_client.post(asked.url, {**given, "try": "yes"}))
+    tried = text(administrator_client.post(asked["Location"], {**given, "try": "yes"}))
     assert "£10.50" in tried or "10.50" in tried
     assert not IntakeRoute.objects.exists()
-    assert administrator_client.post(asked.url, given).status_code == 302
+    assert administrator_client.post(asked["Location"], given).status_code == 302
     route = IntakeRoute.objects.get()
     assert route.mapping == {
         "reference": {"at": "data.id"},
@@ -62,7 +63,7 @@ def test_an_administrator_makes_a_source_stores_its_secret_and_says_how_a_topic_
         "amount.amount": {"at": "data.amount", "minor": True},
         "amount.currency": {"is": "GBP"},
     }
-    assert "open = Open" in text(administrator_client.get(asked.url))
+    assert "open = Open" in text(administrator_client.get(asked["Location"]))
 
 
 def test_a_mapping_that_does_not_fit_says_so_at_its_field_and_changes_nothing(
