@@ -38,9 +38,10 @@ class AutomationsConfig(AppConfig):
         from automations.receivers import connect
         from automations.views.health import register_health
         from automations.views.home import register_everywhere
-        from automations.views.registered import register_runs_and_cases
+        from automations.views.registered import register_runs_and_cases, register_webhooks
 
         connect()
         register_everywhere()
         register_health()
         register_runs_and_cases()
+        register_webhooks()

@@ -21,13 +21,11 @@ def register_runs_and_cases() -> None:
     """Called once when the app is ready, after the domains' triggers are known."""
     case_bulk.register_bulk_actions()
     run_bulk.register_bulk_actions()
-    intake_lists.register_bulk_actions()
     links.register("automations.run", run_links)
     links.register("automations.rule", rule_links)
     links.register("automations.failure", case_links)
     counts.register("failure_list", open_cases)
     counts.register("connector_list", connectors_down)
-    counts.register("delivery_list", intake_lists.deliveries_held)
     search.register("Cases", "automations.view_failure", find_cases)
     search.register("Runs", "automations.view_run", find_runs)
     working = ("operations", "support")
@@ -60,3 +58,9 @@ def register_runs_and_cases() -> None:
             "automations.view_rule",
         )
     )
+
+
+def register_webhooks() -> None:
+    """Called once when the app is ready."""
+    intake_lists.register_bulk_actions()
+    counts.register("delivery_list", intake_lists.deliveries_held)
