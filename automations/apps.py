@@ -21,15 +21,27 @@ class AutomationsConfig(AppConfig):
     )
 
     def ready(self) -> None:
+        from backoffice.subjects import Subject, register
+
+        register(
+            Subject(
+                "automations.delivery",
+                "delivery",
+                "pk",
+                "delivery_detail",
+                "automations.view_delivery",
+            )
+        )
         # Discovered like admin.py: each app's automation module registers its triggers, actions
         # and kinds of case, its connectors package the kinds of system it calls.
         autodiscover_modules("automation", "connectors")
         from automations.receivers import connect
         from automations.views.health import register_health
         from automations.views.home import register_everywhere
-        from automations.views.registered import register_runs_and_cases
+        from automations.views.registered import register_runs_and_cases, register_webhooks
 
         connect()
         register_everywhere()
         register_health()
         register_runs_and_cases()
+        register_webhooks()

@@ -25,6 +25,7 @@ from automations.connectors.messages import Slack, Teams
 from automations.connectors.scope import METHODS
 from automations.connectors.targets import TargetInvalid, read_path
 from automations.engine import watchdog
+from automations.intake import feed, inbox
 from automations.models.connectors import ConnectorAccount
 from automations.models.rules import Rule
 from automations.rules.document import text_of
@@ -33,7 +34,7 @@ from automations.triggers import Country, Scan, labelled, scans
 from backoffice import roles
 from backoffice.models import LegalEntity, User
 
-__all__ = ["Companies", "watchdog"]
+__all__ = ["Companies", "feed", "inbox", "watchdog"]
 
 KEPT_SECONDS = 5.0
 OWNER = "owner"

@@ -249,6 +249,16 @@ def flatten(payload: Any) -> Stored:
     return writer.write(payload), kept
 
 
+def flatten_now(source: Source, payload: Any, facts: Facts, lists: Lists) -> Stored:
+    """A payload of now, with the source's `fixed` parts as an event told them."""
+    now_facts, now_lists = flatten(payload)
+    for part in source.fixed:
+        under = f"{part}."
+        now_facts |= {key: value for key, value in facts.items() if key.startswith(under)}
+        now_lists |= {key: _copied(value) for key, value in lists.items() if key.startswith(under)}
+    return now_facts, now_lists
+
+
 def typed(catalogue: Catalogue, facts: Facts) -> dict[str, Any]:
     """Stored facts as typed values by path; what is missing or of a wrong type is None."""
     return {path: read(field, facts) for path, field in catalogue.fields.items()}

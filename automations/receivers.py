@@ -8,7 +8,7 @@ from typing import Any
 from automations.cases import CaseKind, cases
 from automations.engine.failures import close_domain_cases, open_domain_cases
 from automations.engine.record import record_facts
-from automations.triggers import Trigger, triggers
+from automations.triggers import Feed, Trigger, triggers
 
 
 def _on_fact(trigger: Trigger) -> Callable[..., None]:
@@ -51,6 +51,7 @@ def connect_case(kind: CaseKind) -> None:
 def connect() -> None:
     """Connect everything that the apps registered."""
     for trigger in triggers:
-        connect_trigger(trigger)
+        if not isinstance(trigger, Feed):
+            connect_trigger(trigger)
     for kind in cases:
         connect_case(kind)

@@ -9,6 +9,12 @@ from automations.engine.execute import execute_batch
 from automations.engine.match import BATCH, match_batch
 from automations.engine.outside import call_lane
 from automations.engine.scan import PAGE, scan_batch
+from automations.engine.take import take_batch
+
+
+@shared_task
+def take_deliveries() -> None:
+    drain({"take": take_batch, "match": match_batch, "execute": execute_batch}, full=BATCH)
 
 
 @shared_task

@@ -61,6 +61,7 @@ class Source:
     subject: ClassVar[str]
     payload_class: ClassVar[type]
     customer: ClassVar[str] = ""
+    fixed: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[int] = 1
     upcasters: ClassVar[Mapping[int, Callable[[dict[str, Any], dict[str, Any]], Any]]] = {}
 
@@ -76,6 +77,49 @@ class Trigger(Source):
     # Takes the shape the signal gives it, so subclasses declare their own parameters:
     # facts(**sent) -> Sequence[Fact].
     facts: Callable[..., Sequence[Fact]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a system outside said, read by the mapping of its source.
+
+    `told` is an instance of the feed's report class; `occurred_at` is when it happened there, or
+    when it arrived where the report does not say.
+    """
+
+    delivery_id: int
+    told: Any
+    occurred_at: datetime
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Why a report starts nothing. `cause` groups like ones; `wait`: it may fit later."""
+
+    says: str
+    cause: str
+    wait: bool = False
+
+
+class Feed(Trigger):
+    """A trigger that is fed by systems outside: webhooks, read by a mapping that people wrote.
+
+    `report_class` is a flat frozen dataclass; a mapping fills its fields, the engine `source` and
+    `topic`. `reference` names the field that tells records apart, `occurred` the one that says
+    when it happened. `newest_only`: a report that is older than one of the same record and topic
+    that was taken before starts nothing.
+    """
+
+    # Nothing sends it: the engine hands the reports over itself.
+    signal = Signal()
+    report_class: ClassVar[type]
+    reference: ClassVar[str] = "reference"
+    occurred: ClassVar[str] = "happened_at"
+    newest_only: ClassVar[bool] = False
+
+    # answers(reports) -> one each, in their order: the fact it is, or why it is none.
+    answers: Callable[[Sequence[Report]], Sequence[Fact | Unfit]]
 
 
 class Scan(Source):
@@ -97,3 +141,8 @@ scans: Registry[Scan] = Registry(Scan)
 def source(key: str) -> Source | None:
     """The trigger or scan of this key; None when no app offers it any more."""
     return triggers.get(key) or scans.get(key)
+
+
+def feeds() -> list[Feed]:
+    """The triggers that systems outside can feed, by key."""
+    return [known for known in triggers if isinstance(known, Feed)]

@@ -16,7 +16,7 @@ from automations.queries import health
 from backoffice import chain
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-STAGES = ("match", "execute", "sweep")
+STAGES = ("take", "match", "execute", "sweep")
 
 
 class Figures(Collector):

@@ -70,6 +70,12 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
                 ("automations.view_connectoraccount",),
                 "c",
             ),
+            Screen(
+                "Webhooks in",
+                "arrow-bar-to-right",
+                "delivery_list",
+                ("automations.view_delivery",),
+            ),
             Screen("Queues", "inbox", "queue_list", ("support.view_queue",)),
             Screen("Companies", "building-bank", "company_list", ("backoffice.view_legalentity",)),
             Screen("Calendars", "calendar", "calendar_list", ("backoffice.view_calendar",)),

@@ -99,9 +99,9 @@ class Compiled:
     @cached_property
     def must_rebuild(self) -> bool:
         """Whether time or other records can make it untrue while its subject stands unchanged."""
-        own = self.source.subject.partition(".")[2]
+        still = {self.source.subject.partition(".")[2], *self.source.fixed}
         tops = {path.partition(".")[0] for path in (*self.catalogue.fields, *self.catalogue.lists)}
-        others = {path.partition(".")[0] for path in paths_read(self.document.when)} - {own}
+        others = {path.partition(".")[0] for path in paths_read(self.document.when)} - still
         return bool(others & tops or flags_for_recheck(self.document.when).on_the_clock)
 
     def written_before(self, cursor: str) -> tuple[str, ...]:

@@ -57,20 +57,27 @@ def _row(fact: Fact) -> dict[str, Any]:
     }
 
 
-def record_facts(trigger: Trigger, facts: Sequence[Fact]) -> None:
-    """Write one event a fact; live ones wait to be matched, history never does."""
+def record_facts(trigger: Trigger, facts: Sequence[Fact]) -> list[int]:
+    """Write one event a fact and answer their ids, in the order of the facts.
+
+    Live ones wait to be matched, history never does.
+    """
+    ids: list[int] = []
     for start in range(0, len(facts), AT_ONCE):
         part = facts[start : start + AT_ONCE]
         if len(part) < FEW:
             rows = database.rows(map(_row, part))
-            database.fetch(INSERT, trigger.key, trigger.subject, trigger.version, rows)
+            told = database.fetch(INSERT, trigger.key, trigger.subject, trigger.version, rows)
+            # Keys are drawn in the order in which the rows are read.
+            ids += sorted(row[0] for row in told)
         else:
-            _copy(trigger, part)
+            ids += _copy(trigger, part)
     if any(not fact.history for fact in facts):
         wake.soon("match")
+    return ids
 
 
-def _copy(trigger: Trigger, facts: Sequence[Fact]) -> None:
+def _copy(trigger: Trigger, facts: Sequence[Fact]) -> list[int]:
     """The same by COPY, which halves what many events cost the server."""
     ids = next_keys("automations_event", len(facts))
     head, version = (trigger.key, trigger.subject), trigger.version
@@ -78,6 +85,7 @@ def _copy(trigger: Trigger, facts: Sequence[Fact]) -> None:
     live = [pk for pk, fact in zip(ids, facts, strict=True) if not fact.history]
     if live:
         database.write(WAITING, database.ids(live))
+    return ids
 
 
 def _values(head: tuple[str, str], version: int, pk: int, fact: Fact) -> tuple[Any, ...]:

@@ -21,7 +21,9 @@ from automations.engine import (
 )
 
 WAITING = """
-SELECT EXISTS (SELECT 1 FROM automations_pendingevent),
+SELECT EXISTS (SELECT 1 FROM automations_delivery
+        WHERE state = 'waiting' AND due_at <= statement_timestamp()),
+    EXISTS (SELECT 1 FROM automations_pendingevent),
     EXISTS (SELECT 1 FROM automations_run WHERE lane = ''
         AND state IN ('due', 'waiting') AND run_after <= statement_timestamp()),
     ARRAY(SELECT DISTINCT lane FROM automations_run WHERE lane <> ''
@@ -41,7 +43,9 @@ def sweep() -> None:
     questions.time_out()
     escalation.escalate()
     schedule.dispatch()
-    events, runs, lanes, slots = database.fetch(WAITING)[0]
+    deliveries, events, runs, lanes, slots = database.fetch(WAITING)[0]
+    if deliveries:
+        wake.send("take")
     if events:
         wake.send("match")
     if runs:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from automations.catalogue import PREVIOUS, flatten
+from automations.catalogue import PREVIOUS, flatten_now
 from automations.conditions.fields import Facts, Lists
 from automations.conditions.rechecking import Seen
 from automations.engine import database, telling
@@ -57,7 +57,8 @@ def refresh(works: Sequence[Work], rules: Rules, versions: Versions) -> None:
         stale += [work for work in mine if known.get(work.subject_id) != work.seen_version]
     for work, payload in _current(stale, rules):
         if payload is not None:
-            _see(work, flatten(payload), versions)
+            source = rules[work.document_id].source
+            _see(work, flatten_now(source, payload, *work.told), versions)
 
 
 def _gone(work: Work) -> None:
@@ -86,8 +87,8 @@ def _judge_again(
         if payload is None:
             _gone(work)
             continue
-        facts, lists = flatten(payload)
         rule = rules[work.document_id]
+        facts, lists = flatten_now(rule.source, payload, *work.told)
         trouble = _settle(work, rule, Seen(facts, lists, now), written[work.id])
         if trouble is not None:
             troubles[work.id] = trouble

@@ -21,8 +21,9 @@ from kombu.exceptions import KombuError
 
 logger = logging.getLogger(__name__)
 
-Stage = Literal["match", "execute", "call", "scan"]
+Stage = Literal["take", "match", "execute", "call", "scan"]
 TASKS: dict[Stage, str] = {
+    "take": "automations.tasks.take_deliveries",
     "match": "automations.tasks.match_events",
     "execute": "automations.tasks.execute_runs",
     "call": "automations.tasks.call_connector",

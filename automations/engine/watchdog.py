@@ -51,7 +51,14 @@ SELECT statement_timestamp(),
     (SELECT max(last_claim_at) FROM automations_progress WHERE stage = 'execute'),
     (SELECT max(last_claim_at) FROM automations_progress WHERE stage = 'call'),
     coalesce((SELECT max(last_claim_at) FROM automations_progress WHERE stage = 'sweep'),
-        (SELECT min(started_at) FROM automations_worker))
+        (SELECT min(started_at) FROM automations_worker)),
+    (SELECT min(due_at) FROM automations_delivery
+        WHERE state = 'waiting' AND due_at <= statement_timestamp()),
+    (SELECT max(last_claim_at) FROM automations_progress WHERE stage = 'take')
+"""
+DELIVERIES = """
+SELECT count(*) FROM automations_delivery
+WHERE state = 'waiting' AND due_at <= statement_timestamp()
 """
 PENDING = "SELECT count(*) FROM automations_pendingevent"
 DUE = """
@@ -77,11 +84,16 @@ class Look:
     executed_at: datetime | None
     called_at: datetime | None
     swept_at: datetime | None
+    oldest_delivery: datetime | None
+    taken_at: datetime | None
+
+
+NOUNS = {"take": "webhook", "match": "event", "execute": "run", "call": "call"}
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Work of a stage (`match`, `execute`, `call`, `sweep`) that has not moved `since`."""
+    """Work of a stage (`take`, `match`, `execute`, `call`, `sweep`) that has not moved `since`."""
 
     stage: str
     since: datetime
@@ -90,7 +102,7 @@ class Stall:
     @property
     def counted(self) -> str:
         """How much waits: `312 events`."""
-        noun = {"match": "event", "execute": "run", "call": "call"}[self.stage]
+        noun = NOUNS[self.stage]
         return f"{self.waiting:,} {noun}{'' if self.waiting == 1 else 's'}"
 
 
@@ -183,6 +195,9 @@ def diagnose(since: datetime | None = None, *, swept_since: datetime | None = No
     if since is not None and since > edge:
         return []
     found: list[Stall] = []
+    if _stands(seen.oldest_delivery, seen.taken_at, edge):
+        last = seen.taken_at or seen.oldest_delivery
+        found.append(Stall("take", cast(datetime, last), _count(DELIVERIES)))
     if _stands(seen.oldest_event, seen.matched_at, edge):
         last = seen.matched_at or seen.oldest_event
         found.append(Stall("match", cast(datetime, last), _count(PENDING)))
@@ -288,6 +303,6 @@ def culprits(stalls: Sequence[Stall]) -> set[str]:
     found = {"external"} if "call" in stages else set()
     if wake.waiting("sweep"):
         return found | {"worker"}
-    if stages & {"match", "execute"}:
+    if stages & {"take", "match", "execute"}:
         found.add("worker")
     return found | ({"beat"} if "sweep" in stages else set())

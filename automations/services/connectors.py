@@ -17,6 +17,7 @@ from automations.connectors.kinds import Connector, kinds
 from automations.connectors.scope import Scope, ScopeInvalid, is_tighter, read_scope
 from automations.models.connectors import SCOPE, ConnectorAccount, ConnectorState, Secret
 from automations.models.documents import Document
+from automations.models.intake import IntakeSecret
 from automations.rules.canonical import content_hash
 from automations.services import doors
 from automations.services.errors import NotPossible, Refused, Stale
@@ -217,11 +218,15 @@ def retire_secret(secret_id: int, *, actor: Actor) -> Secret:
 
 @transaction.atomic
 def reseal_secrets(*, actor: Actor) -> int:
-    """Seal every secret anew under the newest key, retired ones too; answers how many.
+    """Seal every secret anew under the newest key, retired ones too, those of webhooks as well;
+    answers how many.
 
     Raises vault.Unreadable when one can't be opened; then none is changed.
     """
-    rows = list(Secret.objects.select_for_update(no_key=True).order_by("pk"))
+    rows: list[Secret | IntakeSecret] = [
+        *Secret.objects.select_for_update(no_key=True).order_by("pk"),
+        *IntakeSecret.objects.select_for_update(no_key=True).order_by("pk"),
+    ]
     for row in rows:
         row.sealed = vault.reseal(row.sealed)
         row.save(update_fields=["sealed"])

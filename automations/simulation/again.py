@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automations.actions import Action
-from automations.catalogue import PREVIOUS, flatten
+from automations.catalogue import PREVIOUS, flatten_now
 from automations.conditions.display import seen
 from automations.conditions.fields import Facts, Field, Lists, item_facts
 from automations.conditions.rechecking import paths_read
@@ -86,7 +86,7 @@ def look_again(failure: Failure) -> Again | None:
     except (Unusable, CursorLost, resume.NoStep):
         return None
     event = stored.of_event(Event.objects.get(pk=run.event_id))
-    now, lists = _now(rule, run.subject_id)
+    now, lists = _now(rule, run.subject_id, event.facts, event.lists)
     planned = _planned(rule, step, action, run, now or event.facts, event.lists)
     given = (run.overrides or {}).get(run.cursor) or resume.given_at(run) or planned
     return Again(
@@ -102,9 +102,9 @@ def look_again(failure: Failure) -> Again | None:
     )
 
 
-def _now(rule: Compiled, subject_id: int) -> tuple[Facts | None, Lists]:
+def _now(rule: Compiled, subject_id: int, facts: Facts, lists: Lists) -> tuple[Facts | None, Lists]:
     payload = rule.source.current([subject_id]).get(subject_id)
-    return flatten(payload) if payload is not None else (None, {})
+    return (None, {}) if payload is None else flatten_now(rule.source, payload, facts, lists)
 
 
 def _in_loop(rule: Compiled, run: Run, then: Lists, now: Lists) -> InLoop | None:

@@ -15,6 +15,8 @@ from automations.views import (
     connector_acts,
     connectors,
     failures,
+    intake,
+    intake_routes,
     run_acts,
     runs,
     scopes,
@@ -23,6 +25,7 @@ from automations.views import (
 from automations.views.buttons import button_name, buttons_panel, press_dialog, press_name
 from automations.views.connector_list import CALLS, CONNECTORS
 from automations.views.failure_list import FAILURES
+from automations.views.intake_lists import INBOX, SOURCES
 from automations.views.run_list import RUNS
 from backoffice.workbench.pages import urls
 
@@ -42,7 +45,34 @@ def pressed_subjects() -> list[str]:
     return sorted({scan.subject for scan in scans})
 
 
+INTAKE = [
+    *urls(INBOX, "intake/"),
+    path("intake/<int:pk>/", intake.delivery_detail, name="delivery_detail"),
+    path("intake/<int:pk>/_/replay/", intake.delivery_replay, name="delivery_replay"),
+    path("intake/<int:pk>/_/drop/", intake.delivery_drop, name="delivery_drop"),
+    *urls(SOURCES, "intake/sources/"),
+    path("intake/sources/_/new/", intake.source_new, name="source_new"),
+    path("intake/sources/<slug:key>/", intake.source_detail, name="source_detail"),
+    path("intake/sources/<slug:key>/_/change/", intake.source_change, name="source_change"),
+    path("intake/sources/<slug:key>/_/switch/", intake.source_switch, name="source_switch"),
+    path("intake/sources/<slug:key>/_/secret/", intake.source_secret, name="source_secret"),
+    path(
+        "intake/sources/<slug:key>/_/secret/<int:pk>/end/",
+        intake.source_secret_end,
+        name="source_secret_end",
+    ),
+    path("intake/sources/<slug:key>/_/topic/", intake.source_topic, name="source_topic"),
+    path(
+        "intake/sources/<slug:key>/feeds/<str:feed>/", intake_routes.route_edit, name="route_edit"
+    ),
+    path(
+        "intake/sources/<slug:key>/_/topic/<int:pk>/remove/",
+        intake_routes.route_remove,
+        name="route_remove",
+    ),
+]
 OUTSIDE = [
+    *INTAKE,
     *urls(CONNECTORS, "connectors/"),
     *urls(CALLS, "connectors/calls/"),
     path("connectors/calls/<int:pk>/", connectors.call_detail, name="call_detail"),

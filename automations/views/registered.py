@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automations.views import case_bulk, run_bulk
+from automations.views import case_bulk, intake_lists, run_bulk
 from automations.views.addresses import explained_subjects, pressed_subjects, why_name
 from automations.views.buttons import button_name
 from automations.views.case_home import (
@@ -58,3 +58,9 @@ def register_runs_and_cases() -> None:
             "automations.view_rule",
         )
     )
+
+
+def register_webhooks() -> None:
+    """Called once when the app is ready."""
+    intake_lists.register_bulk_actions()
+    counts.register("delivery_list", intake_lists.deliveries_held)

@@ -23,6 +23,7 @@ from tests.automations import lines
 from tests.automations.views import story
 from tests.bed.people import MakeUser
 from tests.finance.factories import pay
+from tests.intake import factories as hooks
 from tests.orders.factories import make_customer
 from tests.support.factories import open_ticket
 
@@ -53,6 +54,7 @@ def make_world(make_user: MakeUser) -> World:
         **_of_orders(order, world),
         **_of_rules(case.pk),
         **_of_connectors(case.pk),
+        **_of_webhooks(),
         "customer": {"number": customer.number},
         "ticket": {"number": open_ticket(order=order).number},
         "queue": {"slug": "parcels"},
@@ -122,6 +124,25 @@ def _of_connectors(case_id: int) -> dict[str, dict[str, Any]]:
         "parked": {**key, "pk": Run.objects.order_by("pk")[0].pk},
         "call": {"pk": call.pk},
         "doubt": {"pk": case_id},
+    }
+
+
+def _of_webhooks() -> dict[str, dict[str, Any]]:
+    """A source whose newest message holds a script where names stand, in quarantine."""
+    source = hooks.source(name=SCRIPT, about=SCRIPT)
+    hooks.read(source)
+    delivery = hooks.send(source, hooks.message(topic=SCRIPT, status=SCRIPT))
+    hooks.take_all()
+    assert delivery is not None
+    return {
+        "delivery": {"pk": delivery.pk},
+        "source": {"key": source.key, "pk": source.secrets.get().pk},
+        "route": {
+            "key": source.key,
+            "feed": "automations.report_received",
+            "pk": source.routes.get().pk,
+        },
+        "why_automations_delivery": {"pk": delivery.pk},
     }
 
 

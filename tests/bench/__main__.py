@@ -1,7 +1,7 @@
 """`make bench`: what the budgets speak of, each figure beside its floor and its anchor.
 
 `BENCH=engine,latency make bench` measures some parts; `--history 10000000`, `--orders 1000000` and
-`--file FILE` are the large forms. Parts: import, pages, engine, outside, scaling,
+`--file FILE` are the large forms. Parts: import, pages, engine, outside, hooks, scaling,
 history, health, scans.
 """
 
@@ -32,6 +32,7 @@ from tests.bench import (  # noqa: E402
     engine,
     floor,
     health,
+    hooks,
     latency,
     one_task_each,
     outside,
@@ -201,6 +202,12 @@ def measure_health(database: Database, sizes: Sizes) -> list[Result]:
     return [*found, Result("metrics.p95_ms", health.scrape_ms(client), "ms", empty)]
 
 
+def measure_hooks(database: Database, sizes: Sizes) -> list[Result]:
+    """Signed webhooks over HTTP: stored, and on to the effects of the rules they start."""
+    company.make_orders(sizes.events)
+    return hooks.measure(company.staff(), database.url, sizes.events)
+
+
 def measure_scans(database: Database, sizes: Sizes) -> list[Result]:
     """A schedule's scan of a million orders, pushed down and judged one by one."""
     return scans.measure(company.staff(), sizes.scanned)
@@ -213,6 +220,7 @@ PARTS: dict[str, Measure] = {
     "cases": measure_cases,
     "engine": measure_engine,
     "outside": measure_outside,
+    "hooks": measure_hooks,
     "scaling": measure_scaling,
     "history": measure_history,
     "health": measure_health,

@@ -69,6 +69,8 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.order_released",
         "orders.order_cancelled",
         "orders.order_tagged",
+        "orders.order_reported",
+        "orders.parcel_reported",
         "orders.return_requested",
         "orders.return_received",
     }
