@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
 from automations.triggers import Fact, Feed, Report, Unfit, labelled, triggers
 from backoffice.money import Money
-from orders.automation.payloads import CustomerFacts, OrderFacts
-from orders.automation.triggers import order_payloads
+from orders.automation.payloads import CustomerFacts, OrderFacts, OrderPayload
+from orders.automation.triggers import order_payloads, payloads_of
 from orders.models.orders import Order
+from orders.queries.figures import orders_by_id
 from orders.queries.references import Ambiguous, by_reference
 
 PARCEL_STATES = (
@@ -86,23 +87,27 @@ class _OnOrder(Feed):
 
     def answers(self, reports: Sequence[Report]) -> list[Fact | Unfit]:
         found = by_reference({report.told.order for report in reports})
-        ids = {order.pk for order in found.values() if isinstance(order, Order)}
-        payloads = order_payloads(ids)
-        return [self._fact(report, found, payloads) for report in reports]
+        orders = orders_by_id(pk for pk in found.values() if isinstance(pk, int))
+        payloads = payloads_of(list(orders.values()))
+        answers: list[Fact | Unfit] = []
+        for report in reports:
+            known = found.get(report.told.order)
+            if isinstance(known, int):
+                answers.append(self._fact(report, orders[known], payloads[known]))
+            else:
+                answers.append(self._unfit(report.told.order, known))
+        return answers
 
-    def _fact(
-        self, report: Report, found: Mapping[str, Order | Ambiguous], payloads: Mapping[int, Any]
-    ) -> Fact | Unfit:
-        wanted = report.told.order
-        order = found.get(wanted)
-        if order is None:
+    def _unfit(self, wanted: str, known: Ambiguous | None) -> Unfit:
+        if known is None:
             return Unfit(f"There is no order {wanted} here.", "There is no such order", wait=True)
-        if isinstance(order, Ambiguous):
-            says = f"{order.count} orders are called {wanted}, so it can't be told which is meant."
-            return Unfit(says, "Several orders have this number")
+        says = f"{known.count} orders are called {wanted}, so it can't be told which is meant."
+        return Unfit(says, "Several orders have this number")
+
+    def _fact(self, report: Report, order: Order, payload: OrderPayload) -> Fact | Unfit:
         if order.is_history:
-            return Unfit(f"Order {wanted} was imported: history starts no rule.", "Imported order")
-        payload = payloads[order.pk]
+            says = f"Order {report.told.order} was imported: history starts no rule."
+            return Unfit(says, "Imported order")
         return Fact(
             order.pk,
             order.version,

@@ -35,9 +35,10 @@ from orders.queries.figures import (
 )
 
 
-def _payloads(
+def payloads_of(
     orders: Sequence[Order], lines: Mapping[int, Sequence[OrderLine]] | None = None
 ) -> dict[int, OrderPayload]:
+    """Orders in hand as rules see them, by id; `lines` saves reading them."""
     with_parties(orders)
     figures = lines_by_order([order.pk for order in orders], lines)
     return {order.pk: order_payload(order, figures) for order in orders}
@@ -45,7 +46,7 @@ def _payloads(
 
 def order_payloads(ids: Iterable[int]) -> dict[int, OrderPayload]:
     """Orders as they stand now, by id."""
-    return _payloads(list(orders_by_id(ids).values()))
+    return payloads_of(list(orders_by_id(ids).values()))
 
 
 def _fact(order: Order, payload: Any, at: datetime, actor: Acting, *, history: bool) -> Fact:
@@ -78,7 +79,7 @@ class OrderPlaced(Trigger):
         history: bool,
         **sent: Any,
     ) -> list[Fact]:
-        payloads = _payloads(orders, lines)
+        payloads = payloads_of(orders, lines)
         return [
             _fact(order, payloads[order.pk], order.placed_at, actor, history=history)
             for order in orders
@@ -101,7 +102,7 @@ class OrderPaid(Trigger):
     def facts(
         self, *, orders: Sequence[Order], actor: Acting, history: bool, **sent: Any
     ) -> list[Fact]:
-        payloads = _payloads(orders)
+        payloads = payloads_of(orders)
         return [
             _fact(
                 order, payloads[order.pk], order.paid_at or order.placed_at, actor, history=history
@@ -127,7 +128,7 @@ class _HoldTrigger(Trigger):
         history: bool,
         **sent: Any,
     ) -> list[Fact]:
-        payloads = _payloads(orders)
+        payloads = payloads_of(orders)
         by_id = {order.pk: order for order in orders}
         now = timezone.now()
         return [
@@ -190,7 +191,7 @@ class OrderCancelled(Trigger):
     def facts(
         self, *, orders: Sequence[Order], actor: Acting, history: bool, **sent: Any
     ) -> list[Fact]:
-        payloads = _payloads(orders)
+        payloads = payloads_of(orders)
         return [
             _fact(
                 order,
@@ -204,7 +205,7 @@ class OrderCancelled(Trigger):
 
     def current(self, ids: Iterable[int]) -> dict[int, OrderCancelledPayload]:
         orders = orders_by_id(ids)
-        payloads = _payloads(list(orders.values()))
+        payloads = payloads_of(list(orders.values()))
         return {pk: _cancelled(order, payloads[pk]) for pk, order in orders.items()}
 
 
@@ -233,7 +234,7 @@ class OrderTagged(Trigger):
         history: bool,
         **sent: Any,
     ) -> list[Fact]:
-        payloads = _payloads(orders)
+        payloads = payloads_of(orders)
         now = timezone.now()
         return [
             _fact(order, _tagged(payloads[order.pk], tags[order.pk]), now, actor, history=history)

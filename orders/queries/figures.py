@@ -13,7 +13,7 @@ from orders.models.customers import Customer
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnLine, ReturnOrder
 
-_CUSTOMERS, _CHANNELS = Reader(Customer), Reader(Channel)
+_ORDERS, _CUSTOMERS, _CHANNELS = Reader(Order), Reader(Customer), Reader(Channel)
 
 
 class LineFigures(NamedTuple):
@@ -29,8 +29,7 @@ class LineFigures(NamedTuple):
 
 def orders_by_id(ids: Iterable[int]) -> dict[int, Order]:
     """Orders with their channel and customer."""
-    rows = Order.objects.filter(pk__any=set(ids)).select_related("channel", "customer")
-    return {order.pk: order for order in rows}
+    return {order.pk: order for order in with_parties(_ORDERS.read(ids))}
 
 
 def with_parties(orders: Sequence[Order]) -> Sequence[Order]:

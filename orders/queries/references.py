@@ -17,24 +17,22 @@ class Ambiguous:
     count: int
 
 
-def by_reference(references: Collection[str]) -> dict[str, Order | Ambiguous]:
-    """Orders by our number, else by the id that a shop gave them; what nobody knows is left out."""
+def by_reference(references: Collection[str]) -> dict[str, int | Ambiguous]:
+    """Ids of orders by our number, else by the id that a shop gave them; unknown ones left out."""
     wanted = {reference for reference in references if reference}
-    found: dict[str, Order | Ambiguous] = {
-        order.number: order for order in Order.objects.filter(number__any=wanted)
-    }
-    missing = wanted - set(found)
-    if missing:
+    rows = Order.objects.filter(number__any=wanted).values_list("number", "pk")
+    found: dict[str, int | Ambiguous] = dict(rows)
+    if missing := wanted - set(found):
         for reference, several in _of_shops(missing).items():
             found[reference] = several[0] if len(several) == 1 else Ambiguous(len(several))
     return found
 
 
-def _of_shops(external_ids: Collection[str]) -> dict[str, list[Order]]:
+def _of_shops(external_ids: Collection[str]) -> dict[str, list[int]]:
     """By channel, as the index has them."""
     channels = list(Channel.objects.values_list("pk", flat=True))
-    by_id: dict[str, list[Order]] = defaultdict(list)
+    by_id: dict[str, list[int]] = defaultdict(list)
     rows = Order.objects.filter(channel_id__in=channels, external_id__any=external_ids)
-    for order in rows.order_by("pk"):
-        by_id[order.external_id].append(order)
+    for external_id, pk in rows.order_by("pk").values_list("external_id", "pk"):
+        by_id[external_id].append(pk)
     return by_id
