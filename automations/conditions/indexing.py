@@ -1,4 +1,4 @@
-"""Which rules an event can matter to: an index by the equality clauses that a match requires.
+"""Which rules an event can matter to: an index by the clauses that a match requires.
 
 A rule is found when the event's value is one it asks for, and also when that value is unknown:
 the rule is then not false but unknown, which may have to become a case.
@@ -6,12 +6,13 @@ the rule is then not false but unknown, which may have to become a case.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from automations.conditions.bounds import Bound, BoundIndex
 from automations.conditions.fields import Catalogue, Facts, Kind
 from automations.conditions.operands import ConditionInvalid, Constant, Params, Scope, operands
 from automations.conditions.tree import AllOf, AnyOf, Clause, Condition
@@ -85,19 +86,31 @@ R = TypeVar("R")
 class RuleIndex(Generic[R]):
     """Rules of one trigger, found by an event's facts in time that does not grow with them."""
 
-    def __init__(self, rules: Iterable[tuple[R, list[EqualityKey]]] = ()) -> None:
-        """Put each rule under that of its equality keys which fewest rules share, or under none."""
-        given = list(rules)
+    def __init__(self, rules: Iterable[tuple[R, Sequence[EqualityKey | Bound]]] = ()) -> None:
+        """Put each rule under one of its demands, or under none.
+
+        Of several equality keys it is the one that fewest rules share; a bound serves rules
+        without any.
+        """
+        given = [
+            (rule, [key for key in demands if isinstance(key, EqualityKey)], demands)
+            for rule, demands in rules
+        ]
         shared = Counter(
-            (key.key, value) for _, keys in given for key in keys for value in key.values
+            (key.key, value) for _, keys, _ in given for key in keys for value in key.values
         )
         self._always: list[R] = []
         self._by_key: dict[str, tuple[Kind, dict[Any, list[R]], list[R]]] = {}
-        for rule, keys in given:
-            if not keys:
+        bounded: dict[tuple[str, ...], list[tuple[R, Bound]]] = defaultdict(list)
+        for rule, keys, demands in given:
+            bound = next((each for each in demands if isinstance(each, Bound)), None)
+            if keys:
+                self._add(rule, min(keys, key=partial(_crowd, shared)))
+            elif bound is not None:
+                bounded[bound.keys].append((rule, bound))
+            else:
                 self._always.append(rule)
-                continue
-            self._add(rule, min(keys, key=partial(_crowd, shared)))
+        self._bounded = [BoundIndex(several) for several in bounded.values()]
 
     def _add(self, rule: R, chosen: EqualityKey) -> None:
         _, by_value, every = self._by_key.setdefault(chosen.key, (chosen.kind, {}, []))
@@ -114,6 +127,8 @@ class RuleIndex(Generic[R]):
                 found.extend(every)
             elif value in by_value:
                 found.extend(by_value[value])
+        for bounded in self._bounded:
+            found += bounded.candidates(facts)
         return found
 
 

@@ -12,6 +12,7 @@ from django.db import connection
 
 from automations.actions import Action, actions
 from automations.catalogue import catalogue_for
+from automations.conditions.bounds import Bound, bounds
 from automations.conditions.compiling import compile_condition
 from automations.conditions.explaining import Explained, explain, explain_again
 from automations.conditions.fields import Catalogue
@@ -207,9 +208,10 @@ class Compiled:
         return Teller(self.document, Registries())
 
     @cached_property
-    def keys(self) -> list[EqualityKey]:
+    def keys(self) -> list[EqualityKey | Bound]:
         """The facts this rule demands, so that other events need not ask it."""
-        return equality_keys(self.document.when, self.catalogue, self.document.param_values)
+        given = self.document.when, self.catalogue, self.document.param_values
+        return [*equality_keys(*given), *bounds(*given)]
 
 
 # By database, as a process of the tests serves several.

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from automations.conditions.bounds import Bound
 from automations.conditions.fields import Facts
 from automations.conditions.indexing import EqualityKey, RuleIndex
 from automations.engine import database
@@ -143,7 +144,7 @@ def business_zone() -> ZoneInfo:
 def _load(epoch: int) -> Rules:
     found = database.fetch(ACTIVE)
     documents = compiled(row[2] for row in found)
-    by_trigger: dict[str, list[tuple[Active, list[EqualityKey]]]] = defaultdict(list)
+    by_trigger: dict[str, list[tuple[Active, list[EqualityKey | Bound]]]] = defaultdict(list)
     by_rule: dict[int, list[Active]] = defaultdict(list)
     looks: dict[int, FirstLook] = {}
     for activation_id, rule_id, document_id, position, shadow, first_look in found:

@@ -21,10 +21,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from automations.catalogue import flatten
+from automations.conditions.bounds import Bound, bounds
 from automations.conditions.checking import DEEPEST, check_condition, depth
 from automations.conditions.compiling import compile_condition
 from automations.conditions.explaining import explain
 from automations.conditions.fields import Kind
+from automations.conditions.indexing import EqualityKey, RuleIndex, equality_keys
 from automations.conditions.orm import Columns, to_q
 from automations.conditions.sql import to_sql
 from automations.conditions.tree import AllOf, Condition
@@ -150,6 +152,14 @@ class Shelf:
             )
             return {row[0] for row in cursor.fetchall()}
 
+    def by_index(self, tree: Condition) -> set[int]:
+        demands: list[EqualityKey | Bound] = [
+            *equality_keys(tree, CATALOGUE),
+            *bounds(tree, CATALOGUE),
+        ]
+        index: RuleIndex[str] = RuleIndex([("it", demands)])
+        return {pk for pk, facts in self.facts.items() if index.candidates(facts)}
+
     def by_orm(self, tree: Condition, now: datetime, *, keep_unknown: bool) -> set[int]:
         found = to_q(tree, CATALOGUE, COLUMNS, now=now, keep_unknown=keep_unknown)
         return set(Specimen.objects.filter(found).values_list("pk", flat=True))
@@ -182,6 +192,7 @@ def assert_nothing_is_lost(shelf: Shelf, tree: Condition, now: datetime) -> None
     assert true <= shelf.by_sql(tree, now), "SQL over events"
     assert true <= shelf.by_orm(tree, now, keep_unknown=False), "the ORM"
     assert open_ <= shelf.by_orm(tree, now, keep_unknown=True), "the ORM, with unknown ones"
+    assert open_ <= shelf.by_index(tree), "the index of rules"
 
 
 def test_no_document_hangs_differs_or_loses_a_row(shelf: Shelf) -> None:

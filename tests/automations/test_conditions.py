@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from automations.conditions.bounds import bounds
 from automations.conditions.compiling import compile_condition
 from automations.conditions.fields import Catalogue, Field, Kind
 from automations.conditions.indexing import RuleIndex, equality_keys
@@ -327,6 +328,27 @@ def test_an_event_finds_the_rules_that_can_be_true_or_unknown_for_it() -> None:
     assert set(index.candidates(paid(country=Country("US"))[0])) == {"every"}
     # Nobody knows the country: each of them is unknown, which may have to become a case.
     assert set(index.candidates({})) == {"FR", "DE", "GB", "every"}
+
+
+def test_an_event_finds_the_rules_whose_bounds_it_keeps_and_those_it_can_say_nothing_of() -> None:
+    demands = {
+        "over 500": clause("order.total", "gte", GBP_500),
+        "over 900": clause("order.total", "gt", {"amount": "900.00", "currency": "GBP"}),
+        "under 500": clause("order.total", "lt", GBP_500),
+        "under 700": clause("order.total", "lte", {"amount": "700.00", "currency": "GBP"}),
+        "in euros": clause("order.total", "gte", {"amount": "9000.00", "currency": "EUR"}),
+        "three pieces": clause("order.units", "between", [3, 5]),
+    }
+    trees = {name: parse_condition({"all": [raw]}) for name, raw in demands.items()}
+    index: RuleIndex[str] = RuleIndex(
+        [(name, bounds(tree, CATALOGUE)) for name, tree in trees.items()]
+    )
+    facts = paid()[0]
+    assert (facts["order.total.amount"], facts["order.units"]) == ("640.00", 3)
+    assert set(index.candidates(facts)) == {"over 500", "under 700", "in euros", "three pieces"}
+    facts["order.units"] = 2
+    assert "three pieces" not in index.candidates(facts)
+    assert set(index.candidates({})) == set(demands)
 
 
 # --- still true? ------------------------------------------------------------------------------

@@ -163,10 +163,9 @@ def measure_outside(database: Database, sizes: Sizes) -> list[Result]:
 
 def measure_scaling(database: Database, sizes: Sizes) -> list[Result]:
     """What 10,000 rules cost beside 10, and what stored history costs."""
-    wake.send = lambda *given: None  # this process alone matches
+    wake.call_for_help = lambda *given: None  # this process alone matches
     company.make_orders(5_000)
-    staff, owner = company.staff(), settings.DATABASE_OWNER_URL
-    target = owner.rsplit("/", 1)[0] + f"/{database.name}"
+    staff, target = company.staff(), database.owner_url
     scaling.live_rules(target, 10, staff["operations"])
     few = statistics.median(scaling.microseconds_per_event(5_000) for _ in range(TRIALS))
     scaling.live_rules(target, 10_000, staff["operations"], first=10)
