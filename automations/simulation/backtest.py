@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import orjson
 from django.db import connection, transaction
 
-from automations.catalogue import catalogue_for, upcast
+from automations.catalogue import catalogue_for
 from automations.conditions.certain import surely_false
 from automations.conditions.compiling import compile_condition, leaf_predicate
 from automations.conditions.explaining import why_unknown
 from automations.conditions.fields import Catalogue, Facts, Lists
 from automations.conditions.leaves import Predicate
 from automations.conditions.operands import Scope
-from automations.conditions.rechecking import leaf_paths
+from automations.conditions.rechecking import leaf_paths, paths_read
 from automations.conditions.sql import to_sql
 from automations.conditions.tree import Leaf, Listed
 from automations.engine import database
 from automations.engine.in_force import business_zone
 from automations.rules.document import ForEach, RuleDocument, clauses, walk_steps
+from automations.simulation import stored
 from automations.simulation.foreseeing import Foreseer
 from automations.simulation.sums import CASE_MINUTES, Side, Sums, Unjudged
 from automations.triggers import Trigger
@@ -46,7 +46,7 @@ SELECT count(*) FROM automations_event
 WHERE trigger = %s AND occurred_at > %s AND occurred_at <= %s
 """
 EVENTS = """
-SELECT id, subject_id, occurred_at, payload_version, facts, CASE WHEN %s THEN lists END
+SELECT id, subject_id, occurred_at::text, payload_version, {}, CASE WHEN %s THEN lists END
 FROM automations_event
 WHERE trigger = %s AND occurred_at > %s AND occurred_at <= %s AND (payload_version <> %s OR {})
 ORDER BY occurred_at, id
@@ -54,13 +54,18 @@ ORDER BY occurred_at, id
 
 
 class Row(NamedTuple):
-    """One stored event that has to be judged; `facts` and `lists` are JSON text."""
+    """One stored event that has to be judged, as JSON text.
+
+    `values` are those of the keys that are read, in their order: one that lacks a key, or is of an
+    older form, has `facts` instead.
+    """
 
     id: int
     subject_id: int
-    occurred_at: datetime
+    occurred_at: str
     payload_version: int
-    facts: str
+    values: str | None
+    facts: str | None
     lists: str | None
 
 
@@ -130,10 +135,23 @@ class Backtest:
         self.live_foreseer = Foreseer(live, trigger) if live is not None else None
         self.why = _Why(document, self.catalogue)
         known = [each for each in (document, live) if each is not None]
+        self.keys = self._keys()
         self.with_lists = any(_reads_lists(each) for each in known)
 
     def _compiled(self, document: RuleDocument) -> Predicate:
         return compile_condition(document.when, self.catalogue, document.param_values)
+
+    def _keys(self) -> list[str] | None:
+        """The facts that are read; None: all of them, as a text or a branch may name any."""
+        both = [(self.document, self.foreseer)]
+        if self.live is not None and self.live_foreseer is not None:
+            both.append((self.live, self.live_foreseer))
+        paths: set[str] = set()
+        for document, foreseer in both:
+            if foreseer.paths is None:
+                return None
+            paths |= foreseer.paths | paths_read(document.when)
+        return stored.keys_of(self.catalogue, paths)
 
     def _let_through(self) -> tuple[str, list[Any]]:
         """Events that may match either version, or that can't be judged."""
@@ -169,18 +187,16 @@ class Backtest:
     def _rows(self, part: Slice) -> Iterator[Row]:
         sql, params = self._let_through()
         version = self.trigger.version
-        given = [self.with_lists, self.trigger.key, part.start, part.end, version, *params]
+        wanted, keys = stored.columns(version, self.keys)
+        bounds = [self.with_lists, self.trigger.key, part.start, part.end, version]
         with transaction.atomic(), connection.chunked_cursor() as cursor:
-            cursor.execute(EVENTS.format(sql), given)
+            cursor.execute(EVENTS.format(wanted, sql), [*keys, *bounds, *params])
             while rows := cursor.fetchmany(AT_ONCE):
                 yield from map(Row._make, rows)
 
     def _judge(self, sums: Sums, row: Row) -> None:
-        facts = orjson.loads(row.facts)
-        lists = orjson.loads(row.lists) if row.lists else {}
-        if row.payload_version < self.trigger.version:
-            facts, lists = upcast(self.trigger, row.payload_version, facts, lists)
-        at = row.occurred_at.astimezone(self.zone)
+        facts, lists = stored.read(self.trigger, self.keys, row)
+        at = datetime.fromisoformat(row.occurred_at).astimezone(self.zone)
         verdict = self.predicate(facts, lists, at)
         if verdict is None:
             self._unknown(sums, row.id, facts, lists, at)

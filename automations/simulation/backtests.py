@@ -97,7 +97,7 @@ def compiled(job: Backtest) -> counting.Backtest:
 
 def sums_of(job: Backtest) -> Sums:
     """What a job has counted so far."""
-    return Sums.model_validate(job.sums)
+    return Sums.from_json(job.sums)
 
 
 def _count(job: Backtest) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,16 @@ from automations.conditions.operands import Scope
 from automations.conditions.tree import field_of
 from automations.conditions.values import read
 from automations.engine.stake import stake_field
-from automations.rules.document import Ask, Do, ForEach, If, RuleDocument, text_of, walk_steps
+from automations.rules.document import (
+    Ask,
+    Do,
+    ForEach,
+    If,
+    RuleDocument,
+    Wait,
+    text_of,
+    walk_steps,
+)
 from automations.rules.fillings import fills_any
 from automations.rules.limits import Line, One, lines_of, ones_of
 from automations.rules.parameters import ParametersInvalid, StepParameters
@@ -80,7 +89,8 @@ class _Act:
         self.reads |= fills_any(step.params, fields)
         kind = type(action)
         # Whether its figures depend on what it is given; else its input only has to be acceptable.
-        self.weighs = kind.counts is not Action.counts or kind.foresee is not Action.foresee
+        self.by_stake = kind.foresee is not Action.foresee
+        self.weighs = kind.counts is not Action.counts or self.by_stake
         self.plain = Effect(self.uid, makes=action.makes, hand=self._hand)
         self.kept: dict[Money | None, Effect] = {}
 
@@ -94,11 +104,12 @@ class _Act:
     ) -> Effect:
         """`fill`: look at the input even where nothing but a refusal could come of it."""
         if not self.reads:
-            known = self.kept.get(stake)
+            wanted = stake if self.by_stake else None
+            known = self.kept.get(wanted)
             if known is None:
                 if len(self.kept) > 1_000:
                     self.kept.clear()
-                known = self.kept[stake] = self._made(facts, lists, item, stake)
+                known = self.kept[wanted] = self._made(facts, lists, item, wanted)
             return known
         if not self.weighs and not fill:
             return self.plain
@@ -125,8 +136,12 @@ class Foreseer:
         self.words: dict[str, str] = {}
         self.acts: dict[str, _Act] = {}
         self.tests: dict[str, Predicate] = {}
+        self.hour: tuple[date, int, int] | None = None
+        self.buckets: dict[str, str] = {}
         self.lines, self.ones = lines_of(document), ones_of(document)
         self._prepare(document.steps, self.catalogue)
+        # The facts that are read besides those of the conditions; None: whatever there is.
+        self.paths = self._paths()
         self.is_plain = all(isinstance(step, Do) for _, step in walk_steps(document.steps))
 
     def _prepare(self, steps: Sequence[Any], catalogue: Catalogue) -> None:
@@ -145,6 +160,21 @@ class Foreseer:
             elif isinstance(step, Ask):
                 said = self.teller.step(step, Scope(catalogue, params))
                 self.words[step.uid] = said[:1].upper() + said[1:]
+
+    def _paths(self) -> set[str] | None:
+        found = {self.stake.path} if self.stake is not None else set()
+        if self.source.customer and self.ones:
+            found.add(self.source.customer)
+        for _, step in walk_steps(self.document.steps):
+            if not isinstance(step, Do | Wait | Ask):
+                return None
+            if isinstance(step, Do) and step.do in actions:
+                fields = actions[step.do].form.base_fields
+                values = step.params.values()
+                if any(text_of(each) for each in values) or fills_any(step.params, fields):
+                    return None
+                found |= {path for each in values if (path := field_of(each)) is not None}
+        return found
 
     def go(self, side: Side, subject_id: int, facts: Facts, lists: Lists, at: datetime) -> None:
         """Add one matching event to a version's sums; `at` is in the company's zone."""
@@ -221,9 +251,10 @@ class Foreseer:
         """Count the run against each limit, as if each held it back by itself."""
         for line in self.lines:
             amount = _weight(line, found)
-            held = side.limits.get(line.name) or Held(words=str(line))
-            side.limits[line.name] = held
-            bucket = line.bucket(at)
+            held = side.limits.get(line.name)
+            if held is None:
+                held = side.limits[line.name] = Held(words=str(line))
+            bucket = self._bucket(line, at)
             if held.bucket != bucket:
                 held.bucket, held.used = bucket, Decimal(0)
             if held.used + amount > line.most:
@@ -232,9 +263,20 @@ class Foreseer:
                 held.used += amount
         for one in self.ones:
             if (who := self._who(one, subject_id, facts)) is not None:
-                held = side.limits.get(one.name) or Held(words=str(one))
-                side.limits[one.name] = held
+                held = side.limits.get(one.name)
+                if held is None:
+                    held = side.limits[one.name] = Held(words=str(one))
                 _mark(held, one, who, at)
+
+    def _bucket(self, line: Line, at: datetime) -> str:
+        """The line's period, worked out once an hour."""
+        hour = (at.date(), at.hour, at.fold)
+        if hour != self.hour:
+            self.hour, self.buckets = hour, {}
+        known = self.buckets.get(line.name)
+        if known is None:
+            known = self.buckets[line.name] = line.bucket(at)
+        return known
 
     def _who(self, one: One, subject_id: int, facts: Facts) -> str | None:
         if one.name == "per_subject":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import TypeAdapter
 
 # How many events of each kind are kept to open, the newest.
 EXAMPLES = 5
@@ -23,7 +24,8 @@ def add_amount(sums: Amounts, currency: str, amount: Decimal) -> None:
     sums[currency] = sums.get(currency, Decimal(0)) + amount
 
 
-class Does(BaseModel):
+@dataclass(slots=True)
+class Does:
     """What one step did over the period: how often, and in how many runs it could not."""
 
     words: str
@@ -32,7 +34,8 @@ class Does(BaseModel):
     why: str = ""
 
 
-class ByHand(BaseModel):
+@dataclass(slots=True)
+class ByHand:
     """Work for people: how many, at so many minutes each."""
 
     minutes: int
@@ -43,7 +46,8 @@ class ByHand(BaseModel):
         return self.times * self.minutes
 
 
-class Held(BaseModel):
+@dataclass(slots=True)
+class Held:
     """A limit of the document: how many runs it would have kept back, and when first."""
 
     words: str
@@ -53,25 +57,26 @@ class Held(BaseModel):
     bucket: str = ""
     used: Decimal = Decimal(0)
     # For one subject or customer: the times of its runs within the limit's time.
-    marks: dict[str, list[float]] = Field(default_factory=dict)
+    marks: dict[str, list[float]] = field(default_factory=dict)
     # So many at once that they were no longer counted.
     given_up: bool = False
 
 
-class Side(BaseModel):
+@dataclass(slots=True)
+class Side:
     """What one version would have done."""
 
     matched: int = 0
     unknown: int = 0
-    stake: Amounts = Field(default_factory=dict)
-    money: Amounts = Field(default_factory=dict)
+    stake: Amounts = field(default_factory=dict)
+    money: Amounts = field(default_factory=dict)
     units: int = 0
     messages: int = 0
-    makes: dict[str, int] = Field(default_factory=dict)
-    books: dict[str, Amounts] = Field(default_factory=dict)
-    steps: dict[str, Does] = Field(default_factory=dict)
-    by_hand: dict[str, ByHand] = Field(default_factory=dict)
-    limits: dict[str, Held] = Field(default_factory=dict)
+    makes: dict[str, int] = field(default_factory=dict)
+    books: dict[str, Amounts] = field(default_factory=dict)
+    steps: dict[str, Does] = field(default_factory=dict)
+    by_hand: dict[str, ByHand] = field(default_factory=dict)
+    limits: dict[str, Held] = field(default_factory=dict)
     # Runs whose steps were gone through with their inputs.
     filled_in: int = 0
 
@@ -88,7 +93,8 @@ class Side(BaseModel):
         known.times += times
 
 
-class Day(BaseModel):
+@dataclass(slots=True)
+class Day:
     """One business day's events that a version matched."""
 
     matched: int = 0
@@ -96,28 +102,30 @@ class Day(BaseModel):
     lost: int = 0
 
 
-class Unjudged(BaseModel):
+@dataclass(slots=True)
+class Unjudged:
     """A field that kept events from being judged, and why: not stored then, empty, other."""
 
     label: str
-    reasons: dict[str, int] = Field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
 
     @property
     def events(self) -> int:
         return sum(self.reasons.values())
 
 
-class Sums(BaseModel):
+@dataclass(slots=True)
+class Sums:
     """A whole backtest: `draft` beside `live`, which is None where nothing was in force."""
 
     events: int = 0
-    draft: Side = Field(default_factory=Side)
+    draft: Side = field(default_factory=Side)
     live: Side | None = None
     gained: int = 0
     lost: int = 0
-    days: dict[str, Day] = Field(default_factory=dict)
-    unjudged: dict[str, Unjudged] = Field(default_factory=dict)
-    examples: dict[str, list[int]] = Field(default_factory=dict)
+    days: dict[str, Day] = field(default_factory=dict)
+    unjudged: dict[str, Unjudged] = field(default_factory=dict)
+    examples: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def unchanged(self) -> int:
@@ -139,7 +147,13 @@ class Sums(BaseModel):
 
     def as_json(self) -> dict[str, Any]:
         """What a row keeps; amounts and times are text."""
-        return self.model_dump(mode="json")
+        plain: dict[str, Any] = _SUMS.dump_python(self, mode="json")
+        return plain
+
+    @classmethod
+    def from_json(cls, kept: Any) -> Sums:
+        """Sums as a row keeps them."""
+        return _SUMS.validate_python(kept)
 
     def finished(self) -> Sums:
         """The same without what only the next slice would need."""
@@ -153,3 +167,6 @@ class Sums(BaseModel):
         yield self.draft
         if self.live is not None:
             yield self.live
+
+
+_SUMS = TypeAdapter(Sums)

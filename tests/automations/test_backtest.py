@@ -27,7 +27,6 @@ from automations.simulation.sums import Sums
 from automations.triggers import triggers
 from backoffice.actors import person
 from tests.automations import factories as make
-from tests.bed.databases import Database
 from tests.depot.models import Parcel
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +39,20 @@ def at_least(amount: str) -> dict[str, object]:
 
 def abroad() -> dict[str, object]:
     return {"field": "parcel.country", "op": "is_not", "value": "GB"}
+
+
+# Events never change, so those of another time or with less in them are stored anew.
+COPY = """
+INSERT INTO automations_event (trigger, subject, subject_id, subject_version, occurred_at,
+    payload_version, facts, lists, actor_kind, history, depth)
+SELECT trigger, subject, subject_id, subject_version, {}, payload_version, {}, lists, '', true, 0
+FROM automations_event ORDER BY id LIMIT %s
+"""
+
+
+def copies(count: int, *, at: str = "occurred_at", facts: str = "facts") -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(COPY.format(at, facts), [count])
 
 
 def count_all() -> None:
@@ -95,14 +108,10 @@ def test_what_surely_does_not_match_is_counted_without_being_looked_at() -> None
 def test_events_it_can_t_judge_are_counted_by_field_and_reason() -> None:
     make.arrive(make.make_parcels(3, country="", total="200.00"), history=True)
     make.arrive(make.make_parcels(2, country="FR", total="200.00"), history=True)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE automations_event SET facts = facts - 'parcel.country' WHERE id ="
-            " (SELECT max(id) FROM automations_event)"
-        )
+    copies(1, facts="facts - 'parcel.country'")
     body = make.body(when={"all": [at_least("100.00"), abroad()]})
     _, found = counted(body)
-    assert (found.draft.matched, found.draft.unknown) == (1, 4)
+    assert (found.draft.matched, found.draft.unknown) == (2, 4)
     reasons = found.unjudged["parcel.country"].reasons
     assert reasons == {"empty": 3, "not stored with this event": 1}
     assert found.draft.by_hand["Cases: data is missing"].times == 4
@@ -168,13 +177,9 @@ def test_questions_and_inputs_that_would_be_refused_are_work_for_people() -> Non
 
 
 def test_slices_add_up_to_what_one_would_have_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    parcels = make.make_parcels(50, total="120.00")
-    make.arrive(parcels, history=True)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE automations_event"
-            " SET occurred_at = now() - make_interval(hours => id::int %% 40)"
-        )
+    make.arrive(make.make_parcels(1, total="120.00"), history=True)
+    for hours in range(1, 40):
+        copies(1, at=f"now() - interval '{hours} hours'")
     _, whole = counted(make.body())
     rule = make.make_rule()
     job = backtests.ask_for_draft(rule, make.body(), days=30, actor=person(make.author()))
@@ -185,7 +190,7 @@ def test_slices_add_up_to_what_one_would_have_said(monkeypatch: pytest.MonkeyPat
         slices += 1
     job.refresh_from_db()
     assert slices > 4
-    assert sums_of(job).model_dump(exclude={"examples"}) == whole.model_dump(exclude={"examples"})
+    assert sums_of(job) == whole
 
 
 def test_two_who_ask_wait_for_the_same_figures_and_a_draft_s_count_for_its_version() -> None:
@@ -299,13 +304,10 @@ def test_one_can_t_begin_with_figures_or_under_another_hash() -> None:
     assert not Backtest.objects.exists()
 
 
-def test_old_and_new_events_of_other_periods_are_left_out(committed_db: Database) -> None:
-    make.arrive(make.make_parcels(3), history=True)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE automations_event SET occurred_at = now() - interval '45 days' WHERE id ="
-            " (SELECT min(id) FROM automations_event)"
-        )
+def test_events_of_another_time_are_left_out() -> None:
+    make.arrive(make.make_parcels(2), history=True)
+    copies(1, at="now() - interval '45 days'")
+    copies(1, at="now() + interval '1 day'")
     _, short = counted(make.body(), days=30)
     _, long = counted(make.body(), days=60)
     assert (short.events, long.events) == (2, 3)
