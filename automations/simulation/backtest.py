@@ -54,18 +54,13 @@ ORDER BY occurred_at, id
 
 
 class Row(NamedTuple):
-    """One stored event that has to be judged, as JSON text.
-
-    `values` are those of the keys that are read, in their order: one that lacks a key, or is of an
-    older form, has `facts` instead.
-    """
+    """One stored event that has to be judged, its facts as `stored.column` tells them."""
 
     id: int
     subject_id: int
     occurred_at: str
     payload_version: int
-    values: str | None
-    facts: str | None
+    facts: str
     lists: str | None
 
 
@@ -187,8 +182,8 @@ class Backtest:
     def _rows(self, part: Slice) -> Iterator[Row]:
         sql, params = self._let_through()
         version = self.trigger.version
-        wanted, keys = stored.columns(version, self.keys)
-        bounds = [self.with_lists, self.trigger.key, part.start, part.end, version]
+        wanted, keys = stored.column(version, self.keys)
+        bounds: list[Any] = [self.with_lists, self.trigger.key, part.start, part.end, version]
         with transaction.atomic(), connection.chunked_cursor() as cursor:
             cursor.execute(EVENTS.format(wanted, sql), [*keys, *bounds, *params])
             while rows := cursor.fetchmany(AT_ONCE):

@@ -18,7 +18,7 @@ from automations.conditions.fields import Facts
 from automations.conditions.leaves import Predicate, Verdict
 from automations.conditions.operands import Scope
 from automations.conditions.problems import joined
-from automations.conditions.rechecking import paths_read
+from automations.conditions.rechecking import is_on_the_clock, paths_read
 from automations.conditions.tree import Condition, Leaf, Listed, children
 from automations.conditions.values import read
 from automations.conditions.words import leaf_words
@@ -118,6 +118,7 @@ class _Judge:
         self.asked = [self.places[self._name(document, leaf)] for _, leaf in self.leaves]
         trees = [known.when for known in (document, live) if known is not None]
         self.with_lists = any(isinstance(leaf, Listed) for tree in trees for leaf in _leaves(tree))
+        self.on_the_clock = any(is_on_the_clock(leaf) for tree in trees for leaf in _leaves(tree))
         self.stake = stake_field(self.catalogue)
         paths = {path for tree in trees for path in paths_read(tree)}
         if self.stake is not None:
@@ -148,7 +149,7 @@ class _Judge:
     def alike(self, answers: Answers) -> _Alike:
         """What events with these answers come to."""
         given: Any = answers
-        now = datetime.min
+        now = timezone.now()  # the answers are given already
         before = self.tree_before is not None and self.tree_before(given, {}, now) is True
         return _Alike(self.tree(given, {}, now), before)
 
@@ -199,15 +200,18 @@ class _Counting:
 
     def read(self, rows: Iterable[stored.Row]) -> None:
         judge, tests, zone = self.judge, self.judge.tests, self.judge.zone
+        now = timezone.now()
         for row in rows:
             facts, lists = stored.read(judge.trigger, judge.keys, row)
-            at = datetime.fromisoformat(row.occurred_at).astimezone(zone)
-            answers = tuple([test(facts, lists, at) for test in tests])
+            if judge.on_the_clock:
+                now = datetime.fromisoformat(row.occurred_at).astimezone(zone)
+            answers = tuple([test(facts, lists, now) for test in tests])
             known = self.alike.get(answers)
             if known is None:
                 known = self.alike[answers] = judge.alike(answers)
             known.count += 1
             if known.verdict is True or known.before:
+                at = datetime.fromisoformat(row.occurred_at).astimezone(zone)
                 self._notable(row, known, facts, at)
 
     def _notable(self, row: stored.Row, known: _Alike, facts: Facts, at: datetime) -> None:
