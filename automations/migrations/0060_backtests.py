@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('automations', '0041_pinned_paths'),
+        ('automations', '0071_intake_guards'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -36,7 +36,7 @@ MISSING = "Cases: data is missing"
 
 # Both bounds on the index of a trigger's events alone.
 EDGE = """
-SELECT max(occurred_at), count(*) FROM (
+SELECT min(occurred_at), max(occurred_at), count(*) FROM (
     SELECT occurred_at FROM automations_event
     WHERE trigger = %s AND occurred_at > %s AND occurred_at <= %s ORDER BY occurred_at LIMIT %s
 ) slice
@@ -66,11 +66,12 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A stretch of a trigger's events: after `start`, up to and with `end`."""
+    """A stretch of a trigger's events: after `start`, up to and with `end`; `first` of them."""
 
     start: datetime
     end: datetime
     events: int
+    first: datetime | None = None
 
 
 class _Why:
@@ -164,15 +165,16 @@ class Backtest:
 
     def next_slice(self, start: datetime, until: datetime, most: int) -> Slice:
         """The next stretch of at most about so many events; events of one moment stay together."""
-        end, count = database.fetch(EDGE, self.trigger.key, start, until, most)[0]
+        first, end, count = database.fetch(EDGE, self.trigger.key, start, until, most)[0]
         if count < most:
-            return Slice(start, until, count)
+            return Slice(start, until, count, first)
         (count,) = database.fetch(COUNT, self.trigger.key, start, end)[0]
-        return Slice(start, end, count)
+        return Slice(start, end, count, first)
 
     def add(self, sums: Sums, part: Slice) -> int:
         """Add a slice to the sums; answers how many events had to be judged by the predicates."""
         sums.events += part.events
+        sums.first = sums.first or part.first
         judged = 0
         for row in self._rows(part):
             judged += 1

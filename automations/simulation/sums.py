@@ -116,9 +116,13 @@ class Unjudged:
 
 @dataclass(slots=True)
 class Sums:
-    """A whole backtest: `draft` beside `live`, which is None where nothing was in force."""
+    """A whole backtest: `draft` beside `live`, which is None where nothing was in force.
+
+    `first` is when its first event was; history may not go back as far as the period does.
+    """
 
     events: int = 0
+    first: datetime | None = None
     draft: Side = field(default_factory=Side)
     live: Side | None = None
     gained: int = 0

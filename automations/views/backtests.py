@@ -83,6 +83,7 @@ def draft_backtest(request: HttpRequest, slug: str) -> HttpResponse:
         "before": drafting.live,
         "refusal": refusal,
         "left_out": left_out,
+        "compact": True,
         "title": "Backtest against what is live" if drafting.live else "Backtest",
     }
     return render(request, "automations/_backtest.html", context)

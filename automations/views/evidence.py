@@ -180,7 +180,7 @@ def found_context(job: Backtest) -> dict[str, Any]:
         "job": job,
         "state": STATES[Backtest.State(job.state)],
         "is_stale": _is_stale(job),
-        "speed": round(job.events / job.seconds) if job.seconds > 0.2 else None,
+        "speed": round(job.events / job.seconds) if job.events > 50_000 else None,
     }
     if not known or not job.sums:
         return context
@@ -198,10 +198,18 @@ def found_context(job: Backtest) -> dict[str, Any]:
         "bars": bars,
         "lost_bars": lost_bars if found.lost else None,
         "since": bars[0].day if bars else "",
-        "per_day": round(found.draft.matched / job.days, 1),
+        "per_day": round(found.draft.matched / _covered(found, job), 1),
+        "begins": found.first if _covered(found, job) < job.days - 1 else None,
         "sums": amounts(found.draft.stake),
         "examples": _examples(found, document),
     }
+
+
+def _covered(found: Sums, job: Backtest) -> int:
+    """How many days of the period there is history for; 1 at least."""
+    if found.first is None:
+        return job.days
+    return max(1, min(job.days, (job.until - found.first).days + 1))
 
 
 def _is_stale(job: Backtest) -> bool:

@@ -249,6 +249,47 @@ def test_a_cancel_during_a_slice_throws_the_slice_away(monkeypatch: pytest.Monke
     assert (job.state, job.events) == ("cancelled", 0)
 
 
+def begun() -> Backtest:
+    make.arrive(make.make_parcels(3), history=True)
+    return backtests.ask_for_draft(
+        make.make_rule(), make.body(), days=30, actor=person(make.author())
+    )
+
+
+def test_a_worker_that_dies_in_a_slice_leaves_it_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = begun()
+
+    def dies(*given: Any) -> int:
+        raise SystemExit
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(counting.Backtest, "add", dies)
+        backtest_slice(only=job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.events, job.sums) == ("running", 0, {})
+    assert backtest_slice(only=job.pk) == 0, "Its minute is not over yet."
+    Backtest.objects.filter(pk=job.pk).update(run_after=timezone.now())
+    assert backtest_slice(only=job.pk) == 1
+    job.refresh_from_db()
+    assert (job.state, job.events, sums_of(job).draft.matched) == ("done", 3, 3)
+
+
+def test_a_worker_that_was_overtaken_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = begun()
+    real: Callable[..., int] = counting.Backtest.add
+
+    def add(self: Any, sums: Sums, part: Any) -> int:
+        Backtest.objects.filter(pk=job.pk).update(token=99)
+        return real(self, sums, part)
+
+    monkeypatch.setattr(counting.Backtest, "add", add)
+    assert backtest_slice(only=job.pk) == 1
+    job.refresh_from_db()
+    assert (job.state, job.token, job.events, job.sums) == ("running", 99, 0, {})
+
+
 def test_one_that_kills_its_worker_again_and_again_is_given_up() -> None:
     job = backtests.ask_for_draft(
         make.make_rule(), make.body(), days=30, actor=person(make.author())
