@@ -64,6 +64,17 @@ class Counts:
 NOTHING = Counts()
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What one effect would bring about, as evidence adds it up.
+
+    `books` are accounts by name, each with its amount, a debit positive.
+    """
+
+    money: Money | None = None
+    books: tuple[tuple[str, Money], ...] = ()
+
+
 class Answered(Protocol):
     """What an outside system answered. `reference` is what it calls what it made."""
 
@@ -124,7 +135,8 @@ class Action:
     names the payload paths it changes, so that a rule's own work does not look like a changed
     world; `external` marks an effect outside PostgreSQL. `subject` empty: it suits every kind of
     record. `decided_by` names the role of which a person must agree before it is done, each time:
-    it never runs by a rule alone.
+    it never runs by a rule alone. `makes` is what record one effect makes, as a noun, and
+    `minutes_by_hand` how long people are likely to be busy with it.
     """
 
     key: ClassVar[str]
@@ -136,6 +148,8 @@ class Action:
     risk: ClassVar[Risk] = Risk.NONE
     external: ClassVar[bool] = False
     decided_by: ClassVar[str] = ""
+    makes: ClassVar[str] = ""
+    minutes_by_hand: ClassVar[int] = 0
     # Why its effects can never be taken back, in a sentence; empty where `undo` can.
     never_undone: ClassVar[str] = ""
     version: ClassVar[int] = 1
@@ -151,6 +165,13 @@ class Action:
     def counts(self, params: Mapping[str, Any]) -> Counts:
         """What one effect counts for against limits, from cleaned parameters."""
         return NOTHING
+
+    def foresee(self, params: Mapping[str, Any], stake: Money | None) -> Foreseen:
+        """What one effect would bring about, from cleaned parameters.
+
+        `stake` is the money the event is about, None when it tells of none.
+        """
+        return Foreseen(self.counts(params).money)
 
     def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
         """Take an effect back by a counter-action, given what `Done.undo` kept.

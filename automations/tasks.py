@@ -10,6 +10,7 @@ from automations.engine.match import BATCH, match_batch
 from automations.engine.outside import call_lane
 from automations.engine.scan import PAGE, scan_batch
 from automations.engine.take import take_batch
+from automations.simulation.backtests import backtest_slice
 
 
 @shared_task
@@ -30,6 +31,11 @@ def execute_runs() -> None:
 @shared_task
 def scan_slots() -> None:
     drain({"scan": scan_batch}, full=PAGE)
+
+
+@shared_task
+def count_backtests() -> None:
+    drain({"backtest": backtest_slice}, full=2)
 
 
 @shared_task

@@ -5,6 +5,7 @@ from django.urls import path
 from automations.tables import APPROVALS, RULES
 from automations.views import (
     approvals,
+    backtests,
     builder,
     health,
     home,
@@ -39,6 +40,16 @@ urlpatterns = [
     path("rules/<slug:slug>/edit/_/preview/", preview.rule_preview, name="rule_preview"),
     path("rules/<slug:slug>/edit/_/words/", preview.rule_words, name="rule_words"),
     path("rules/<slug:slug>/edit/_/try/", preview.rule_try, name="rule_try"),
+    path("rules/<slug:slug>/edit/_/backtest/", backtests.draft_backtest, name="draft_backtest"),
+    path(
+        "rules/<slug:slug>/backtests/<int:pk>/", backtests.backtest_detail, name="backtest_detail"
+    ),
+    path("rules/<slug:slug>/backtests/<int:pk>/_/", backtests.backtest_part, name="backtest_part"),
+    path(
+        "rules/<slug:slug>/backtests/<int:pk>/cancel/",
+        backtests.backtest_cancel,
+        name="backtest_cancel",
+    ),
     path("rules/<slug:slug>/submit/", builder.rule_submit, name="rule_submit"),
     path("rules/<slug:slug>/diff/<int:one>..<int:two>/", rules.rule_diff, name="rule_diff"),
     path("rules/<slug:slug>/restore/<int:version>/", rules.rule_restore, name="rule_restore"),
@@ -52,5 +63,6 @@ urlpatterns = [
     path("approvals/_/home/", home.approvals_home, name="approval_home"),
     path("approvals/<int:pk>/", approvals.approval_detail, name="approval_detail"),
     path("approvals/<int:pk>/_/evidence/", approvals.approval_evidence, name="approval_evidence"),
+    path("approvals/<int:pk>/_/evidence/count/", approvals.evidence_count, name="evidence_count"),
     path("approvals/<int:pk>/<slug:verdict>/", approvals.approval_verdict, name="approval_verdict"),
 ]

@@ -9,12 +9,22 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from automations.actions import Call, Done, Outcome, Rejected, Risk, SetAction, actions
+from automations.actions import (
+    Call,
+    Done,
+    Foreseen,
+    Outcome,
+    Rejected,
+    Risk,
+    SetAction,
+    actions,
+)
 from automations.triggers import Country, Fact, Scan, Tags, Trigger, labelled, scans, triggers
 from backoffice.actors import Acting
 from backoffice.money import Money
 from finance import signals
 from finance.forms import RequestRefundForm
+from finance.models.ledger import Account
 from finance.models.payments import Payment
 from finance.models.refunds import Refund
 from finance.services.errors import FinanceError
@@ -244,6 +254,16 @@ class RequestRefund(SetAction):
     form = RequestRefundForm
     permission = "finance.request_refund"
     risk = Risk.MONEY
+    makes = "refund request"
+    minutes_by_hand = 3
+
+    def foresee(self, params: Mapping[str, Any], stake: Money | None) -> Foreseen:
+        """What finance would book if it approved: all that was paid where no amount is given."""
+        amount = params.get("amount") or stake
+        if amount is None:
+            return Foreseen()
+        debit, credit = Account.Role.CUSTOMERS, Account.Role.PSP_CLEARING
+        return Foreseen(amount, ((str(debit.label), amount), (str(credit.label), -amount)))
 
     def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
         answers = request_refunds([_new_refund(call) for call in calls])

@@ -183,6 +183,8 @@ class OpenTicket(SetAction):
     subject = "orders.order"
     form = OpenTicketForm
     permission = "support.add_ticket"
+    makes = "ticket"
+    minutes_by_hand = 6
 
     def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
         queues = open_queues({call.params["queue"] for call in calls})

@@ -32,7 +32,7 @@ from automations.conditions.tree import (
 from automations.conditions.values import stored_instant
 
 _COLUMN = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(\."?[A-Za-z_][A-Za-z0-9_]*"?)?|("[A-Za-z_]\w*"\.?)+')
-_NUMBER = r"^-?[0-9]{1,15}(\.[0-9]{1,10})?$"
+NUMBER = r"^-?[0-9]{1,15}(\.[0-9]{1,10})?$"
 _INSTANT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 _DAY = "YYYY-MM-DD"
 
@@ -61,7 +61,7 @@ ALWAYS = Fragment("TRUE", [])
 NEVER = Fragment("FALSE", [])
 
 
-def _f(sql: str, *params: Any) -> Fragment:
+def piece(sql: str, *params: Any) -> Fragment:
     return Fragment(sql, list(params))
 
 
@@ -74,16 +74,16 @@ def _joined(word: str, parts: Sequence[Fragment], empty: Fragment) -> Fragment:
     return Fragment(sql, [value for part in parts for value in part.params])
 
 
-def _and(*parts: Fragment) -> Fragment:
+def all_of(*parts: Fragment) -> Fragment:
     return _joined("AND", parts, ALWAYS)
 
 
-def _or(*parts: Fragment) -> Fragment:
+def any_of(*parts: Fragment) -> Fragment:
     return _joined("OR", parts, NEVER)
 
 
 @dataclass(frozen=True, slots=True)
-class _At:
+class At:
     """Where values are read: the columns, the item in a list, and what time it is."""
 
     facts: str
@@ -100,23 +100,23 @@ class _At:
 
     def text(self, key: str) -> Fragment:
         column, name = self.place(key)
-        return _f(f"({column} ->> %s::text)", name)
+        return piece(f"({column} ->> %s::text)", name)
 
     def json(self, key: str) -> Fragment:
         column, name = self.place(key)
-        return _f(f"({column} -> %s::text)", name)
+        return piece(f"({column} -> %s::text)", name)
 
     def stored(self, key: str) -> Fragment:
         column, name = self.place(key)
-        return _f(f"jsonb_exists({column}, %s::text)", name)
+        return piece(f"jsonb_exists({column}, %s::text)", name)
 
 
-def _with(value: Fragment, form: str, *params: Any) -> Fragment:
+def put(value: Fragment, form: str, *params: Any) -> Fragment:
     """`form` with the value's SQL put for `#`; its parameters follow the value's."""
     return Fragment(form.replace("#", value.sql), [*value.params * form.count("#"), *params])
 
 
-def _built(form: str, *parts: Fragment) -> Fragment:
+def built(form: str, *parts: Fragment) -> Fragment:
     """`form` with each `#` in turn replaced by a part."""
     pieces = form.split("#")
     sql = pieces[0] + "".join(
@@ -128,44 +128,44 @@ def _built(form: str, *parts: Fragment) -> Fragment:
 # --- comparisons of one value, by the form it is stored in --------------------------------------
 
 
-def _test(value: Fragment, op: str, cast: str, expected: Sequence[Any]) -> Fragment:
+def test_of(value: Fragment, op: str, cast: str, expected: Sequence[Any]) -> Fragment:
     """A comparison of an SQL value with constants of one SQL type."""
     if op == "between":
-        return _with(value, f"# BETWEEN %s::{cast} AND %s::{cast}", *expected)
+        return put(value, f"# BETWEEN %s::{cast} AND %s::{cast}", *expected)
     if op == "outside":
-        return _with(value, f"# NOT BETWEEN %s::{cast} AND %s::{cast}", *expected)
+        return put(value, f"# NOT BETWEEN %s::{cast} AND %s::{cast}", *expected)
     if op == "in":
-        return _with(value, f"# = ANY(%s::{cast}[])", list(expected))
+        return put(value, f"# = ANY(%s::{cast}[])", list(expected))
     if op == "not_in":
-        return _with(value, f"# <> ALL(%s::{cast}[])", list(expected))
-    return _with(value, f"# {_COMPARED[op]} %s::{cast}", expected[0])
+        return put(value, f"# <> ALL(%s::{cast}[])", list(expected))
+    return put(value, f"# {_COMPARED[op]} %s::{cast}", expected[0])
 
 
-def _numeric(field: Field, op: str, expected: Sequence[Any], at: _At) -> Fragment:
+def _numeric(field: Field, op: str, expected: Sequence[Any], at: At) -> Fragment:
     value = at.text(field.keys[0])
     # An amount of unusual form is let through: Python reads more than this pattern does.
-    shape = _with(value, "# ~ %s::text", _NUMBER)
-    test = _test(_with(value, "#::numeric"), op, "numeric", [str(part) for part in expected])
-    rest = _with(value, "# IS NOT NULL")
-    return _built("CASE WHEN # THEN # ELSE # END", shape, test, rest)
+    shape = put(value, "# ~ %s::text", NUMBER)
+    test = test_of(put(value, "#::numeric"), op, "numeric", [str(part) for part in expected])
+    rest = put(value, "# IS NOT NULL")
+    return built("CASE WHEN # THEN # ELSE # END", shape, test, rest)
 
 
-def _money(field: Field, op: str, expected: Sequence[Any], at: _At) -> Fragment:
+def _money(field: Field, op: str, expected: Sequence[Any], at: At) -> Fragment:
     currencies = {value.currency for value in expected}
     if len(currencies) > 1:
         return NEVER
-    same = _with(at.text(field.keys[1]), "# = %s::text", currencies.pop())
-    return _and(same, _numeric(field, op, [value.amount for value in expected], at))
+    same = put(at.text(field.keys[1]), "# = %s::text", currencies.pop())
+    return all_of(same, _numeric(field, op, [value.amount for value in expected], at))
 
 
-def _integer(field: Field, op: str, expected: Sequence[Any], at: _At) -> Fragment:
+def _integer(field: Field, op: str, expected: Sequence[Any], at: At) -> Fragment:
     value = at.json(field.key)
-    test = _test(_with(value, "#::numeric"), op, "numeric", [str(part) for part in expected])
-    kind = _with(value, "jsonb_typeof(#) = 'number'")
-    return _built("CASE WHEN # THEN # END", kind, test)
+    test = test_of(put(value, "#::numeric"), op, "numeric", [str(part) for part in expected])
+    kind = put(value, "jsonb_typeof(#) = 'number'")
+    return built("CASE WHEN # THEN # END", kind, test)
 
 
-def _text(field: Field, op: str, expected: Sequence[Any], at: _At) -> Fragment:
+def _text(field: Field, op: str, expected: Sequence[Any], at: At) -> Fragment:
     value = at.text(field.key)
     forms = {
         "contains": "strpos(#, %s::text) > 0",
@@ -176,24 +176,28 @@ def _text(field: Field, op: str, expected: Sequence[Any], at: _At) -> Fragment:
         "not_ends_with": "NOT starts_with(reverse(#), reverse(%s::text))",
     }
     if op in forms:
-        return _with(value, forms[op], expected[0])
-    return _test(value, op, "text", expected)
+        return put(value, forms[op], expected[0])
+    return test_of(value, op, "text", expected)
 
 
-def _flag(field: Field, op: str, expected: Sequence[Any], at: _At) -> Fragment:
-    return _test(at.text(field.key), op, "text", ["true" if part else "false" for part in expected])
+def _flag(field: Field, op: str, expected: Sequence[Any], at: At) -> Fragment:
+    return test_of(
+        at.text(field.key), op, "text", ["true" if part else "false" for part in expected]
+    )
 
 
-def _ordered_text(field: Field, op: str, expected: Sequence[Any], at: _At) -> Fragment:
+def _ordered_text(field: Field, op: str, expected: Sequence[Any], at: At) -> Fragment:
     """Dates and times: their stored text sorts as they do, byte by byte."""
     written = [_written(field.kind, part) for part in expected]
-    value = _with(at.text(field.key), '# COLLATE "C"')
+    value = put(at.text(field.key), '# COLLATE "C"')
     if field.kind is Kind.TIME and op in ("between", "outside") and written[0] > written[1]:
         low, high = written
         if op == "between":
-            return _or(_test(value, "gte", "text", [low]), _test(value, "lte", "text", [high]))
-        return _and(_test(value, "lt", "text", [low]), _test(value, "gt", "text", [high]))
-    return _test(value, op, "text", written)
+            return any_of(
+                test_of(value, "gte", "text", [low]), test_of(value, "lte", "text", [high])
+            )
+        return all_of(test_of(value, "lt", "text", [low]), test_of(value, "gt", "text", [high]))
+    return test_of(value, op, "text", written)
 
 
 def _written(kind: Kind, value: Any) -> str:
@@ -202,7 +206,7 @@ def _written(kind: Kind, value: Any) -> str:
     return str(value.isoformat("seconds") if kind is Kind.TIME else value.isoformat())
 
 
-def _tags(field: Field, op: str, expected: Sequence[Any], at: _At) -> Fragment:
+def _tags(field: Field, op: str, expected: Sequence[Any], at: At) -> Fragment:
     value = at.json(field.key)
     forms = {
         "contains": "jsonb_exists_any(#, %s::text[])",
@@ -212,10 +216,10 @@ def _tags(field: Field, op: str, expected: Sequence[Any], at: _At) -> Fragment:
         "contains_none": "jsonb_typeof(#) = 'array' AND NOT jsonb_exists_any(#, %s::text[])",
         "not_contains_all": "jsonb_typeof(#) = 'array' AND NOT jsonb_exists_all(#, %s::text[])",
     }
-    return _with(value, forms[op], list(expected))
+    return put(value, forms[op], list(expected))
 
 
-_BY_KIND: dict[Kind, Callable[[Field, str, Sequence[Any], _At], Fragment]] = {
+TESTS: dict[Kind, Callable[[Field, str, Sequence[Any], At], Fragment]] = {
     Kind.TEXT: _text,
     Kind.CHOICE: _text,
     Kind.COUNTRY: _text,
@@ -234,16 +238,16 @@ _BY_KIND: dict[Kind, Callable[[Field, str, Sequence[Any], _At], Fragment]] = {
 # --- clauses --------------------------------------------------------------------------------------
 
 
-def _presence(field: Field, op: str, at: _At) -> Fragment:
+def _presence(field: Field, op: str, at: At) -> Fragment:
     value = at.text(field.keys[0])
     if op == "is_set":
-        return _with(value, "# <> ''")
-    return _and(at.stored(field.keys[0]), _with(value, "coalesce(#, '') IN ('', '[]')"))
+        return put(value, "# <> ''")
+    return all_of(at.stored(field.keys[0]), put(value, "coalesce(#, '') IN ('', '[]')"))
 
 
-def _span(field: Field, op: str, seconds: int, at: _At) -> Fragment:
+def _span(field: Field, op: str, seconds: int, at: At) -> Fragment:
     """A clause on the clock; against an event's own time where no fixed one is given."""
-    value = _with(at.text(field.key), '# COLLATE "C"')
+    value = put(at.text(field.key), '# COLLATE "C"')
     today, past, ahead = (_moment(field.kind, at, shift) for shift in (0, -seconds, seconds))
     forms: dict[str, tuple[str, list[tuple[Fragment, str]]]] = {
         "older_than": ("AND", [(past[1], "<")]),
@@ -254,30 +258,30 @@ def _span(field: Field, op: str, seconds: int, at: _At) -> Fragment:
         "not_in_the_next": ("OR", [(today[1], "<"), (ahead[0], ">")]),
     }
     word, tests = forms[op]
-    parts = [_built(f"# {sign} #", value, limit) for limit, sign in tests]
+    parts = [built(f"# {sign} #", value, limit) for limit, sign in tests]
     return _joined(word, parts, ALWAYS)
 
 
-def _moment(kind: Kind, at: _At, seconds: int) -> tuple[Fragment, Fragment]:
+def _moment(kind: Kind, at: At, seconds: int) -> tuple[Fragment, Fragment]:
     """A moment as stored text, at its earliest and latest: a column's day depends on a zone."""
     if at.now is not None:
-        fixed = _f("%s::text", _written(kind, edge(kind, at.now, seconds)))
+        fixed = piece("%s::text", _written(kind, edge(kind, at.now, seconds)))
         return fixed, fixed
     form = _DAY if kind is Kind.DATE else _INSTANT
     slack = 86_400 if kind is Kind.DATE else 0
     column = f"to_char({at.occurred_at} AT TIME ZONE 'UTC' + make_interval(secs => %s), %s::text)"
-    return _f(column, seconds - slack, form), _f(column, seconds + slack, form)
+    return piece(column, seconds - slack, form), piece(column, seconds + slack, form)
 
 
-def _moved(field: Field, op: str, expected: Sequence[Any], scope: Scope, at: _At) -> Fragment:
+def _moved(field: Field, op: str, expected: Sequence[Any], scope: Scope, at: At) -> Fragment:
     previous = scope.field(field.previous or field.path)
     if op == "not_changed":
-        return _or(at.stored(field.keys[0]), at.stored(previous.keys[0]))
+        return any_of(at.stored(field.keys[0]), at.stored(previous.keys[0]))
     reached = field if op == "changed_to" else previous
-    return _BY_KIND[reached.kind](reached, "is", expected, at)
+    return TESTS[reached.kind](reached, "is", expected, at)
 
 
-def _clause(node: Clause, scope: Scope, at: _At, wanted: bool) -> Fragment:
+def _clause(node: Clause, scope: Scope, at: At, wanted: bool) -> Fragment:
     field = scope.field(node.field)
     parts = operands(field, node.op, node.value, scope)
     op = node.op if wanted else OPPOSITE[node.op]
@@ -286,48 +290,55 @@ def _clause(node: Clause, scope: Scope, at: _At, wanted: bool) -> Fragment:
     besides = [part.field for part in parts if isinstance(part, Beside)]
     if besides:
         read = [at.stored(known.keys[0]) for known in (field, *besides)]
-        return read[1] if node.op in MOMENT else _and(*read)
+        return read[1] if node.op in MOMENT else all_of(*read)
     expected = [part.value for part in parts if isinstance(part, Constant)]
     if node.op in ON_THE_CLOCK:
         return _span(field, op, expected[0], at)
     if node.op in MOMENT:
         return _moved(field, op, expected, scope, at)
-    return _BY_KIND[field.kind](field, op, expected, at)
+    return TESTS[field.kind](field, op, expected, at)
 
 
 # --- lists and groups -----------------------------------------------------------------------------
 
 
-def _list(node: Listed, scope: Scope, at: _At, wanted: bool) -> Fragment:
-    items = _f(f"({at.lists} -> %s::text)", node.path)
-    is_list = _with(items, "jsonb_typeof(#) = 'array'")
+def _list(node: Listed, scope: Scope, at: At, wanted: bool) -> Fragment:
+    items = piece(f"({at.lists} -> %s::text)", node.path)
+    is_list = put(items, "jsonb_typeof(#) = 'array'")
     if isinstance(node, Count | Sum):
         return is_list
-    inner = _At(at.facts, at.lists, at.now, at.occurred_at, "item.value")
+    inner = At(at.facts, at.lists, at.now, at.occurred_at, "item.value")
     # `every` is "no item fails", `none` is "no item meets": one form for the three.
     some = wanted is (not isinstance(node, NoneOf))
     found = _node(node.where, scope.inside(node.path), inner, some)
-    rows = _with(
+    rows = put(
         items,
         "jsonb_array_elements(CASE jsonb_typeof(#) WHEN 'array' THEN # ELSE '[]'::jsonb END)"
         " AS item(value)",
     )
     any_item = wanted is not isinstance(node, Every | NoneOf)
     if any_item:
-        return _built("EXISTS (SELECT 1 FROM # WHERE #)", rows, found)
-    each = _built("NOT EXISTS (SELECT 1 FROM # WHERE (#) IS NOT TRUE)", rows, found)
-    return _and(is_list, each)
+        return built("EXISTS (SELECT 1 FROM # WHERE #)", rows, found)
+    each = built("NOT EXISTS (SELECT 1 FROM # WHERE (#) IS NOT TRUE)", rows, found)
+    return all_of(is_list, each)
 
 
-def _node(node: Condition, scope: Scope, at: _At, wanted: bool) -> Fragment:
+def _node(node: Condition, scope: Scope, at: At, wanted: bool) -> Fragment:
     if isinstance(node, Not):
         return _node(node.part, scope, at, not wanted)
     if isinstance(node, AllOf | AnyOf):
         parts = [_node(part, scope, at, wanted) for part in node.parts]
-        return _and(*parts) if isinstance(node, AllOf) is wanted else _or(*parts)
+        return all_of(*parts) if isinstance(node, AllOf) is wanted else any_of(*parts)
     if isinstance(node, Clause):
         return _clause(node, scope, at, wanted)
     return _list(node, scope, at, wanted)
+
+
+def checked_columns(*columns: str) -> None:
+    """Raise ValueError for what is no plain name of a column."""
+    for column in columns:
+        if not _COLUMN.fullmatch(column):
+            raise ValueError(f"{column!r} is no column.")
 
 
 def to_sql(
@@ -346,9 +357,7 @@ def to_sql(
     own time, the timestamptz column `occurred_at`, as a backtest does. Raises ConditionInvalid as
     compiling does.
     """
-    for column in (facts, lists, occurred_at):
-        if not _COLUMN.fullmatch(column):
-            raise ValueError(f"{column!r} is no column.")
-    at = _At(facts, lists, now, occurred_at)
+    checked_columns(facts, lists, occurred_at)
+    at = At(facts, lists, now, occurred_at)
     found = _node(tree, Scope(catalogue, params or {}), at, True)
     return found.sql, found.params

@@ -29,7 +29,9 @@ SELECT EXISTS (SELECT 1 FROM automations_delivery
     ARRAY(SELECT DISTINCT lane FROM automations_run WHERE lane <> ''
         AND state IN ('due', 'waiting') AND run_after <= statement_timestamp()),
     EXISTS (SELECT 1 FROM automations_scheduleslot
-        WHERE state IN ('due', 'scanning') AND run_after <= statement_timestamp())
+        WHERE state IN ('due', 'scanning') AND run_after <= statement_timestamp()),
+    EXISTS (SELECT 1 FROM automations_backtest
+        WHERE state IN ('queued', 'running') AND run_after <= statement_timestamp())
 """
 
 
@@ -43,7 +45,7 @@ def sweep() -> None:
     questions.time_out()
     escalation.escalate()
     schedule.dispatch()
-    deliveries, events, runs, lanes, slots = database.fetch(WAITING)[0]
+    deliveries, events, runs, lanes, slots, backtests = database.fetch(WAITING)[0]
     if deliveries:
         wake.send("take")
     if events:
@@ -52,5 +54,7 @@ def sweep() -> None:
         wake.send("execute")
     if slots:
         wake.send("scan")
+    if backtests:
+        wake.send("backtest")
     for lane in {*lanes, *doubts.lanes_to_look_up(), *outages.lanes_that_wait()}:
         wake.send("call", lane)

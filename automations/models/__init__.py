@@ -1,6 +1,7 @@
 """The engine's tables, by noun. Import the submodule that holds the one you need."""
 
 from automations.models import (
+    backtests,
     connectors,
     documents,
     events,
@@ -14,6 +15,7 @@ from automations.models import (
 )
 
 __all__ = [
+    "backtests",
     "connectors",
     "documents",
     "events",

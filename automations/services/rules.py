@@ -17,9 +17,9 @@ from automations.models.documents import Document
 from automations.models.rules import Draft, DraftRevision, Rule
 from automations.rules.canonical import canonical, content_hash, contracts_of
 from automations.rules.document import Do, Every, RuleDocument, walk_steps
-from automations.rules.parsing import parse_document
+from automations.rules.parsing import parse_document, read_document
 from automations.rules.validating import validate_document
-from automations.services import doors
+from automations.services import backtests, doors
 from automations.services.errors import Invalid, NotPossible, Refused, Stale
 from automations.triggers import triggers
 from backoffice import audit, calendars
@@ -30,6 +30,8 @@ from backoffice.models import User
 STARTS = ("on", "for", "manual")
 # Pages stand at these addresses.
 RESERVED = ("stop",)
+# What an approver is shown unless they ask for less.
+EVIDENCE_DAYS = 90
 RISKS = [Risk.NONE, Risk.CUSTOMER, Risk.MONEY]
 DESCRIBED = (
     "name",
@@ -189,7 +191,18 @@ def submit_rule(rule_id: int, *, revision: int, why: str, actor: Actor) -> Docum
         doors.person_id(actor),
         draft.revision,
     )
-    return Document.objects.get(pk=document_id)
+    submitted = Document.objects.select_related("rule").get(pk=document_id)
+    _gather_evidence(submitted, actor)
+    return submitted
+
+
+def _gather_evidence(document: Document, actor: Actor) -> None:
+    """Begin what the approver will want to see."""
+    if read_document(document.text).trigger_key is None:
+        return
+    known = backtests.evidence_for(document, EVIDENCE_DAYS)
+    if known is None:
+        backtests.ask_for_document(document, days=EVIDENCE_DAYS, actor=actor)
 
 
 @audit.traces_refusals("rules.refused", "automations.document", Refused)

@@ -12,16 +12,18 @@ from typing import Any
 from django.utils import timezone
 
 from automations.catalogue import catalogue_for
-from automations.conditions.compiling import compile_condition, leaf_predicate
+from automations.conditions.compiling import compile_node
 from automations.conditions.explaining import Explained, explain
+from automations.conditions.fields import Facts
 from automations.conditions.leaves import Predicate, Verdict
 from automations.conditions.operands import Scope
 from automations.conditions.problems import joined
 from automations.conditions.rechecking import is_on_the_clock, paths_read
 from automations.conditions.tree import Condition, Leaf, Listed, children
+from automations.conditions.values import read
 from automations.conditions.words import leaf_words
 from automations.engine.in_force import business_zone
-from automations.engine.stake import stake_field, stake_of
+from automations.engine.stake import stake_field
 from automations.models.events import Event
 from automations.rules.document import RuleDocument, clauses
 from automations.rules.parsing import parse_document
@@ -32,6 +34,8 @@ from backoffice.money import Money
 DAYS = 30
 MOST_EVENTS = 200_000
 EXAMPLES = 5
+# What each clause of both versions says of an event, in the order in which they are asked.
+Answers = tuple[Verdict, ...]
 
 
 @dataclass(slots=True)
@@ -94,42 +98,65 @@ class Preview:
 
 
 class _Judge:
-    """A draft, beside the version in force if there is one, over what is stored."""
+    """A draft, beside the version in force if there is one, over what is stored.
+
+    Each clause is asked once of an event, also where both versions have it; what their trees make
+    of the answers is worked out once for all events that answer alike.
+    """
 
     def __init__(self, document: RuleDocument, live: RuleDocument | None, trigger: Trigger) -> None:
         self.document, self.live, self.trigger = document, live, trigger
         self.catalogue = catalogue_for(trigger)
         self.zone = business_zone()
-        self.predicate = self._compiled(document)
-        self.before = self._compiled(live) if live is not None else None
+        self.tests: list[Predicate] = []
+        self.places: dict[str, int] = {}
+        self.tree = self._over_answers(document)
+        self.tree_before = self._over_answers(live) if live is not None else None
         scope = Scope(self.catalogue, document.param_values)
         self.leaves = list(_own_leaves(document.when))
         self.words = [leaf_words(leaf, scope) for _, leaf in self.leaves]
-        self.tests = [leaf_predicate(leaf, scope) for _, leaf in self.leaves]
+        self.asked = [self.places[self._name(document, leaf)] for _, leaf in self.leaves]
         trees = [known.when for known in (document, live) if known is not None]
         self.with_lists = any(isinstance(leaf, Listed) for tree in trees for leaf in _leaves(tree))
         self.on_the_clock = any(is_on_the_clock(leaf) for tree in trees for leaf in _leaves(tree))
-        self.keys = self._keys(trees)
+        self.stake = stake_field(self.catalogue)
+        paths = {path for tree in trees for path in paths_read(tree)}
+        if self.stake is not None:
+            paths.add(self.stake.path)
+        self.keys = stored.keys_of(self.catalogue, paths)
 
-    def _compiled(self, document: RuleDocument) -> Predicate:
-        return compile_condition(document.when, self.catalogue, document.param_values)
+    def _name(self, document: RuleDocument, leaf: Leaf) -> str:
+        """What tells one clause from another: what it asks, and the tunables it asks by."""
+        asks = leaf.model_dump_json(by_alias=True, exclude={"uid", "start_only"})
+        return f"{asks} {document.param_values}"
 
-    def _keys(self, trees: list[Condition]) -> list[str]:
-        """The facts that are read: by clauses, by what they look back at, and for the money."""
-        known = self.catalogue.fields
-        fields = [known[path] for tree in trees for path in paths_read(tree) if path in known]
-        before = [field.previous for field in fields if field.previous is not None]
-        fields += [known[path] for path in before if path in known]
-        if (stake := stake_field(self.catalogue)) is not None:
-            fields.append(stake)
-        return sorted({key for field in fields for key in field.keys})
+    def _over_answers(self, document: RuleDocument) -> Predicate:
+        """A document's tree over the clauses' answers, which stand in the place of the facts."""
 
-    def judge(self, row: stored.Row, at: datetime) -> _Alike:
-        facts, lists = stored.read(self.trigger, self.keys, row)
-        verdict = self.predicate(facts, lists, at)
-        before = self.before is not None and self.before(facts, lists, at) is True
-        tests = tuple(test(facts, lists, at) for test in self.tests)
-        return _Alike(verdict, before, tests, stake_of(self.catalogue, facts))
+        def wrap(leaf: Leaf, scope: Scope, check: Predicate) -> Predicate:
+            place = self.places.setdefault(self._name(document, leaf), len(self.tests))
+            if place == len(self.tests):
+                self.tests.append(check)
+
+            def answered(answers: Any, lists: Any, now: Any) -> Verdict:
+                verdict: Verdict = answers[place]
+                return verdict
+
+            return answered
+
+        return compile_node(document.when, Scope(self.catalogue, document.param_values), wrap)
+
+    def alike(self, answers: Answers) -> _Alike:
+        """What events with these answers come to."""
+        given: Any = answers
+        now = timezone.now()  # the answers are given already
+        before = self.tree_before is not None and self.tree_before(given, {}, now) is True
+        return _Alike(self.tree(given, {}, now), before)
+
+    def money(self, facts: Facts) -> Money | None:
+        """What an event is about."""
+        known = read(self.stake, facts) if self.stake is not None else None
+        return known if isinstance(known, Money) else None
 
     def example(self, event: Event) -> Example:
         known, at = stored.of_event(event), event.occurred_at.astimezone(self.zone)
@@ -140,12 +167,10 @@ class _Judge:
 
 @dataclass(slots=True)
 class _Alike:
-    """Events that stand alike to the rule: judged once, counted often."""
+    """Events that answer each clause alike."""
 
     verdict: Verdict
     before: bool
-    clauses: tuple[Verdict, ...]
-    money: Money | None
     count: int = 0
 
 
@@ -169,29 +194,34 @@ class _Counting:
     def __init__(self, judge: _Judge, days: int) -> None:
         self.judge = judge
         self.found = Preview(days)
-        self.alike: dict[Any, _Alike] = {}
+        self.alike: dict[Answers, _Alike] = {}
         self.days: Counter[str] = Counter()
         self.kept: dict[str, list[int]] = {"matched": [], "gained": [], "lost": []}
 
     def read(self, rows: Iterable[stored.Row]) -> None:
+        judge, tests, zone = self.judge, self.judge.tests, self.judge.zone
+        now = timezone.now()
         for row in rows:
-            moment = row.occurred_at if self.judge.on_the_clock else ""
-            key = (row.values, row.facts, row.lists, moment)
-            known = self.alike.get(key)
+            facts, lists = stored.read(judge.trigger, judge.keys, row)
+            if judge.on_the_clock:
+                now = datetime.fromisoformat(row.occurred_at).astimezone(zone)
+            answers = tuple([test(facts, lists, now) for test in tests])
+            known = self.alike.get(answers)
             if known is None:
-                known = self.alike[key] = self.judge.judge(row, self._at(row))
+                known = self.alike[answers] = judge.alike(answers)
             known.count += 1
             if known.verdict is True or known.before:
-                self._notable(row, known)
+                at = datetime.fromisoformat(row.occurred_at).astimezone(zone)
+                self._notable(row, known, facts, at)
 
-    def _at(self, row: stored.Row) -> datetime:
-        return datetime.fromisoformat(row.occurred_at).astimezone(self.judge.zone)
-
-    def _notable(self, row: stored.Row, known: _Alike) -> None:
+    def _notable(self, row: stored.Row, known: _Alike, facts: Facts, at: datetime) -> None:
         if known.verdict is True:
-            self.days[self._at(row).date().isoformat()] += 1
+            self.days[at.date().isoformat()] += 1
             self._keep("matched", row)
-        if self.judge.before is not None and (known.verdict is True) != known.before:
+            if (money := self.judge.money(facts)) is not None:
+                sums, currency = self.found.at_stake, money.currency
+                sums[currency] = sums.get(currency, Decimal(0)) + money.amount
+        if self.judge.live is not None and (known.verdict is True) != known.before:
             self._keep("lost" if known.before else "gained", row)
 
     def _keep(self, which: str, row: stored.Row) -> None:
@@ -205,14 +235,10 @@ class _Counting:
         matched = [alike for alike in groups if alike.verdict is True]
         found.matched = sum(alike.count for alike in matched)
         found.unknown = sum(alike.count for alike in groups if alike.verdict is None)
-        if judge.before is not None:
+        if judge.live is not None:
             found.gained = sum(alike.count for alike in matched if not alike.before)
             lost = [alike for alike in groups if alike.before and alike.verdict is not True]
             found.lost = sum(alike.count for alike in lost)
-        for alike in matched:
-            if alike.money is not None:
-                sums, currency = found.at_stake, alike.money.currency
-                sums[currency] = sums.get(currency, Decimal(0)) + alike.money.amount * alike.count
         found.clauses = [self._clause(place) for place in range(len(judge.leaves))]
         found.by_day = dict(sorted(self.days.items()))
         self._examples()
@@ -220,8 +246,9 @@ class _Counting:
 
     def _clause(self, place: int) -> ClauseCount:
         counted: Counter[Verdict] = Counter()
-        for alike in self.alike.values():
-            counted[alike.clauses[place]] += alike.count
+        asked = self.judge.asked[place]
+        for answers, alike in self.alike.items():
+            counted[answers[asked]] += alike.count
         path, _ = self.judge.leaves[place]
         words = self.judge.words[place]
         return ClauseCount(path, words, counted[True], counted[False], counted[None])

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import permission_required
 from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from automations.actions import Risk
 from automations.conditions.operands import ConditionInvalid
@@ -20,30 +20,30 @@ from automations.engine import moving
 from automations.engine.moving import Waiting
 from automations.forms.rules import FIRST_RUNS, ApproveForm, VerdictForm
 from automations.forms.starts import shape_of, start_of
+from automations.models.backtests import Backtest
 from automations.models.connectors import SCOPE
 from automations.models.documents import Document
 from automations.queries import approvals as queries
 from automations.queries import rules as rule_queries
 from automations.rules.parsing import DocumentInvalid
-from automations.services import approvals
+from automations.services import approvals, backtests
 from automations.services.approvals import SUITABLE, FirstLook, why_not
 from automations.services.errors import AutomationError
-from automations.simulation.preview import Preview, preview
 from automations.simulation.preview_now import NowPreview, preview_now
 from automations.tables import RISK_PILLS, STATE_PILLS, waiting_for
+from automations.views.backtests import begin, days_of, may_ask, panel_context
 from automations.views.drafting import signed_in
+from automations.views.evidence import kept_evidence
 from automations.views.money import sums
 from automations.views.phrases import differences, read, told
-from automations.views.preview import examples, found_examples
+from automations.views.preview import found_examples
 from automations.views.rules import text_of_version
 from automations.views.scopes import scope_context, scope_evidence
 from automations.views.shadows import may_shadow
 from backoffice.actors import person
-from backoffice.charts import Bar, every_day
 from backoffice.models import User
 from backoffice.workbench import respond
 
-PERIODS = (30, 60, 90)
 EVIDENCE_SECONDS = 3600
 
 may_view = permission_required("automations.view_document", raise_exception=True)
@@ -138,35 +138,43 @@ def _version_words(document: Document, before: Document | None) -> str:
     return f"v{document.version} beside v{before.version}"
 
 
-def _preview(document: Document, days: int) -> Preview | NowPreview | None:
-    """Over the events of the last days; of a schedule or a button, over the records there are."""
+def _now(document: Document) -> NowPreview | None:
+    """A schedule's or a button's version on the records there are; None when it can't be told."""
     before, body = _before(document), json.loads(document.text)
-    live = json.loads(before.text) if before else None
     try:
-        if shape_of(start_of(body)) != "on":
-            return preview_now(body, live=live)
-        return preview(body, days=days, live=live)
+        return preview_now(body, live=json.loads(before.text) if before else None)
     except (DocumentInvalid, ConditionInvalid, KeyError):
         return None
 
 
-def _evidence_key(document: Document, days: int) -> str:
-    return f"approval-evidence:{document.pk}:{days}"
+def _starts_on_fact(document: Document) -> bool:
+    return bool(shape_of(start_of(json.loads(document.text))) == "on")
+
+
+def _evidence_key(document: Document) -> str:
+    return f"approval-evidence:{document.pk}"
 
 
 def evidence_of(document: Document, days: int) -> dict[str, Any]:
-    """What an approver was shown; made now when nobody has looked within the hour."""
+    """What an approver was shown: the finished backtest of exactly this content.
+
+    Of a schedule or a button, the records as they stood when they were last looked at, made now
+    when that is more than an hour ago. Empty when nothing was counted.
+    """
     if document.kind == SCOPE:
         return scope_evidence(document)
-    known: dict[str, Any] | None = cache.get(_evidence_key(document, days))
+    if _starts_on_fact(document):
+        job = backtests.evidence_for(document, days) or backtests.evidence_for(document)
+        return kept_evidence(job) if job is not None else {}
+    known: dict[str, Any] | None = cache.get(_evidence_key(document))
     if known is None:
-        found = _preview(document, days)
-        known = _kept(found, document) if found else {"days": days, "unreadable": True}
-        cache.set(_evidence_key(document, days), known, EVIDENCE_SECONDS)
+        found = _now(document)
+        known = _kept(found, document) if found else {"unreadable": True}
+        cache.set(_evidence_key(document), known, EVIDENCE_SECONDS)
     return known
 
 
-def _kept(found: Preview | NowPreview, document: Document) -> dict[str, Any]:
+def _kept(found: NowPreview, document: Document) -> dict[str, Any]:
     now = timezone.now().isoformat()
     return {**found.as_evidence(), "sha256": document.sha256, "computed_at": now}
 
@@ -176,43 +184,57 @@ def _kept(found: Preview | NowPreview, document: Document) -> dict[str, Any]:
 def approval_evidence(request: HttpRequest, pk: int) -> HttpResponse:
     """The version on the events of the last days, beside what is live."""
     document = _document_or_404(pk)
-    asked = request.GET.get("days", "90")
-    days = int(asked) if asked in map(str, PERIODS) else 90
-    found, before = _preview(document, days), _before(document)
-    context: dict[str, Any] = {
+    if _starts_on_fact(document):
+        return _backtest(request, document, None)
+    found, before = _now(document), _before(document)
+    if found is None:
+        return render(request, "automations/_evidence_now.html", {"document": document})
+    cache.set(_evidence_key(document), _kept(found, document), EVIDENCE_SECONDS)
+    context = {
         "document": document,
         "before": before,
-        "days": days,
-        "periods": PERIODS,
         "found": found,
-    }
-    if found is not None:
-        cache.set(_evidence_key(document, days), _kept(found, document), EVIDENCE_SECONDS)
-    if isinstance(found, NowPreview):
-        return render(request, "automations/_evidence_now.html", context | _of_now(found, before))
-    if found is not None:
-        bars = [Bar(day, count) for day, count in found.by_day.items()]
-        today = timezone.localdate()
-        context |= {
-            "sums": sums(found.at_stake),
-            "bars": every_day(bars, days, today),
-            "since": today - timedelta(days=days - 1),
-            "unchanged": found.matched - found.gained,
-            "per_day": round(found.matched / days, 1),
-            "examples": examples(found.examples),
-            "gained": examples(found.gained_examples) if before else [],
-            "lost": examples(found.lost_examples),
-        }
-    return render(request, "automations/_evidence.html", context)
-
-
-def _of_now(found: NowPreview, before: Document | None) -> dict[str, Any]:
-    return {
         "sums": sums(found.at_stake),
         "examples": found_examples(found.examples),
         "gained": found_examples(found.gained_examples) if before else [],
         "lost": found_examples(found.lost_examples),
     }
+    return render(request, "automations/_evidence_now.html", context)
+
+
+@may_view
+@require_POST
+def evidence_count(request: HttpRequest, pk: int) -> HttpResponse:
+    """Have the version counted over past events, beside what is live now."""
+    document, user = _document_or_404(pk), signed_in(request)
+    if not may_ask(user):
+        raise PermissionDenied
+    if document.rule is None or not _starts_on_fact(document):
+        raise Http404
+    job = backtests.ask_for_document(document, days=days_of(request), actor=person(user))
+    return _backtest(request, document, begin(job))
+
+
+def _backtest(request: HttpRequest, document: Document, job: Backtest | None) -> HttpResponse:
+    days, user = days_of(request), signed_in(request)
+    own = reverse("approval_evidence", args=[document.pk])
+    assert document.rule is not None  # noqa: S101 (a rule's version names its rule)
+    live = backtests.beside(document.rule, document.pk)
+    if job is None:
+        job = backtests.newest(document.rule, document.sha256, live, days)
+    count = reverse("evidence_count", args=[document.pk])
+    context = panel_context(job, user, poll=f"{own}?days={days}", ask=count, days=days)
+    context |= {
+        "rule": document.rule,
+        "document": document,
+        "before": live,
+        "own": own,
+        "exact": True,
+        "title": "Evidence: real events, replayed",
+        "select_id": "evidence-days",
+        "at_once": document.state == Document.State.SUBMITTED,
+    }
+    return render(request, "automations/_backtest.html", context)
 
 
 # What the button says, the dialog's heading, and the button's look.
@@ -230,8 +252,7 @@ def approval_verdict(request: HttpRequest, pk: int, verdict: str) -> HttpRespons
     if verdict not in VERDICTS:
         raise Http404
     document = get_object_or_404(Document.objects.select_related("rule"), pk=pk)
-    asked = request.POST.get("days") or request.GET.get("days", "90")
-    days = int(asked) if asked in map(str, PERIODS) else 90
+    days = days_of(request)
     form = _form(verdict, document, request)
     evidence, refusal = evidence_of(document, days), ""
     status = 422 if form.is_bound else 200

@@ -203,6 +203,7 @@ CELERY_TASK_ROUTES = {
     "automations.tasks.sweep": {"queue": "sweep"},
     "automations.tasks.call_connector": {"queue": "external"},
     "automations.tasks.scan_slots": {"queue": "bulk"},
+    "automations.tasks.count_backtests": {"queue": "bulk"},
     "backoffice.tasks.run_bulk_job": {"queue": "bulk"},
     "backoffice.tasks.sweep_bulk_jobs": {"queue": "sweep"},
     "inventory.tasks.expire_reservations": {"queue": "sweep"},

@@ -157,6 +157,11 @@ PERMISSIONS = {
     "standstill": EVERYBODY,  # the engine at rest is for each to know
     "stop_page": "automations.view_rule",
     "rule_shadow": "automations.view_rule",
+    "backtest_detail": "automations.view_rule",
+    "backtest_part": "automations.view_rule",
+    "backtest_cancel": OWN,  # whoever may submit or approve a version
+    "evidence_count": OWN,  # the same
+    "draft_backtest": "automations.change_draft",
     "shadow_begin": OWN,  # whoever may submit or approve a version
     "shadow_end": OWN,
     "rule_home": "automations.view_rule",

@@ -2,7 +2,7 @@
 
 `BENCH=engine,latency make bench` measures some parts; `--history 10000000`, `--orders 1000000` and
 `--file FILE` are the large forms. Parts: import, pages, engine, outside, hooks, scaling,
-history, health, scans.
+history, health, scans, backtest, preview.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from django.test.utils import setup_test_environment  # noqa: E402
 from automations.engine import wake  # noqa: E402
 from tests.bed.databases import Database, clone, drop, make_template, serving  # noqa: E402
 from tests.bench import (  # noqa: E402
+    backtests,
     cases,
     company,
     engine,
@@ -56,6 +57,7 @@ class Sizes:
     runs: int
     calls: int
     scanned: int
+    previewed: int
     file: Path
 
 
@@ -212,6 +214,16 @@ def measure_scans(database: Database, sizes: Sizes) -> list[Result]:
     return scans.measure(company.staff(), sizes.scanned)
 
 
+def measure_backtest(database: Database, sizes: Sizes) -> list[Result]:
+    """A version and what is live over 90 days of events, in one process."""
+    return backtests.measure_backtest(company.staff(), sizes.history, database.owner_url)
+
+
+def measure_preview(database: Database, sizes: Sizes) -> list[Result]:
+    """The builder's preview of 30 days."""
+    return backtests.measure_preview(sizes.previewed, database.owner_url)
+
+
 Measure = Callable[[Database, Sizes], list[Result]]
 PARTS: dict[str, Measure] = {
     "import": measure_import,
@@ -224,6 +236,8 @@ PARTS: dict[str, Measure] = {
     "history": measure_history,
     "health": measure_health,
     "scans": measure_scans,
+    "backtest": measure_backtest,
+    "preview": measure_preview,
 }
 
 
@@ -237,6 +251,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--calls", type=int, default=5_000)
     parser.add_argument("--scanned", type=int, default=scans.ORDERS)
+    parser.add_argument("--previewed", type=int, default=100_000)
     parser.add_argument("--file", type=Path, default=settings.ROOT / SLICE)
     given = parser.parse_args()
     wanted = given.parts or [name for name in os.environ.get("BENCH", "").split(",") if name]
@@ -247,6 +262,7 @@ def main() -> None:
         runs=given.runs,
         calls=given.calls,
         scanned=given.scanned,
+        previewed=given.previewed,
         file=given.file,
     )
     setup_test_environment()

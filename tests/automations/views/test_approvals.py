@@ -11,6 +11,7 @@ from django.urls import reverse
 from automations.models.documents import Activation, Approval, Document, Stop
 from automations.models.rules import Draft
 from automations.services import drafts, rules
+from automations.simulation.backtests import backtest_slice
 from backoffice.actors import person
 from backoffice.models import AuditEntry, User
 from tests.automations.views.factories import make_rule, post, some_orders, submitted
@@ -44,8 +45,11 @@ def test_finance_approves_and_the_evidence_is_kept(
     finance_client: Client, document: Document
 ) -> None:
     some_orders()
+    backtest_slice()
+    post(finance_client, reverse("evidence_count", args=[document.pk]), days="90")
     shown = finance_client.get(reverse("approval_evidence", args=[document.pk]) + "?days=90")
-    assert (shown.context["found"].events, shown.context["found"].matched) == (7, 3)
+    found = shown.context["found"]
+    assert (found.events, found.draft.matched) == (7, 3)
     answer = verdict(finance_client, document, "approve", comment="Fine.")
     assert answer.status_code == 204
     given = Approval.objects.get(document=document)
