@@ -29,7 +29,7 @@ from backoffice.models import User
 # What a start names its trigger or its scan by.
 STARTS = ("on", "for", "manual")
 # Pages stand at these addresses.
-RESERVED = ("stop",)
+RESERVED = ("stop", "templates")
 RISKS = [Risk.NONE, Risk.CUSTOMER, Risk.MONEY]
 DESCRIBED = (
     "name",
