@@ -105,7 +105,13 @@ class RuleTemplate(_Model):
     @cached_property
     def text(self) -> str:
         """Everything that a search looks through, in lower case."""
-        parts = [self.name, self.purpose, self.domain, *self.words, str(rule_in_words(self.document))]
+        parts = [
+            self.name,
+            self.purpose,
+            self.domain,
+            *self.words,
+            str(rule_in_words(self.document)),
+        ]
         return "\n".join(parts).lower()
 
     def is_offered(self, registries: Registries) -> bool:

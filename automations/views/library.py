@@ -1,4 +1,4 @@
-"""The template library: rules to start from, with an example that starts each and one that doesn't."""
+"""The template library: rules to start from, each with an example that starts it and one not."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def template_list(request: HttpRequest) -> HttpResponse:
 @may_add
 @require_POST
 def template_use(request: HttpRequest, key: str) -> HttpResponse:
-    """Make a rule of one's own from a template: a draft like any other, which nobody has approved."""
+    """Make a rule of one's own from a template: a draft like any other, approved by nobody."""
     template = library.rule_template(key)
     if template is None:
         raise Http404

@@ -18,8 +18,8 @@ from automations.models.rules import Draft, Rule
 from automations.queries import rules as queries
 from automations.queries.rules import shadow_of
 from automations.queries.stops import load_of
-from automations.rules.parsing import DocumentInvalid, read_document
 from automations.rules.library import rule_templates
+from automations.rules.parsing import DocumentInvalid, read_document
 from automations.services import drafts, rules
 from automations.services.errors import AutomationError
 from automations.tables import CANDIDATE_WORDS, risk_pill, state_of
