@@ -39,7 +39,7 @@ class NewRuleForm(forms.Form):
     domain = forms.ChoiceField(choices=Rule.Domain.choices)
     trigger = forms.ChoiceField(
         label="What starts it",
-        choices=start_choices,
+        choices=lambda: [("", "Choose…"), *start_choices()],
         error_messages={"required": "Choose what starts the rule."},
     )
 

@@ -1,13 +1,13 @@
 """Rules to start from: each a file in the `library` folder of an app, as plain data.
 
 A file stands with the uppermost app it names, so that an app brings and takes along its own.
-`docs/templates.md` says how one is written.
+“Add a template” in `automations/README.md` says how one is written.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,7 @@ def rule_template(key: str) -> RuleTemplate | None:
     return next((each for each in rule_templates() if each.key == key), None)
 
 
-def search(words: str, domain: str = "") -> Iterable[RuleTemplate]:
+def search(words: str, domain: str = "") -> list[RuleTemplate]:
     """The templates that hold each of these words; `domain` empty: of all domains."""
     wanted = words.lower().split()
     return [

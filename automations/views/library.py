@@ -13,6 +13,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
+from automations.conditions.display import listed
 from automations.engine.in_force import business_zone
 from automations.models.rules import Rule
 from automations.rules import library
@@ -63,7 +64,7 @@ def _shown(template: RuleTemplate) -> Shown:
         rule_in_words(template.document),
         [step.words for step in trial_of(template).steps],
         risk_pill(risk.value),
-        " or ".join(SUITABLE[risk]),
+        listed(SUITABLE[risk], "or"),
     )
 
 
