@@ -222,8 +222,8 @@ RULES = Workbench[Rule](
     ),
     empty=Empty(
         "No rules yet.",
-        "A rule does by itself what people do again and again. “New rule” starts from nothing or "
-        "from a starter; nothing acts before someone else has approved it.",
+        "A rule does by itself what people do again and again. Start from a template "
+        "or an empty rule; nothing acts before someone else has approved it.",
     ),
     bulk=("rules.stop", "rules.review"),
     actions_template="automations/_rule_list_actions.html",

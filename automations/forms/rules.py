@@ -8,9 +8,8 @@ from django import forms
 from django.contrib.auth.models import Permission
 from django.db.models import Q, QuerySet
 
-from automations.forms.starts import is_known, start_choices
+from automations.forms.starts import start_choices
 from automations.models.rules import Rule
-from automations.rules.starters import STARTERS
 from automations.triggers import triggers
 from backoffice.models import User
 
@@ -35,27 +34,14 @@ def trigger_choices() -> list[tuple[str, list[tuple[str, str]]]]:
     return list(found.items())
 
 
-def starter_choices() -> list[tuple[str, str]]:
-    usable = [each for each in STARTERS if is_known(each.trigger)]
-    return [("", "An empty rule"), *((each.key, each.name) for each in usable)]
-
-
 class NewRuleForm(forms.Form):
     name = forms.CharField(max_length=120, help_text="What it does, in a few words.")
-    start_from = forms.ChoiceField(label="Start from", choices=starter_choices, required=False)
     domain = forms.ChoiceField(choices=Rule.Domain.choices)
     trigger = forms.ChoiceField(
         label="What starts it",
-        choices=start_choices,
-        required=False,
-        help_text="For an empty rule; a starter brings its own.",
+        choices=lambda: [("", "Choose…"), *start_choices()],
+        error_messages={"required": "Choose what starts the rule."},
     )
-
-    def clean(self) -> dict[str, Any]:
-        given: dict[str, Any] = super().clean() or {}
-        if not given.get("start_from") and not given.get("trigger"):
-            self.add_error("trigger", "Choose what starts the rule.")
-        return given
 
 
 class CareForm(forms.Form):

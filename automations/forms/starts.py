@@ -19,7 +19,7 @@ from automations.rules.rhythms import (
     cron_of,
     rhythm_of,
 )
-from automations.triggers import Source, scans, source, triggers
+from automations.triggers import Source, scans, triggers
 
 SHAPES = ("on", "every", "manual")
 MORNINGS = "0 8 * * 1-5"
@@ -148,8 +148,3 @@ def start_choices() -> list[tuple[str, list[tuple[str, str]]]]:
         (f"manual:{scan.key}", f"On {scan.label.lower()}") for scan in scans
     ]
     return list(found.items())
-
-
-def is_known(key: str) -> bool:
-    """Whether a start of this kind is still offered."""
-    return source(key.rpartition(":")[2]) is not None

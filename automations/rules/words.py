@@ -120,7 +120,7 @@ class Teller:
         """One step as a phrase, what stands inside it left out."""
         scope = scope or self.scope
         if isinstance(step, Do):
-            return lowered(action_words(step, self.registries.actions))
+            return lowered(action_words(step, self.registries.actions, scope.catalogue))
         if isinstance(step, Wait):
             return self._wait(step)
         if isinstance(step, If):
@@ -230,15 +230,26 @@ def ask_words(step: Ask) -> str:
     )
 
 
-def action_words(step: Do, actions: Registry[Action]) -> str:
-    """An action's step in the action's own words; its label where parameters are still missing."""
+def action_words(step: Do, actions: Registry[Action], catalogue: Catalogue | None = None) -> str:
+    """An action's step in the action's own words; its label where parameters are still missing.
+
+    With a catalogue, fields are called as people know them.
+    """
     action = actions.get(step.do)
     if action is None:
         return step.do
+    params = {name: _called(value, catalogue) for name, value in step.params.items()}
     try:
-        return action.in_words(step.params)
+        return action.in_words(params)
     except (KeyError, TypeError, ValueError, AttributeError):
         return action.label
+
+
+def _called(value: Any, catalogue: Catalogue | None) -> Any:
+    """A parameter's value, with a field's label in its path's place."""
+    path = field_of(value)
+    known = catalogue.fields.get(path) if catalogue is not None and path is not None else None
+    return {"field": field_words(known.labels)} if known is not None else value
 
 
 def parameter_words(value: Any, field: forms.Field | None, scope: Scope) -> str:

@@ -221,4 +221,4 @@ def register_bulk_actions() -> None:
 def deliveries_held(user: User) -> Count | None:
     """The sign beside Webhooks in the rail."""
     number = queries.how_many_held()
-    return Count(number, alarm=True, word="in quarantine") if number else None
+    return Count(number, alarm=True, word="held") if number else None

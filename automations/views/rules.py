@@ -12,14 +12,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from automations.forms.rules import NewRuleForm
-from automations.forms.starts import is_known, new_start
+from automations.forms.starts import new_start
 from automations.models.documents import Document, Stop
 from automations.models.rules import Draft, Rule
 from automations.queries import rules as queries
 from automations.queries.rules import shadow_of
 from automations.queries.stops import load_of
+from automations.rules.library import rule_templates
 from automations.rules.parsing import DocumentInvalid, read_document
-from automations.rules.starters import STARTERS, starter
 from automations.services import drafts, rules
 from automations.services.errors import AutomationError
 from automations.tables import CANDIDATE_WORDS, risk_pill, state_of
@@ -180,7 +180,7 @@ def rule_diff(request: HttpRequest, slug: str, one: int, two: int) -> HttpRespon
 @permission_required("automations.add_rule", raise_exception=True)
 @require_http_methods(["GET", "POST"])
 def rule_new(request: HttpRequest) -> HttpResponse:
-    """The dialog that makes a rule, empty or from a starter."""
+    """The dialog that makes an empty rule, and leads to the templates."""
     form = NewRuleForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         rule = _create(request, form.cleaned_data)
@@ -188,26 +188,16 @@ def rule_new(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "action": reverse("rule_new"),
-        "starters": [each for each in STARTERS if is_known(each.trigger)],
+        "templates": len(rule_templates()),
     }
     status = 422 if form.errors else 200
     return render(request, "automations/_rule_new.html", context, status=status)
 
 
 def _create(request: HttpRequest, given: dict[str, Any]) -> Rule:
-    chosen = starter(given["start_from"])
-    actor = person(signed_in(request))
-    if chosen is not None:
-        return rules.create_rule(
-            name=given["name"],
-            domain=chosen.domain,
-            body=chosen.body,
-            purpose=chosen.purpose,
-            fallback=chosen.fallback,
-            actor=actor,
-        )
     start = new_start(given["trigger"])
     body = {"schema": 1, "trigger": start, "when": {"all": []}, "steps": []}
+    actor = person(signed_in(request))
     return rules.create_rule(name=given["name"], domain=given["domain"], body=body, actor=actor)
 
 

@@ -55,6 +55,10 @@ class OrderFacts:
     tags: Tags = labelled("Order tags")
     placed_at: datetime = labelled("Placed")
     paid_at: datetime | None = labelled("Paid in full")
+    alike_before: int = labelled(
+        "Orders like it just before",
+        about="Of the same customer, total and units, up to a day before; 0 for guests.",
+    )
     lines: tuple[LineFacts, ...] = labelled("Lines")
 
 
@@ -190,7 +194,7 @@ def line_facts(lines: Sequence[LineFigures], currency: str) -> tuple[LineFacts, 
     )
 
 
-def order_facts(order: Order, lines: Sequence[LineFigures]) -> OrderFacts:
+def order_facts(order: Order, lines: Sequence[LineFigures], alike: int) -> OrderFacts:
     return OrderFacts(
         number=order.number,
         channel=order.channel.key,
@@ -213,6 +217,7 @@ def order_facts(order: Order, lines: Sequence[LineFigures]) -> OrderFacts:
         tags=Tags(tuple(order.tags)),
         placed_at=order.placed_at,
         paid_at=order.paid_at,
+        alike_before=alike,
         lines=line_facts(lines, order.currency),
     )
 
@@ -248,9 +253,12 @@ def customer_payload(customer: Customer) -> CustomerPayload:
     )
 
 
-def order_payload(order: Order, lines: Mapping[int, Sequence[LineFigures]]) -> OrderPayload:
+def order_payload(
+    order: Order, lines: Mapping[int, Sequence[LineFigures]], alike: Mapping[int, int]
+) -> OrderPayload:
+    """What rules see of an order; `alike` as `figures.alike_before` has it."""
     return OrderPayload(
-        order_facts(order, lines.get(order.pk, ())),
+        order_facts(order, lines.get(order.pk, ()), alike.get(order.pk, 0)),
         customer_facts(order.customer, order.orders_before),
     )
 

@@ -27,6 +27,7 @@ from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnOrder
 from orders.queries.figures import (
+    alike_before,
     lines_by_order,
     orders_by_id,
     return_lines,
@@ -41,7 +42,8 @@ def payloads_of(
     """Orders in hand as rules see them, by id; `lines` saves reading them."""
     with_parties(orders)
     figures = lines_by_order([order.pk for order in orders], lines)
-    return {order.pk: order_payload(order, figures) for order in orders}
+    alike = alike_before(orders)
+    return {order.pk: order_payload(order, figures, alike) for order in orders}
 
 
 def order_payloads(ids: Iterable[int]) -> dict[int, OrderPayload]:

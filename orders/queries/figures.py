@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
+
+from django.db import connection
 
 from backoffice.sets import Reader
 from orders.models.channels import Channel
@@ -111,3 +114,27 @@ def return_lines(return_ids: Iterable[int]) -> dict[int, list[LineFigures]]:
     for return_id, kind, sku, is_fragile, quantity, price, total in rows:
         found[return_id].append(LineFigures(kind, sku, bool(is_fragile), quantity, price, total))
     return found
+
+
+# Someone who pressed twice does so within minutes, or the next morning when no mail has come.
+ALIKE_WITHIN = timedelta(hours=24)
+
+
+def alike_before(orders: Iterable[Order]) -> dict[int, int]:
+    """How many orders of the same customer, total and units came up to a day before each.
+
+    Cancelled ones count too, so that the figure never changes. Orders that have none are left out.
+    """
+    ids = [order.pk for order in orders if order.customer_id is not None]
+    if not ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT o.id, count(*) FROM orders_order o JOIN orders_order e "
+            "ON e.customer_id = o.customer_id AND e.placed_at <= o.placed_at "
+            "AND e.placed_at >= o.placed_at - %s AND (e.placed_at, e.id) < (o.placed_at, o.id) "
+            "AND (e.total, e.currency, e.units) = (o.total, o.currency, o.units) "
+            "WHERE o.id = ANY(%s) GROUP BY o.id",
+            [ALIKE_WITHIN, ids],
+        )
+        return dict(cursor.fetchall())

@@ -156,6 +156,8 @@ PERMISSIONS = {
     "engine_health": "automations.view_health",
     "standstill": EVERYBODY,  # the engine at rest is for each to know
     "stop_page": "automations.view_rule",
+    "template_list": "automations.add_rule",
+    "template_use": "automations.add_rule",
     "rule_shadow": "automations.view_rule",
     "backtest_detail": "automations.view_rule",
     "backtest_part": "automations.view_rule",

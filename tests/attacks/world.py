@@ -94,6 +94,7 @@ def _of_rules(case_id: int) -> dict[str, dict[str, Any]]:
     assert live.rule is not None
     slug = {"slug": live.rule.slug}
     return {
+        "template": {"key": "fragile"},
         "rule": {**slug, "version": live.version, "one": live.version, "two": live.version},
         "version": {**slug, "version": live.version},
         "shadow": {**slug, "version": live.version},

@@ -24,6 +24,7 @@ ASKERS = {OPERATIONS, FINANCE, SUPPORT, ADMINISTRATOR}
         ("finance.view_journalentry", {OPERATIONS, FINANCE, ADMINISTRATOR, AUDITOR}),
         ("support.view_ticket", set(ROLES)),
         ("support.add_ticket", {OPERATIONS, *DESK}),
+        ("support.change_ticket", {OPERATIONS, *DESK}),
         ("support.answer_ticket", DESK),
         ("support.close_queue", DESK),
     ],

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from automations.models.documents import Document
 from automations.models.rules import Draft, Rule
-from automations.rules.starters import starter
+from automations.rules.library import rule_template
 from automations.services import approvals, rules
 from backoffice.actors import person
 from backoffice.models import User
@@ -49,8 +49,8 @@ def some_orders() -> list[Order]:
 
 
 def make_rule(owner: User, key: str = "high-value-abroad", **changes: Any) -> Rule:
-    """A rule from a starter."""
-    chosen = starter(key)
+    """A rule from a template."""
+    chosen = rule_template(key)
     assert chosen is not None
     return rules.create_rule(
         name=changes.get("name", chosen.name),

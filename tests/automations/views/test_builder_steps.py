@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from automations.models.rules import Rule
-from automations.rules.starters import STARTERS
+from automations.rules.library import rule_templates
 from backoffice.models import User
 from tests.automations.views.drafts import draft, save, url
 from tests.automations.views.factories import make_rule, some_orders
@@ -82,8 +82,8 @@ def test_a_select_without_a_value_says_so_and_its_first_option_can_be_chosen(
     assert "Choose…" not in queue
 
 
-@pytest.mark.parametrize("key", [each.key for each in STARTERS])
-def test_every_starter_is_counted_on_stored_events(
+@pytest.mark.parametrize("key", [each.key for each in rule_templates()])
+def test_every_template_is_counted_on_stored_events(
     key: str, operations_client: Client, operations_user: User
 ) -> None:
     some_orders()

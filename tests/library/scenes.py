@@ -1,0 +1,283 @@
+"""What happens in the company for each template: once as its first example has it, once otherwise.
+
+Everything goes through the services, so that the events are the ones the product makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from django.utils import timezone
+
+from automations.models.rules import Rule
+from automations.models.runs import Run
+from automations.services import buttons
+from automations.services.errors import NotPossible
+from backoffice.actors import HOUSE, person
+from backoffice.money import Money
+from finance.services.refunds import approve_refund, request_refund
+from inventory.models import Sku
+from inventory.services.moves import write_off_stock
+from orders.models.channels import Channel
+from orders.models.customers import Customer
+from orders.models.holds import Hold
+from orders.models.orders import Order, OrderLine
+from orders.models.returns import ReturnOrder
+from orders.services.cancelling import cancel_orders
+from orders.services.customers import NewCustomer, add_customers
+from orders.services.drafts import Address, NewLine
+from orders.services.holds import hold_orders
+from orders.services.payment import Amount, mark_orders_paid
+from orders.services.returns import NewReturn, NewReturnLine, receive_returns, request_returns
+from orders.services.shipping import ship_order
+from tests.automations import factories as make
+from tests.finance import factories as money
+from tests.intake import factories as hooks
+from tests.inventory.factories import make_sku, moving, receive
+from tests.orders.factories import fresh, line, make_channel, pay, place
+from tests.support.factories import open_ticket
+
+_number = count(1)
+CANCEL, HOLD, RETURN = Order.CancelReason, Hold.Reason, ReturnOrder.Reason
+
+
+def ago(**span: float) -> datetime:
+    return timezone.now() - timedelta(**span)
+
+
+def pounds(amount: str) -> Money:
+    return Money(Decimal(amount), "GBP")
+
+
+def shop() -> Channel:
+    return Channel.objects.filter(key="shop").first() or make_channel()
+
+
+def product(code: str = "MUG", **given: Any) -> Sku:
+    return Sku.objects.filter(code=code).first() or make_sku(code, **{"stock": 500, **given})
+
+
+def customer(kind: str = Customer.Kind.PERSON) -> Customer:
+    number = f"C-{next(_number)}"
+    new = NewCustomer(number, name="Grace Holloway", email="g@example.com", country="GB", kind=kind)
+    return add_customers([new])[number]
+
+
+def order(total: str = "64.00", units: int = 1, country: str = "GB", **given: Any) -> Order:
+    """An order of mugs, of a customer who is new to us."""
+    each = str(Decimal(total) / units)
+    fields = {"ship_to": Address(name="Grace", country=country), "channel": shop(), **given}
+    if "customer_id" not in fields:
+        fields["customer_id"] = customer().pk
+    return place(line(product(), units, each), **fields)
+
+
+def paid_at(known: Order, at: datetime | None = None) -> Order:
+    return mark_orders_paid([Amount(known.pk, known.total_money, at)], actor=HOUSE)[0]
+
+
+def regular(orders: int, spent: str) -> int:
+    """A customer who has placed and paid so many orders."""
+    known = customer().pk
+    for _ in range(orders):
+        pay(order(spent, customer_id=known, placed_at=ago(days=40)))
+    return known
+
+
+def returned(amount: str, reason: str = RETURN.UNWANTED, *, take_in: bool) -> None:
+    sold = pay(order(amount))
+    ship_order(sold.pk, actor=HOUSE)
+    lines = (NewReturnLine(1, order_line_id=sold.lines.get().pk),)
+    new = NewReturn(channel=sold.channel, order_id=sold.pk, lines=lines, reason=RETURN(reason))
+    (back,) = request_returns([new], actor=HOUSE)
+    if take_in:
+        receive_returns([back.pk], actor=HOUSE)
+
+
+def reports(feed: str, state: str) -> None:
+    """A system outside tells of an order, by a signed webhook."""
+    source, known = hooks.source(), order()
+    mapping = {"order": {"at": "data.order"}, "state": {"at": "data.status"}}
+    hooks.read(source, mapping, feed=feed)
+    hooks.send(source, hooks.message(order=known.number, status=state))
+    hooks.take_all()
+
+
+def press(known: Order) -> None:
+    rule, clerk = Rule.objects.latest("pk"), make.staff("support", "clerk")
+    buttons.press("orders.order", rule.pk, known.pk, after=0, user=clerk)
+
+
+def refuses_to_press() -> None:
+    known = order()
+    cancel_orders([known.pk], reason=CANCEL.CUSTOMER, actor=HOUSE)
+    try:
+        press(known)
+    except NotPossible:
+        return
+    raise AssertionError("The button was there.")
+
+
+def second_refund() -> None:
+    first_refund()
+    (known,) = Order.objects.all()
+    decider = person(make.staff("finance", "decider"))
+    asked = known.refunds.get()
+    approve_refund(asked, amount=asked.money, version=asked.version, actor=decider)
+    request_refund(fresh(known), pounds("30.00"), "goodwill", actor=HOUSE)
+
+
+def first_refund() -> None:
+    known = money.make_paid_order("100.00")
+    request_refund(known, pounds("30.00"), "damaged", actor=HOUSE)
+
+
+def paid_twice(extra: str) -> None:
+    known = money.make_order("60.00")
+    money.pay(known, str(Decimal("60.00") + Decimal(extra)))
+
+
+def cancelled(total: str) -> None:
+    known = money.make_paid_order(total)
+    cancel_orders([known.pk], reason=CANCEL.CUSTOMER, actor=HOUSE)
+
+
+def falls_low(**given: Any) -> None:
+    sku = make_sku("LAMP", stock=6, reorder_point=5, **given)
+    write_off_stock([moving(sku, 2)], actor=HOUSE)
+
+
+def written_off(units: int) -> None:
+    sku = make_sku("LAMP", stock=50, cost=pounds("15.00"))
+    write_off_stock([moving(sku, units)], actor=HOUSE)
+
+
+def ticket(about: Order | None = None, **given: Any) -> None:
+    open_ticket(order=about, **given)
+
+
+def two_alike(apart: timedelta) -> None:
+    known = customer().pk
+    order("64.00", 2, customer_id=known, placed_at=timezone.now() - apart)
+    order("64.00", 2, customer_id=known)
+
+
+def waits(known: Order, *, ships: bool) -> None:
+    """Two days go by."""
+    paid_at(known)
+    make.work_all()
+    if ships:
+        ship_order(known.pk, actor=HOUSE)
+    Run.objects.filter(state="waiting").update(run_after=ago(minutes=1))
+
+
+def fragile(*fragile: bool) -> None:
+    skus = [make_sku(f"F{n}", stock=5, is_fragile=each) for n, each in enumerate(fragile)]
+    place(*(line(sku) for sku in skus), channel=shop())
+
+
+def held(known: Order, reason: str) -> None:
+    hold_orders([known.pk], reason=HOLD(reason), actor=HOUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """`ends` is the state of the run: held when it asks a person."""
+
+    fires: Callable[[], object]
+    passes: Callable[[], object]
+    ends: str = "done"
+
+
+def gift_card() -> None:
+    card = NewLine(1, Decimal(20), kind=OrderLine.Kind.GIFT_CARD, description="Card")
+    waits(place(card, channel=shop()), ships=False)
+
+
+SCENES: dict[str, Scene] = {
+    "high-value-abroad": Scene(lambda: order("640.00", country="FR"), lambda: order("640.00")),
+    "fragile": Scene(lambda: fragile(True, False), lambda: fragile(False, False)),
+    "hold-address": Scene(
+        lambda: order("310.00", country="ES", bill_to=Address(country="DE")),
+        lambda: order("310.00", country="DE", bill_to=Address(country="DE")),
+    ),
+    "vip": Scene(
+        lambda: order(customer_id=regular(5, "286.00")),
+        lambda: [order(customer_id=regular(2, "715.00")), order(customer_id=None)],
+    ),
+    "duplicate-order": Scene(
+        lambda: two_alike(timedelta(minutes=11)), lambda: two_alike(timedelta(hours=25))
+    ),
+    "first-large-order": Scene(
+        lambda: order("520.00"),
+        lambda: [order("520.00", customer_id=regular(3, "20.00")), order("52.00")],
+    ),
+    "large-discount": Scene(
+        lambda: order("300.00", discount=Decimal(130)),
+        lambda: order("300.00", discount=Decimal(15)),
+    ),
+    "bulk-order": Scene(lambda: pay(order("288.00", 144)), lambda: pay(order("24.00", 12))),
+    "late-shipment": Scene(lambda: waits(order(), ships=False), gift_card),
+    "waiting-orders": Scene(
+        lambda: paid_at(order(placed_at=ago(days=5)), ago(days=4)),
+        lambda: [paid_at(order(placed_at=ago(days=5)), ago(hours=20)), order()],
+    ),
+    "held-too-long": Scene(
+        lambda: held(order(placed_at=ago(days=6)), HOLD.ADDRESS),
+        lambda: held(order(placed_at=ago(hours=30)), HOLD.ADDRESS),
+        ends="held",
+    ),
+    "never-paid": Scene(
+        lambda: order(placed_at=ago(days=21)),
+        lambda: [
+            order(placed_at=ago(days=21), customer_id=customer(Customer.Kind.COMPANY).pk),
+            order(placed_at=ago(days=2)),
+            order(placed_at=ago(days=21), customer_id=None),
+        ],
+    ),
+    "fraud-hold": Scene(
+        lambda: held(order(), HOLD.FRAUD), lambda: held(order(), HOLD.CUSTOMER_REQUEST)
+    ),
+    "ask-warehouse": Scene(lambda: press(order()), refuses_to_press),
+    "parcel-trouble": Scene(
+        lambda: reports("orders.parcel_reported", "failed"),
+        lambda: reports("orders.parcel_reported", "delivered"),
+    ),
+    "dispute": Scene(
+        lambda: reports("orders.order_reported", "disputed"),
+        lambda: reports("orders.order_reported", "dispute_won"),
+    ),
+    "return-received": Scene(
+        lambda: returned("180.00", take_in=True),
+        lambda: returned("12.00", take_in=True),
+        ends="held",
+    ),
+    "return-damaged": Scene(
+        lambda: returned("40.00", RETURN.DAMAGED, take_in=False),
+        lambda: returned("40.00", RETURN.UNWANTED, take_in=False),
+        ends="held",
+    ),
+    "refund-cancelled": Scene(lambda: cancelled("45.00"), lambda: cancelled("450.00")),
+    "second-refund": Scene(second_refund, first_refund, ends="held"),
+    "overpaid": Scene(lambda: paid_twice("20.00"), lambda: paid_twice("0.00"), ends="held"),
+    "stock-low": Scene(falls_low, lambda: falls_low(allow_backorder=True), ends="held"),
+    "overstock": Scene(
+        lambda: receive(make_sku("MUG2"), 1400), lambda: receive(make_sku("MUG2"), 140), ends="held"
+    ),
+    "write-off": Scene(lambda: written_off(12), lambda: written_off(2), ends="held"),
+    "vip-ticket": Scene(
+        lambda: ticket(order(tags=("gift", "vip"))),
+        lambda: [ticket(order(tags=("gift",))), ticket()],
+    ),
+    "high-value-ticket": Scene(
+        lambda: ticket(order("640.00")), lambda: [ticket(order("24.00")), ticket()]
+    ),
+    "unanswered-ticket": Scene(
+        lambda: ticket(opened_at=ago(days=5)), lambda: ticket(opened_at=ago(minutes=5))
+    ),
+}
