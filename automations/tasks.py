@@ -13,17 +13,17 @@ from automations.engine.scan import PAGE, scan_batch
 
 @shared_task
 def match_events() -> None:
-    drain("match", match_batch, full=BATCH)
+    drain({"match": match_batch, "execute": execute_batch}, full=BATCH)
 
 
 @shared_task
 def execute_runs() -> None:
-    drain("execute", execute_batch, full=BATCH)
+    drain({"execute": execute_batch, "match": match_batch}, full=BATCH)
 
 
 @shared_task
 def scan_slots() -> None:
-    drain("scan", scan_batch, full=PAGE)
+    drain({"scan": scan_batch}, full=PAGE)
 
 
 @shared_task

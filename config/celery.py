@@ -1,5 +1,6 @@
 """Celery: a message is a wake-up that carries ids at most; PostgreSQL holds the work."""
 
+import gc
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ from celery.signals import (
     task_postrun,
     task_prerun,
     worker_init,
+    worker_process_init,
     worker_shutting_down,
 )
 from django.core.exceptions import ImproperlyConfigured
@@ -29,6 +31,9 @@ app.conf.task_queues = [Queue("internal"), Queue("bulk"), Queue("sweep"), Queue(
 app.autodiscover_tasks()
 
 ROLE_SECONDS = 60.0
+# A batch makes many thousand small objects, none of them in circles: looking for circles after
+# every 700 of them, as Python does by default, took a fifth of the engine's time.
+GARBAGE = (50_000, 20, 50)
 
 # What the task in hand has bound; a worker's process, or thread, does one at a time.
 _task = threading.local()
@@ -69,6 +74,15 @@ def begin_worker(**kwargs: object) -> None:
     from automations.engine import progress  # noqa: PLC0415
 
     progress.begin()
+
+
+@worker_init.connect
+@worker_process_init.connect
+def collect_garbage_seldom(**kwargs: object) -> None:
+    """Leave what was loaded at the start out of every collection, and collect less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
 
 
 @task_prerun.connect

@@ -12,7 +12,7 @@ from automations.engine import flow, pauses, steps, truth, work
 from automations.engine.compiled import Compiled, compiled, uid_at
 from automations.engine.failures import RunCase, open_run_cases, resolve_run_cases
 from automations.engine.in_force import Moment, moment, stopped_now
-from automations.engine.inputs import Inputs
+from automations.engine.inputs import inputs_of
 from automations.engine.limits import Limits
 from automations.engine.pauses import Asked
 from automations.engine.stake import stake_of
@@ -58,7 +58,6 @@ class Batch:
         self.works = [one for one in works if not self.hand.limits.busy(one)]
         names = Rule.objects.filter(pk__in={one.rule_id for one in self.works})
         self.names = dict(names.values_list("pk", "name"))
-        self.inputs: dict[tuple[int, str], Inputs] = {}
         self.confirmed: set[int] = set()
         self.acted: set[int] = set()
         self.asked: dict[int, Asked] = {}
@@ -162,7 +161,7 @@ class Batch:
             elif rule.actions[step.uid].external and not one.shadow:
                 one.lane = rule.lanes[step.uid]
             else:
-                name, inputs = self.names[one.rule_id], self._inputs(rule, step)
+                name, inputs = self.names[one.rule_id], inputs_of(rule, step)
                 return Doing(one, rule, name, step.uid, inputs)
         return None
 
@@ -179,13 +178,6 @@ class Batch:
         troubles = truth.confirm(again, self.rules, self.hand.versions, self.at.now)
         self._fail(again, troubles)
         return [each for each in several if each.work.acting]
-
-    def _inputs(self, rule: Compiled, step: Do) -> Inputs:
-        known = self.inputs.get((rule.document_id, step.uid))
-        if known is None:
-            known = Inputs(step, rule.actions[step.uid], rule.catalogues[step.uid])
-            self.inputs[rule.document_id, step.uid] = known
-        return known
 
     def _not_stopped(self, works: list[Work]) -> list[Work]:
         """Asked of the database right before each effect; what is stopped is kept for later."""

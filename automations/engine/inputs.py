@@ -46,7 +46,7 @@ def _cleaned(action: Action, key: str, values: dict[str, Any]) -> dict[str, Any]
 
 
 class Inputs:
-    """One step's inputs for a batch: equal values are cleaned once."""
+    """One step's inputs for some seconds at most: equal values are cleaned once."""
 
     def __init__(self, step: Do, action: Action, catalogue: Catalogue) -> None:
         self._step, self._action, self._catalogue = step, action, catalogue
@@ -54,15 +54,24 @@ class Inputs:
         # Whether what is given depends on the subject, and not on the document alone.
         self.reads_facts = any(text_of(value) or field_of(value) for value in values)
         self.reads_facts |= fills_any(step.params, action.form.base_fields)
-        self._parameters: dict[str, StepParameters] = {}
+        self._parameters: dict[str | None, StepParameters] = {}
         self._cleaned: dict[str, Given] = {}
+        # Where no facts are read, by the tunables in use.
+        self._same: dict[str | None, Given] = {}
 
     def of(self, work: Work, rule: Compiled) -> Given:
         """The values, and the form's cleaned data; raises ParametersInvalid."""
         edited = work.overrides.get(work.cursor)
         if edited is not None:
             return edited, clean(self._action, edited)
-        values = self._resolver(work.params).values(*self._seen(work, rule))
+        if self.reads_facts:
+            return self._resolved(work, rule)
+        if work.raw_params not in self._same:
+            self._same[work.raw_params] = self._resolved(work, rule)
+        return self._same[work.raw_params]
+
+    def _resolved(self, work: Work, rule: Compiled) -> Given:
+        values = self._resolver(work).values(*self._seen(work, rule))
         key = repr(values)
         if key not in self._cleaned:
             self._cleaned[key] = as_json(values), _cleaned(self._action, key, values)
@@ -73,10 +82,26 @@ class Inputs:
             return {}, {}
         return flow.facts_at(work, rule, work.cursor), work.seen[1]
 
-    def _resolver(self, params: dict[str, Any]) -> StepParameters:
-        key = repr(params)
+    def _resolver(self, work: Work) -> StepParameters:
+        key = work.raw_params
         if key not in self._parameters:
             self._parameters[key] = StepParameters(
-                self._step, self._action, self._catalogue, params
+                self._step, self._action, self._catalogue, work.params
             )
         return self._parameters[key]
+
+
+_recent: dict[tuple[int, str], tuple[float, Compiled, Inputs]] = {}
+
+
+def inputs_of(rule: Compiled, step: Do) -> Inputs:
+    """The step's inputs, kept as long as what they have looked up may be."""
+    key, now = (id(rule), step.uid), time.monotonic()
+    until, known, inputs = _recent.get(key, (0.0, None, None))
+    if inputs is not None and known is rule and until > now:
+        return inputs
+    if len(_recent) > KEPT:
+        _recent.clear()
+    made = Inputs(step, rule.actions[step.uid], rule.catalogues[step.uid])
+    _recent[key] = now + KEPT_SECONDS, rule, made
+    return made

@@ -27,7 +27,7 @@ from automations.engine.compiled import Compiled, compiled, uid_at
 from automations.engine.failures import RunCase, open_run_cases, resolve_run_cases
 from automations.engine.gate import Lease, clock
 from automations.engine.in_force import Moment, moment
-from automations.engine.inputs import Inputs
+from automations.engine.inputs import inputs_of
 from automations.engine.limits import Limits
 from automations.engine.steps import Doing, Hand
 from automations.engine.subjects import Versions
@@ -36,7 +36,6 @@ from automations.engine.work import Work
 from automations.models.failures import Failure
 from automations.models.rules import Rule
 from automations.models.runs import Effect, Run
-from automations.rules.document import Do
 
 logger = logging.getLogger(__name__)
 
@@ -174,14 +173,9 @@ class Intents:
 
     def _by_action(self) -> dict[str, list[Doing]]:
         found: dict[str, list[Doing]] = defaultdict(list)
-        inputs: dict[tuple[int, str], Inputs] = {}
         for one in self._acting():
             rule, uid = self.rules[one.document_id], uid_at(one.cursor)
-            step = rule.steps[uid]
-            if (rule.document_id, uid) not in inputs and isinstance(step, Do):
-                made = Inputs(step, rule.actions[uid], rule.catalogues[uid])
-                inputs[rule.document_id, uid] = made
-            known = inputs[rule.document_id, uid]
+            known = inputs_of(rule, rule.steps[uid])
             doing = Doing(one, rule, self.names[one.rule_id], uid, known)
             found[rule.actions[uid].key].append(doing)
         return found

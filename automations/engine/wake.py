@@ -6,8 +6,10 @@ A lost one is re-sent by the sweep, so Redis may be down or emptied at any momen
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Literal
 
@@ -31,6 +33,8 @@ ON_ITS_WAY_MS = 2_000
 # After a failure sales don't wait for Redis again for a while.
 QUIET_SECONDS = 5.0
 _quiet_until = 0.0
+# The stages that this thread is working on, batch after batch, until nothing is left.
+_in_hand = threading.local()
 
 
 @cache
@@ -47,8 +51,28 @@ def _flag(stage: Stage, lane: str) -> str:
 def send(stage: Stage, lane: str = "") -> None:
     """Send a wake-up unless one is on its way; never raises for a broker that is down.
 
-    `lane` is the connector to call, empty for the other stages.
+    `lane` is the connector to call, empty for the other stages. None is sent for a stage that this
+    thread has in hand (`here`): it finds the work itself.
     """
+    if lane or stage not in getattr(_in_hand, "stages", ()):
+        call_for_help(stage, lane)
+
+
+@contextmanager
+def here(stages: Iterable[Stage]) -> Iterator[None]:
+    """Work on these stages until nothing is left: what this thread adds needs no wake-up.
+
+    Should it break, the sweep finds what it leaves.
+    """
+    _in_hand.stages = frozenset(stages)
+    try:
+        yield
+    finally:
+        _in_hand.stages = frozenset()
+
+
+def call_for_help(stage: Stage, lane: str = "") -> None:
+    """Send a wake-up to another worker, as `send` does, also for what this thread has in hand."""
     global _quiet_until
     if time.monotonic() < _quiet_until:
         return

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from backoffice.sets import Reader
 from backoffice.versions import refuse_stale
 from orders.models.orders import Order
 from orders.services.errors import OrderError, UnknownOrder
+
+_LOCKED = Reader(Order, lock=True)
 
 
 @dataclass(slots=True)
@@ -31,8 +34,7 @@ class Outcomes:
 
 def lock_orders(ids: Iterable[int], versions: Mapping[int, int] | None = None) -> list[Order]:
     """Lock orders by key; raises StaleVersion when one is not as a form showed it."""
-    rows = Order.objects.select_for_update(no_key=True).filter(pk__any=set(ids)).order_by("pk")
-    orders = list(rows)
+    orders = _LOCKED.read(ids)
     refuse_stale(orders, versions)
     return orders
 

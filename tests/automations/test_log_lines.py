@@ -41,7 +41,7 @@ def test_a_line_from_inside_an_action_names_event_run_rule_and_version(
     assert broke["run_id"] == run.pk
     assert broke["rule_id"] == rule.pk
     assert broke["version"] == Document.objects.get(pk=run.document_id).version
-    assert broke["task"] == "automations.tasks.execute_runs"
+    assert broke["task"] in {"automations.tasks.match_events", "automations.tasks.execute_runs"}
     assert broke["task_id"]
     assert "ZeroDivisionError" in broke["exception"]
     batches = [line for line in found if line["logger"] == "automations.engine.drain"]
