@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models.functions import Now, Upper
 from simple_history.models import HistoricalRecords
 
-from backoffice import trail  # noqa: F401 - tables of this app, in a module of their own
+from backoffice import role_grants, trail  # noqa: F401 - further tables of this app
 from backoffice.actors import ActorKind
 
 ACTOR_KINDS = [(kind.value, kind.value) for kind in ActorKind]
@@ -41,7 +41,9 @@ class User(AbstractUser):
     theme = models.CharField(max_length=10, choices=Theme, default=Theme.SYSTEM)
     density = models.CharField(max_length=12, choices=Density, default=Density.COMPACT)
     single_keys = models.BooleanField("single-key shortcuts", default=True)
-    history = HistoricalRecords(excluded_fields=["password", "last_login"])
+    # Somebody else knows it: nothing but a change of it is open with it.
+    password_is_first = models.BooleanField(default=False, db_default=False)
+    history = HistoricalRecords(excluded_fields=["password", "last_login", "password_is_first"])
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username

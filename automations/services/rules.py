@@ -29,13 +29,9 @@ from backoffice.models import User
 # What a start names its trigger or its scan by.
 STARTS = ("on", "for", "manual")
 # Pages stand at these addresses.
-<<<<<<< HEAD
-RESERVED = ("stop",)
+RESERVED = ("stop", "templates")
 # What an approver is shown unless they ask for less.
 EVIDENCE_DAYS = 90
-=======
-RESERVED = ("stop", "templates")
->>>>>>> library
 RISKS = [Risk.NONE, Risk.CUSTOMER, Risk.MONEY]
 DESCRIBED = (
     "name",
