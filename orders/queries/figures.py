@@ -132,9 +132,10 @@ def alike_before(orders: Iterable[Order]) -> dict[int, int]:
         cursor.execute(
             "SELECT o.id, count(*) FROM orders_order o JOIN orders_order e "
             "ON e.customer_id = o.customer_id AND e.placed_at <= o.placed_at "
-            "AND e.placed_at >= o.placed_at - %s AND (e.placed_at, e.id) < (o.placed_at, o.id) "
+            "AND e.placed_at >= o.placed_at - make_interval(secs => %s) "
+            "AND (e.placed_at, e.id) < (o.placed_at, o.id) "
             "AND (e.total, e.currency, e.units) = (o.total, o.currency, o.units) "
             "WHERE o.id = ANY(%s) GROUP BY o.id",
-            [ALIKE_WITHIN, ids],
+            [ALIKE_WITHIN.total_seconds(), ids],
         )
         return dict(cursor.fetchall())

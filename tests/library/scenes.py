@@ -62,7 +62,7 @@ def product(code: str = "MUG", **given: Any) -> Sku:
     return Sku.objects.filter(code=code).first() or make_sku(code, **{"stock": 500, **given})
 
 
-def customer(kind: str = Customer.Kind.PERSON) -> Customer:
+def customer(kind: Customer.Kind = Customer.Kind.PERSON) -> Customer:
     number = f"C-{next(_number)}"
     new = NewCustomer(number, name="Grace Holloway", email="g@example.com", country="GB", kind=kind)
     return add_customers([new])[number]
@@ -159,6 +159,12 @@ def written_off(units: int) -> None:
 
 def ticket(about: Order | None = None, **given: Any) -> None:
     open_ticket(order=about, **given)
+
+
+def several(*acts: Callable[[], object]) -> None:
+    """One after the other."""
+    for act in acts:
+        act()
 
 
 def two_alike(apart: timedelta) -> None:
@@ -272,10 +278,10 @@ SCENES: dict[str, Scene] = {
     "write-off": Scene(lambda: written_off(12), lambda: written_off(2), ends="held"),
     "vip-ticket": Scene(
         lambda: ticket(order(tags=("gift", "vip"))),
-        lambda: [ticket(order(tags=("gift",))), ticket()],
+        lambda: several(lambda: ticket(order(tags=("gift",))), ticket),
     ),
     "high-value-ticket": Scene(
-        lambda: ticket(order("640.00")), lambda: [ticket(order("24.00")), ticket()]
+        lambda: ticket(order("640.00")), lambda: several(lambda: ticket(order("24.00")), ticket)
     ),
     "unanswered-ticket": Scene(
         lambda: ticket(opened_at=ago(days=5)), lambda: ticket(opened_at=ago(minutes=5))
