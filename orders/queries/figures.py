@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -117,7 +116,7 @@ def return_lines(return_ids: Iterable[int]) -> dict[int, list[LineFigures]]:
 
 
 # Someone who pressed twice does so within minutes, or the next morning when no mail has come.
-ALIKE_WITHIN = timedelta(hours=24)
+ALIKE_HOURS = 24
 
 
 def alike_before(orders: Iterable[Order]) -> dict[int, int]:
@@ -132,10 +131,10 @@ def alike_before(orders: Iterable[Order]) -> dict[int, int]:
         cursor.execute(
             "SELECT o.id, count(*) FROM orders_order o JOIN orders_order e "
             "ON e.customer_id = o.customer_id AND e.placed_at <= o.placed_at "
-            "AND e.placed_at >= o.placed_at - make_interval(secs => %s) "
+            "AND e.placed_at >= o.placed_at - make_interval(hours => %s) "
             "AND (e.placed_at, e.id) < (o.placed_at, o.id) "
             "AND (e.total, e.currency, e.units) = (o.total, o.currency, o.units) "
             "WHERE o.id = ANY(%s) GROUP BY o.id",
-            [ALIKE_WITHIN.total_seconds(), ids],
+            [ALIKE_HOURS, ids],
         )
         return dict(cursor.fetchall())

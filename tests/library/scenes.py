@@ -35,6 +35,7 @@ from orders.services.holds import hold_orders
 from orders.services.payment import Amount, mark_orders_paid
 from orders.services.returns import NewReturn, NewReturnLine, receive_returns, request_returns
 from orders.services.shipping import ship_order
+from support.models import Ticket
 from tests.automations import factories as make
 from tests.finance import factories as money
 from tests.intake import factories as hooks
@@ -157,8 +158,8 @@ def written_off(units: int) -> None:
     write_off_stock([moving(sku, units)], actor=HOUSE)
 
 
-def ticket(about: Order | None = None, **given: Any) -> None:
-    open_ticket(order=about, **given)
+def ticket(about: Order | None = None, **given: Any) -> Ticket:
+    return open_ticket(order=about, **given)
 
 
 def several(*acts: Callable[[], object]) -> None:

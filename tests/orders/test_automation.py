@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from django import forms
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from automations.actions import Call, Done, Outcome, Rejected, actions
 from automations.cases import cases
@@ -107,6 +109,31 @@ def test_events_hold_no_names_and_no_addresses() -> None:
     told += str(list(TimelineEntry.objects.values_list("text", flat=True)))
     assert "Grace" not in told
     assert "example.com" not in told
+
+
+def test_orders_like_one_just_placed_are_counted() -> None:
+    sku, one, other = make_sku(stock=50), make_customer("1").pk, make_customer("2").pk
+    now = timezone.now()
+
+    def alike(quantity: int = 2, customer: int | None = one, **ago: float) -> Any:
+        given = {"customer_id": customer, "placed_at": now - timedelta(**ago)}
+        placed = place(line(sku, quantity), **given)
+        (event,) = Event.objects.filter(subject_id=placed.pk)
+        counted = event.facts["order.alike_before"]
+        told = flatten(triggers["orders.order_placed"].current([placed.pk])[placed.pk])
+        assert told[0]["order.alike_before"] == counted
+        return counted
+
+    assert alike(hours=30) == 0
+    assert alike(hours=5) == 0
+    assert alike(hours=4, quantity=3) == 0
+    assert alike(hours=3, customer=other) == 0
+    assert alike(hours=2) == 1
+    assert alike(hours=1) == 2
+    # What comes in late looks back from when it was placed.
+    assert alike(hours=4) == 1
+    assert alike(customer=None) == 0
+    assert alike(customer=None) == 0
 
 
 def test_every_trigger_rebuilds_what_it_announced() -> None:
