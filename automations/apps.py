@@ -18,6 +18,8 @@ class AutomationsConfig(AppConfig):
         "automations_approval",
         "automations_activation",
         "automations_epoch",
+        # Written at `migrate`, from what the actions say of themselves.
+        "automations_actionrisk",
     )
 
     def ready(self) -> None:
@@ -45,3 +47,14 @@ class AutomationsConfig(AppConfig):
         register_health()
         register_runs_and_cases()
         register_webhooks()
+
+    def after_migrate(self) -> None:
+        """Keep what each action risks where the guards read it."""
+        from automations.actions import actions
+        from automations.models.documents import ActionRisk
+
+        known = [ActionRisk(action=each.key, risk=each.risk.value) for each in actions]
+        ActionRisk.objects.exclude(action__in=[each.action for each in known]).delete()
+        ActionRisk.objects.bulk_create(
+            known, update_conflicts=True, unique_fields=["action"], update_fields=["risk"]
+        )

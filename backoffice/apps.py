@@ -8,16 +8,26 @@ class BackofficeConfig(AppConfig):
         "backoffice_auditentry",
         "backoffice_auditcheck",
     )
-    # Written by backoffice_seal_audit and by the trigger on the entries alone.
-    read_only_tables = ("backoffice_auditlink", "backoffice_auditpending")
+    # Written by functions of the owner alone: the chain by its sealer, who holds a role by a grant.
+    read_only_tables = (
+        "backoffice_auditlink",
+        "backoffice_auditpending",
+        "backoffice_rolegrant",
+        "backoffice_user_groups",
+        "backoffice_user_user_permissions",
+        "auth_group",
+        "auth_group_permissions",
+        "auth_permission",
+    )
 
     def ready(self) -> None:
         import backoffice.sets  # noqa: F401 - registers the lookup `any`
-        from backoffice import addresses, entrances, subjects
+        from backoffice import addresses, entrances, refusals, subjects
         from backoffice.views import notices, staff
 
         addresses.register()
         entrances.connect()
+        refusals.connect()
         subjects.register(
             subjects.Subject(
                 "backoffice.legalentity",

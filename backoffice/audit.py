@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from backoffice import refusals
 from backoffice.actors import Acting, Actor
 from backoffice.models import AuditEntry
 
@@ -44,7 +45,8 @@ def traces_refusals(
         @wraps(service)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                return service(*args, **kwargs)
+                with refusals.recorded_elsewhere():
+                    return service(*args, **kwargs)
             except errors as refusal:
                 actor: Any = kwargs["actor"]
                 _record_refusals(verb, subject, args[0], actor, service.__name__, str(refusal))

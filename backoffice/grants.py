@@ -8,10 +8,37 @@ simple_history keeps it, it may only add to, but for `erasable_tables` that hold
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.apps import apps
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from psycopg import sql
+
+
+@contextmanager
+def as_owner() -> Iterator[None]:
+    """Let Django's connection be the owner's for a while, to migrate or to set up.
+
+    Never while serving. Raises ImproperlyConfigured without DATABASE_OWNER_URL.
+    """
+    owner = settings.OWNER_DATABASE
+    if owner is None:
+        raise ImproperlyConfigured(
+            "Set DATABASE_OWNER_URL: the role in DATABASE_URL owns nothing and can't do this."
+        )
+    connection.close()
+    serving = connection.settings_dict.copy()
+    connection.settings_dict.update(
+        {key: owner[key] for key in ("USER", "PASSWORD", "HOST", "PORT", "OPTIONS")}
+    )
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(serving)
 
 
 def grant_application_role(role: str) -> None:

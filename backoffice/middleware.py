@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.urls import reverse
 from django.utils import timezone
 
 from backoffice import entrances, logs
 from backoffice.models import User
+from backoffice.workbench import respond
 
 logger = logging.getLogger(__name__)
 
@@ -104,3 +106,23 @@ class RefusalMiddleware:
         attempted = isinstance(exception, PermissionDenied) and request.method not in SAFE
         if attempted and isinstance(request.user, User):
             entrances.refuse(request, request.user)
+
+
+class FirstPasswordMiddleware:
+    """Opens nothing but the change of a password that somebody else knows."""
+
+    OPEN = ("me_password", "logout", "login")
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: object, *_: object) -> HttpResponse | None:
+        user, match = request.user, request.resolver_match
+        if not isinstance(user, User) or not user.password_is_first:
+            return None
+        if match is not None and match.view_name in self.OPEN:
+            return None
+        return respond.go(request, reverse("me_password"), "Choose a password of your own first")

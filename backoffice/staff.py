@@ -1,23 +1,30 @@
-"""Members of staff: add, change role, deactivate; each change is in the audit trail."""
+"""Members of staff: add, give a role, deactivate; each change is in the audit trail.
+
+A role takes two: PostgreSQL's functions say who may ask and who may agree (migration 0042).
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.forms import PasswordChangeForm
-from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils import timezone
 
-from backoffice import audit
+from backoffice import audit, notices
 from backoffice.actors import Acting, Actor
-from backoffice.models import User
+from backoffice.models import RoleGrant, User
 from backoffice.roles import ADMINISTRATOR
 
 SUBJECT = "backoffice.user"
+# What the guarded functions refuse with.
+REFUSED = "CS001"
 
 
 class StaffError(Exception):
@@ -29,25 +36,46 @@ def locked_members(ids: Iterable[int]) -> list[User]:
     return list(rows.order_by("pk"))
 
 
-def _keep_one_administrator(leaving: Sequence[User]) -> None:
+def _keep_one_administrator(leaving: Sequence[int]) -> None:
     """Somebody must be able to let people in again."""
-    group = Group.objects.select_for_update(no_key=True).get(name=ADMINISTRATOR)
-    rest = group.user_set.filter(is_active=True).exclude(pk__in=[user.pk for user in leaving])
-    if not rest.exists():
+    if not administrators().filter(is_active=True).exclude(pk__in=leaving).exists():
         raise StaffError("At least one active administrator must remain.")
+
+
+def administrators() -> QuerySet[User]:
+    return User.objects.filter(groups__name=ADMINISTRATOR)
+
+
+def _call(function: str, *arguments: object) -> Any:
+    """Call a guarded function; raises StaffError with the sentence it refuses with."""
+    places = ", ".join(["%s"] * len(arguments))
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SELECT backoffice_{function}({places})", arguments)
+            row = cursor.fetchone()
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) != REFUSED:
+            raise
+        said = getattr(error.__cause__, "diag", None)
+        raise StaffError(str(getattr(said, "message_primary", error))) from error
+    return row[0] if row else None
 
 
 def add_member(
     *, username: str, first_name: str, last_name: str, email: str, role: str, actor: Acting
 ) -> tuple[User, str]:
-    """Add a member of staff; also returns the first password, which is kept nowhere."""
+    """Add a member of staff and ask for their role, which a second person agrees to.
+
+    Also returns the first password, which is kept nowhere and only good for choosing another.
+    """
     password = secrets.token_urlsafe(15)
     with transaction.atomic():
         user = User(username=username, first_name=first_name, last_name=last_name, email=email)
         user.set_password(password)
+        user.password_is_first = True
         user.save()
-        user.groups.set([Group.objects.get(name=role)])
         audit.record("staff.added", SUBJECT, user.pk, actor=actor.of(user.pk), role=role)
+        change_role([user.pk], role, actor=actor)
     return user, password
 
 
@@ -58,10 +86,12 @@ def deactivate_members(ids: Sequence[int], *, actor: Acting) -> list[User]:
     Raises StaffError for oneself or the last active administrator.
     """
     with transaction.atomic():
-        members = [user for user in locked_members(ids) if user.is_active]
+        # All administrators too, in one order: two who lock each other out would leave none.
+        locked = locked_members([*ids, *administrators().values_list("pk", flat=True)])
+        members = [user for user in locked if user.is_active and user.pk in set(ids)]
         if any(actor.of(user.pk).user_id == user.pk for user in members):
             raise StaffError("You can't deactivate yourself.")
-        _keep_one_administrator(members)
+        _keep_one_administrator([user.pk for user in members])
         for user in members:
             user.is_active = False
             user.save(update_fields=["is_active"])
@@ -90,25 +120,48 @@ def activate_members(ids: Sequence[int], *, actor: Acting) -> list[User]:
 
 
 @audit.traces_refusals("staff.refused", SUBJECT, StaffError)
-def change_role(ids: Sequence[int], role: str, *, actor: Acting) -> list[User]:
-    """Give people one role instead of what they had; raises StaffError for oneself."""
+def change_role(ids: Sequence[int], role: str, *, actor: Acting) -> list[RoleGrant]:
+    """Ask that people get one role instead of what they have; raises StaffError for oneself.
+
+    `auditor` decides nothing and is given at once. Any other role comes with a second person's
+    yes; until then they keep what they have. A second request replaces the first.
+    """
     with transaction.atomic():
-        members = locked_members(ids)
-        if any(actor.of(user.pk).user_id == user.pk for user in members):
-            raise StaffError("You can't change your own role.")
-        if role != ADMINISTRATOR:
-            _keep_one_administrator(members)
-        group = Group.objects.get(name=role)
-        for user in members:
-            before = sorted(user.groups.values_list("name", flat=True))
-            user.groups.set([group])
-            by = actor.of(user.pk)
-            audit.record("staff.role_changed", SUBJECT, user.pk, actor=by, role=role, before=before)
-    return members
+        given = [_call("ask_role", pk, role, actor.of(pk).user_id) for pk in sorted(set(ids))]
+        grants = list(RoleGrant.objects.filter(pk__in=given).select_related("user", "asked_by"))
+        for grant in grants:
+            if grant.state == RoleGrant.State.ASKED:
+                _tell(grant)
+    return grants
+
+
+def _tell(grant: RoleGrant) -> None:
+    others = [
+        user
+        for user in notices.holders("backoffice.decide_rolegrant")
+        if user.pk not in (grant.asked_by_id, grant.user_id)
+    ]
+    said = f"{grant.asked_by} asks that {grant.user} gets the role {grant.role}. Do you agree?"
+    link = reverse("user_detail", args=[grant.user.username])
+    notices.notify(others, said, link, key=f"role-grant:{grant.pk}")
+
+
+@audit.traces_refusals("staff.refused", "backoffice.rolegrant", StaffError)
+def agree_to_role(grant_id: int, *, actor: Actor) -> None:
+    """Agree that somebody gets the role another asked for; raises StaffError."""
+    _call("decide_role", grant_id, actor.user_id, True)
+
+
+@audit.traces_refusals("staff.refused", "backoffice.rolegrant", StaffError)
+def turn_down_role(grant_id: int, *, actor: Actor) -> None:
+    """Say no to it, or take back what one asked for; raises StaffError."""
+    _call("decide_role", grant_id, actor.user_id, False)
 
 
 def change_password(form: PasswordChangeForm, *, actor: Actor) -> None:
     """Keep the password of a valid form; what is signed in elsewhere ends with the old one."""
     with transaction.atomic():
         user = form.save()
+        user.password_is_first = False
+        user.save(update_fields=["password_is_first"])
         audit.record("staff.password_changed", SUBJECT, user.pk, actor=actor)

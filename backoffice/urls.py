@@ -30,6 +30,11 @@ urlpatterns = [
     path("settings/users/new/", staff.user_new, name="user_new"),
     path("settings/users/<number:username>/", staff.user_detail, name="user_detail"),
     path("settings/users/<number:username>/_/role/", staff.user_role, name="user_role"),
+    path(
+        "settings/users/<number:username>/_/role/<int:pk>/<slug:verdict>/",
+        staff.user_grant,
+        name="user_grant",
+    ),
     path("settings/users/<number:username>/_/access/", staff.user_access, name="user_access"),
     *urls(companies.COMPANIES, "settings/companies/"),
     path("settings/companies/<path:name>/", companies.company_detail, name="company_detail"),

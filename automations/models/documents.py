@@ -199,6 +199,19 @@ class Activation(models.Model):
         return self.mode == self.Mode.SHADOW and self.until_at is None
 
 
+class ActionRisk(models.Model):
+    """What an action risks, as its code says it; written at `migrate`, by the owner alone.
+
+    A submission is judged by these, so that no caller can make light of what it does.
+    """
+
+    action = models.CharField(max_length=80, primary_key=True)
+    risk = models.CharField(max_length=10, choices=[(risk.value, risk.value) for risk in Risk])
+
+    def __str__(self) -> str:
+        return f"{self.action}: {self.risk}"
+
+
 class Epoch(models.Model):
     """One row that counts changes to what is in force, so that matchers know when to reload."""
 

@@ -87,6 +87,14 @@ class DraftRevision(models.Model):
     parent = models.IntegerField(null=True)
     # Undo and redo: the revision whose body this repeats.
     repeats = models.IntegerField(null=True)
+    # The version whose content this brought back: its editors are editors again.
+    restores = models.ForeignKey(
+        "automations.Document",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
     body = models.JSONField()
     editor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False

@@ -31,7 +31,15 @@ def _withdraw_candidate(rule_id: int, actor: Actor) -> None:
         doors.call("withdraw_document", document_id, doors.person_id(actor), "The rule was edited.")
 
 
-def _write(draft: Draft, body: Any, *, actor: Actor, note: str, repeats: int | None) -> Draft:
+def _write(
+    draft: Draft,
+    body: Any,
+    *,
+    actor: Actor,
+    note: str,
+    repeats: int | None = None,
+    restores: int | None = None,
+) -> Draft:
     person = doors.person_id(actor)
     number = draft.revision + 1
     DraftRevision.objects.create(
@@ -39,6 +47,7 @@ def _write(draft: Draft, body: Any, *, actor: Actor, note: str, repeats: int | N
         number=number,
         parent=draft.current,
         repeats=repeats,
+        restores_id=restores,
         body=body,
         editor_id=person,
         note=note,
@@ -62,7 +71,7 @@ def save_draft(rule_id: int, *, body: Any, revision: int, actor: Actor, note: st
     draft = _locked(rule_id, revision)
     if body == draft.body:
         return draft
-    return _write(draft, body, actor=actor, note=note, repeats=None)
+    return _write(draft, body, actor=actor, note=note)
 
 
 def _revision(draft: Draft, number: int | None, nothing: str) -> DraftRevision:
@@ -98,4 +107,5 @@ def restore_version(document_id: int, *, revision: int, actor: Actor) -> Draft:
         raise NotPossible("Only a version of a rule can be restored as its draft.")
     draft = _locked(document.rule_id, revision)
     note = f"Version {document.version} restored"
-    return _write(draft, json.loads(document.text), actor=actor, note=note, repeats=None)
+    body = json.loads(document.text)
+    return _write(draft, body, actor=actor, note=note, restores=document.pk)

@@ -19,7 +19,7 @@ from backoffice import actors, staff, ui
 from backoffice.actors import Actor
 from backoffice.dialogs import ask
 from backoffice.model_forms import UserModelForm
-from backoffice.models import AuditEntry, User
+from backoffice.models import AuditEntry, RoleGrant, User
 from backoffice.roles import ROLES
 from backoffice.views import audit as audit_view
 from backoffice.views.me import signed_in
@@ -114,7 +114,7 @@ def register_bulk_actions() -> None:
         BulkAction(
             key="staff.change_role",
             label="Change role",
-            done="Changed the role of",
+            done="Asked for another role for",
             permission="backoffice.change_user",
             run=_change_role,
             form=RoleForm,
@@ -144,6 +144,11 @@ STAFF = Workbench[User](
         Column("joined", "Added", "date_joined", sort="date_joined", kind="time", default=False),
     ),
     filters=(
+        yes_no(
+            "waits",
+            "Role waits for a yes",
+            Q(pk__in=RoleGrant.objects.filter(state="asked").values("user")),
+        ),
         Choice(
             key="role",
             label="Role",
@@ -167,6 +172,7 @@ STAFF = Workbench[User](
     sort=("last_name", "first_name"),
     views=(
         View("active", "Active", "active=yes"),
+        View("waiting", "Role to agree to", "waits=yes", empty="No role waits for a second person."),
         View("deactivated", "Deactivated", "active=no", empty="Nobody is deactivated."),
         View("all", "All"),
     ),
@@ -190,7 +196,12 @@ def user_new(request: HttpRequest) -> HttpResponse:
             role=data["role"],
             actor=actors.person(signed_in(request)),
         )
-        context = {"member": user, "password": password, "given": data["role"].capitalize()}
+        context = {
+            "member": user,
+            "password": password,
+            "given": data["role"].capitalize(),
+            "waits": user.role_grants.filter(state=RoleGrant.State.ASKED).exists(),
+        }
         response = render(request, "backoffice/user_added.html", context)
         response["Cache-Control"] = "no-store"
         return response
@@ -203,6 +214,7 @@ def user_new(request: HttpRequest) -> HttpResponse:
 def user_detail(request: HttpRequest, username: str) -> HttpResponse:
     """One member of staff, and what was decided about their access."""
     user = get_object_or_404(User, username=username)
+    waits = user.role_grants.filter(state=RoleGrant.State.ASKED).select_related("asked_by").first()
     told = AuditEntry.objects.filter(subject=staff.SUBJECT, subject_id=user.pk).order_by("-at")[:50]
     context = {
         "subject": staff.SUBJECT,
@@ -212,6 +224,9 @@ def user_detail(request: HttpRequest, username: str) -> HttpResponse:
         "list_title": STAFF.title,
         "access": access(user),
         "roles": roles_of(user),
+        "waits": waits,
+        # The asker may take it back; a yes takes somebody else.
+        "may_agree": waits and signed_in(request).pk not in (waits.asked_by_id, user.pk),
         "audit_url": reverse("audit_list"),
         "entries": [
             (
@@ -235,14 +250,52 @@ def user_role(request: HttpRequest, username: str) -> HttpResponse:
 
     def act(values: dict[str, Any]) -> str:
         actor = actors.person(signed_in(request))
-        staff.change_role([user.pk], values["role"], actor=actor)
-        return f"{user} has the role {values['role']}"
+        (grant,) = staff.change_role([user.pk], values["role"], actor=actor)
+        if grant.state == RoleGrant.State.ASKED:
+            return f"Asked: someone else has to agree that {user} gets the role {grant.role}"
+        return f"{user} has the role {grant.role}"
 
     return ask(
         request,
         RoleForm(request.POST or None, initial={"role": now}),
         title=f"Role of {user}",
-        word="Change",
+        text="Another administrator or someone of finance has to agree. Until then the role stays "
+        "as it is. Auditor decides nothing and is given at once.",
+        word="Ask for it",
+        back=reverse("user_detail", args=[username]),
+        refusals=(staff.StaffError,),
+        act=act,
+    )
+
+
+@permission_required("backoffice.decide_rolegrant", raise_exception=True)
+@both
+def user_grant(request: HttpRequest, username: str, pk: int, verdict: str) -> HttpResponse:
+    """Agree that somebody gets a role that another asked for, or turn it down."""
+    user = get_object_or_404(User, username=username)
+    grant = get_object_or_404(RoleGrant.objects.select_related("asked_by"), pk=pk, user=user)
+    agrees = verdict == "agree"
+
+    def act(values: dict[str, Any]) -> str:
+        actor = actors.person(signed_in(request))
+        if agrees:
+            staff.agree_to_role(grant.pk, actor=actor)
+            return f"{user} has the role {grant.role}"
+        staff.turn_down_role(grant.pk, actor=actor)
+        return f"{user} keeps the role they have"
+
+    return ask(
+        request,
+        forms.Form(request.POST or None),
+        title=f"{grant.role.capitalize()} for {user}",
+        text=f"{grant.asked_by} asks that {user} gets the role {grant.role}. "
+        + (
+            "Agree only if you know the person and why they need it: your name stands beside it."
+            if agrees
+            else "They keep the role they have."
+        ),
+        word="Agree" if agrees else "Turn down",
+        danger=not agrees,
         back=reverse("user_detail", args=[username]),
         refusals=(staff.StaffError,),
         act=act,

@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "backoffice.middleware.UserTimeZoneMiddleware",
+    "backoffice.middleware.FirstPasswordMiddleware",
     "backoffice.middleware.RefusalMiddleware",
     "axes.middleware.AxesMiddleware",
 ]

@@ -59,6 +59,7 @@ PERMISSIONS = {
     "user_new": "backoffice.add_user",
     "user_detail": "backoffice.view_user",
     "user_role": "backoffice.change_user",
+    "user_grant": "backoffice.decide_rolegrant",
     "user_access": "backoffice.change_user",
     "company_detail": "backoffice.view_legalentity",
     "calendar_new": "backoffice.add_calendar",

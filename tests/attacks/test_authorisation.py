@@ -14,7 +14,7 @@ from django.test import Client
 from backoffice.models import BulkJob, SavedView, User
 from tests.attacks.routes import EVERYBODY, OPEN, OWN, Route, routes
 from tests.attacks.world import World, make_world
-from tests.bed.people import MakeUser, signed_in
+from tests.bed.people import MakeUser, give_roles, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -163,5 +163,5 @@ def test_a_role_that_is_taken_away_ends_at_the_next_click(
     user: User = make_user("finance")
     client = signed_in(user)
     assert client.get("/finance/refunds/").status_code == 200
-    user.groups.clear()
+    give_roles(user)
     assert client.get("/finance/refunds/").status_code == 403

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.models import Group
-
 from automations.engine.execute import execute_batch
 from automations.engine.match import match_batch
 from automations.models.documents import Document
@@ -13,6 +11,7 @@ from automations.models.rules import Draft, Rule
 from automations.services import approvals, rules
 from backoffice.actors import person
 from backoffice.models import User
+from tests.bed.people import give_roles
 from tests.depot import signals
 from tests.depot.models import Parcel
 
@@ -25,7 +24,7 @@ def staff(role: str, name: str = "") -> User:
         username=name or f"{role}-of-the-factory", defaults={"first_name": role.title()}
     )
     if fresh:
-        user.groups.add(Group.objects.get(name=role))
+        give_roles(user, role)
     return user
 
 

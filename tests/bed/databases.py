@@ -28,6 +28,7 @@ from django.db.backends.signals import connection_created
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
+from backoffice import refusals
 from backoffice.grants import no_temporary_tables
 
 PREFIX = "countersign_test"
@@ -208,6 +209,7 @@ def template_database(django_test_environment: None, django_db_blocker: DjangoDb
 def django_db_setup(template_database: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """pytest-django's session database: each test of it is rolled back."""
     database = clone(template_database)
+    refusals.disconnect()  # what it records would outlive the rollback
     with serving(database.name):
         yield
         with django_db_blocker.unblock():
@@ -225,7 +227,9 @@ def committed_db(
     database = clone(template_database)
     with django_db_blocker.unblock():
         with serving(database.name):
+            refusals.connect()
             yield database
+            refusals.disconnect()
             connection.close()
         drop(database.name)
 

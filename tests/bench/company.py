@@ -6,10 +6,11 @@ import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
 
 from backoffice.actors import importer
+from backoffice.grants import as_owner
 from backoffice.models import User
 from backoffice.roles import ROLES
 from config.imports.online_retail.run import open_company
@@ -34,10 +35,13 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 def staff() -> dict[str, User]:
     """One member of staff per role."""
     made = {}
-    for role in ROLES:
-        user, _ = User.objects.get_or_create(username=f"bench-{role}")
-        user.groups.set([Group.objects.get(name=role)])
-        made[role] = user
+    with as_owner(), connection.cursor() as cursor:
+        for role in ROLES:
+            user, fresh = User.objects.get_or_create(username=f"bench-{role}")
+            if fresh:
+                given = [user.pk, role, "To measure with."]
+                cursor.execute("SELECT backoffice_bootstrap_role(%s, %s, %s)", given)
+            made[role] = user
     return made
 
 

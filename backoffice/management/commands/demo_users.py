@@ -6,12 +6,12 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand
-from django.db import transaction
+from django.db import connection, transaction
 
 from backoffice import audit, roles
 from backoffice.actors import HOUSE
+from backoffice.grants import as_owner
 from backoffice.models import User
 
 PEOPLE = (
@@ -47,7 +47,8 @@ class Command(BaseCommand):
         if User.objects.exclude(username__in=names).exists():
             self.stdout.write("The database has staff of its own: no demonstration logins made.")
             return
-        with transaction.atomic():
+        # Nobody is there yet who could agree to anybody's role.
+        with as_owner(), transaction.atomic():
             lines = [self.make(*person) for person in PEOPLE]
             write_private(Path(options["logins"]), "\n".join(["", *lines, ""]))
 
@@ -59,7 +60,12 @@ class Command(BaseCommand):
         )
         user.set_password(password)
         user.save(update_fields=["password"])
-        user.groups.set([Group.objects.get(name=role)])
+        if not user.groups.filter(name=role).exists():
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT backoffice_bootstrap_role(%s, %s, %s)",
+                    [user.pk, role, "Demonstration staff."],
+                )
         verb = "staff.demonstration_user_made" if made else "staff.password_renewed"
         audit.record(verb, "backoffice.user", user.pk, actor=HOUSE, role=role)
         return f"{role:<14} {user.username:<8} {password}   {user.get_full_name()}"

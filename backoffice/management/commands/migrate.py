@@ -1,32 +1,28 @@
-"""`migrate` as the owner role, followed by the application role's grants."""
+"""`migrate` as the owner role, followed by the application role's grants.
+
+Then `after_migrate` of each app's config, while the connection is still the owner's.
+"""
 
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as Migrate
-from django.db import connection
 
-from backoffice.grants import grant_application_role
+from backoffice.grants import as_owner, grant_application_role
 
 
 class Command(Migrate):
     def handle(self, *args: Any, **options: Any) -> None:
-        owner = settings.OWNER_DATABASE
-        if owner is None:
-            raise CommandError(
-                "Set DATABASE_OWNER_URL: the role in DATABASE_URL owns nothing and can't migrate."
-            )
-        connection.close()
-        serving = connection.settings_dict.copy()
-        connection.settings_dict.update(
-            {key: owner[key] for key in ("USER", "PASSWORD", "HOST", "PORT", "OPTIONS")}
-        )
         try:
-            super().handle(*args, **options)
-            role = unquote(urlsplit(settings.DATABASE_URL).username or "")
-            grant_application_role(role)
-        finally:
-            connection.close()
-            connection.settings_dict.update(serving)
+            with as_owner():
+                super().handle(*args, **options)
+                role = unquote(urlsplit(settings.DATABASE_URL).username or "")
+                grant_application_role(role)
+                for config in apps.get_app_configs():
+                    getattr(config, "after_migrate", lambda: None)()
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
