@@ -46,7 +46,7 @@ def administrators() -> QuerySet[User]:
     return User.objects.filter(groups__name=ADMINISTRATOR)
 
 
-def _call(function: str, *arguments: object) -> Any:
+def _call(function: str, *arguments: str | int | None) -> Any:
     """Call a guarded function; raises StaffError with the sentence it refuses with."""
     places = ", ".join(["%s"] * len(arguments))
     try:

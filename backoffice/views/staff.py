@@ -172,7 +172,9 @@ STAFF = Workbench[User](
     sort=("last_name", "first_name"),
     views=(
         View("active", "Active", "active=yes"),
-        View("waiting", "Role to agree to", "waits=yes", empty="No role waits for a second person."),
+        View(
+            "waiting", "Role to agree to", "waits=yes", empty="No role waits for a second person."
+        ),
         View("deactivated", "Deactivated", "active=no", empty="Nobody is deactivated."),
         View("all", "All"),
     ),

@@ -67,9 +67,7 @@ def set_scene() -> Scene:
     rule = make.make_rule(steps=make.steps("depot.pay_duty"))
     changed = money(latency="batch")
     drafts.save_draft(rule.pk, body=changed, revision=1, actor=person(editor))
-    drafts.save_draft(
-        rule.pk, body=money(missing_data="skip"), revision=2, actor=person(author)
-    )
+    drafts.save_draft(rule.pk, body=money(missing_data="skip"), revision=2, actor=person(author))
     document = make.submit(rule)
     boss.refresh_from_db()
     return Scene(
@@ -103,12 +101,15 @@ def state_of(scene: Scene) -> dict[str, Any]:
     }
 
 
-def refusals() -> int:
+def refused_so_far() -> int:
     return AuditEntry.objects.filter(verb__endswith=REFUSED).count()
 
 
-def unapproved_in_force() -> list[int]:
-    """Periods of a version without a valid approval for its hash by somebody who may give it."""
+def unapproved_in_force(rule: int | None = None) -> list[int]:
+    """Periods of a version without a valid approval for its hash by somebody who may give it.
+
+    Of one rule, or of all (None); those that have ended too.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT a.id FROM automations_activation a JOIN automations_document d"
@@ -123,7 +124,8 @@ def unapproved_in_force() -> list[int]:
             " AND (d.risk <> 'money' OR p.role = 'finance')"
             " AND u.id NOT IN (d.author_id, d.submitted_by_id)"
             " AND u.id NOT IN (SELECT user_id FROM automations_documenteditor"
-            " WHERE document_id = d.id))"
+            " WHERE document_id = d.id)) AND coalesce(a.rule_id = %s, true)",
+            [rule],
         )
         return [row[0] for row in cursor.fetchall()]
 

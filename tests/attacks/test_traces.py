@@ -213,9 +213,18 @@ def test_sign_ins_lock_outs_and_new_passwords_are_recorded(
 
 def test_what_is_recorded_of_a_change_of_role_or_owner_says_from_and_to() -> None:
     boss, person_ = make.staff("administrator"), make.staff("support", "nina")
-    staff.change_role([person_.pk], "finance", actor=person(boss))
+    (grant,) = staff.change_role([person_.pk], "finance", actor=person(boss))
+    agrees = make.staff("finance")
+    staff.agree_to_role(grant.pk, actor=person(agrees))
     changed = AuditEntry.objects.get(verb="staff.role_changed")
-    assert changed.detail == {"role": "finance", "before": ["support"]}
+    assert changed.user == agrees
+    assert changed.detail == {
+        "role": "finance",
+        "before": ["support"],
+        "asked_by": boss.pk,
+        "grant": grant.pk,
+        "why": "",
+    }
     rule = make.make_rule()
     heir = make.staff("operations", "heir")
     rules.describe_rule(rule.pk, version=rule.version, actor=author(), owner_id=heir.pk)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
-from backoffice import actors, audit
-from backoffice.models import AuditEntry, User
-from tests.bed.people import MakeUser
+from backoffice import actors, audit, staff
+from backoffice.models import AuditEntry, RoleGrant, User
+from backoffice.staff import StaffError
+from tests.bed.databases import Database
+from tests.bed.people import MakeUser, signed_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("any_db")
 HTMX = {"HX-Request": "true"}
 SURE = {"csrfmiddlewaretoken": "sent by every form"}
 
@@ -21,23 +24,86 @@ def person(make_user: MakeUser) -> User:
     return make_user("support", username="nina")
 
 
-def test_an_administrator_changes_a_role_and_access_on_the_persons_page(
-    administrator_client: Client, person: User
+def grant_of(user: User) -> RoleGrant:
+    return RoleGrant.objects.get(user=user, state=RoleGrant.State.ASKED)
+
+
+def test_a_role_comes_when_another_agrees_and_access_goes_by_one(
+    administrator_client: Client, finance_client: Client, person: User
 ) -> None:
     page = administrator_client.get("/settings/users/nina/").content.decode()
     assert "Change role" in page
     administrator_client.post("/settings/users/nina/_/role/", {"role": "finance"}, headers=HTMX)
+    assert person.groups.get().name == "support"
+    assert "Agree…" not in administrator_client.get("/settings/users/nina/").content.decode()
+    assert "Agree…" in finance_client.get("/settings/users/nina/").content.decode()
+    agree = f"/settings/users/nina/_/role/{grant_of(person).pk}/agree/"
+    assert administrator_client.post(agree, SURE, headers=HTMX).status_code == 422
+    assert person.groups.get().name == "support"
+    finance_client.post(agree, SURE, headers=HTMX)
     assert person.groups.get().name == "finance"
     administrator_client.post("/settings/users/nina/_/access/", SURE, headers=HTMX)
     assert not User.objects.get(pk=person.pk).is_active
     administrator_client.post("/settings/users/nina/_/access/", SURE, headers=HTMX)
     assert User.objects.get(pk=person.pk).is_active
-    verbs = AuditEntry.objects.filter(subject_id=person.pk).order_by("pk")
-    assert list(verbs.values_list("verb", flat=True)) == [
+    verbs = AuditEntry.objects.filter(subject_id=person.pk, subject="backoffice.user")
+    assert list(verbs.order_by("pk").values_list("verb", flat=True)) == [
+        "staff.role_asked",
         "staff.role_changed",
         "staff.deactivated",
         "staff.activated",
     ]
+
+
+def test_a_role_is_turned_down_or_taken_back(
+    administrator_user: User, finance_user: User, support_user: User, person: User
+) -> None:
+    asks, agrees = actors.person(administrator_user), actors.person(finance_user)
+    for by in (agrees, asks):
+        staff.change_role([person.pk], "finance", actor=asks)
+        grant = grant_of(person)
+        with pytest.raises(StaffError, match="Another administrator or someone of finance"):
+            staff.agree_to_role(grant.pk, actor=actors.person(support_user))
+        staff.turn_down_role(grant.pk, actor=by)
+        with pytest.raises(StaffError, match="Nobody waits"):
+            staff.agree_to_role(grant.pk, actor=agrees)
+    assert person.groups.get().name == "support"
+
+
+def test_auditor_decides_nothing_and_is_given_by_one(
+    administrator_user: User, person: User
+) -> None:
+    staff.change_role([person.pk], "auditor", actor=actors.person(administrator_user))
+    assert person.groups.get().name == "auditor"
+
+
+def test_a_new_person_chooses_a_password_before_anything_else(
+    administrator_user: User, finance_user: User
+) -> None:
+    nina, password = staff.add_member(
+        username="nina",
+        first_name="Nina",
+        last_name="Ray",
+        email="",
+        role="auditor",
+        actor=actors.person(administrator_user),
+    )
+    client = signed_in(nina)
+    assert client.get("/settings/audit/").headers["Location"] == "/me/password/"
+    chosen = "a longer one of my own"
+    values = {"old_password": password, "new_password1": chosen, "new_password2": chosen}
+    assert client.post("/me/password/", values).status_code == 302
+    assert client.get("/settings/audit/").status_code == 200
+
+
+def test_the_owner_of_the_database_gives_a_role_where_nobody_can_agree(
+    committed_db: Database, make_user: MakeUser
+) -> None:
+    user = make_user(None, username="first")
+    call_command("give_role", "first", "administrator", why="The first administrator.")
+    assert user.groups.get().name == "administrator"
+    entry = AuditEntry.objects.get(verb="staff.role_changed", subject_id=user.pk)
+    assert (entry.user, entry.detail["why"]) == (None, "The first administrator.")
 
 
 def test_nobody_changes_their_own_role_or_anothers_without_the_right(

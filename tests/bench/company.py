@@ -39,8 +39,10 @@ def staff() -> dict[str, User]:
         for role in ROLES:
             user, fresh = User.objects.get_or_create(username=f"bench-{role}")
             if fresh:
-                given = [user.pk, role, "To measure with."]
-                cursor.execute("SELECT backoffice_bootstrap_role(%s, %s, %s)", given)
+                cursor.execute(
+                    "SELECT backoffice_bootstrap_role(%s, %s, %s)",
+                    [user.pk, role, "To measure with."],
+                )
             made[role] = user
     return made
 
