@@ -19,7 +19,8 @@ from django.utils import timezone
 
 from backoffice import audit, notices
 from backoffice.actors import Acting, Actor
-from backoffice.models import RoleGrant, User
+from backoffice.models import User
+from backoffice.role_grants import RoleGrant
 from backoffice.roles import ADMINISTRATOR
 
 SUBJECT = "backoffice.user"

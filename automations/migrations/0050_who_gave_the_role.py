@@ -34,7 +34,8 @@ $$;
 -- Never less than the text does, whatever the caller says.
 CREATE FUNCTION automations_risk_of(p_kind text, p_text text, p_risk text) RETURNS text LANGUAGE sql STABLE
 SET search_path = pg_catalog, public, pg_temp AS $$
-    SELECT CASE WHEN p_kind <> 'rule' OR p_risk = 'money' OR 'money' = ANY (found.risks) THEN 'money'
+    SELECT CASE WHEN p_kind <> 'rule' THEN p_risk  -- automations_scope_guard asks for money
+                WHEN p_risk = 'money' OR 'money' = ANY (found.risks) THEN 'money'
                 WHEN p_risk = 'customer' OR 'customer' = ANY (found.risks) THEN 'customer'
                 WHEN p_risk = 'none' THEN 'none' ELSE 'money' END
       FROM (SELECT coalesce(array_agg(a.risk), '{}') AS risks FROM automations_actions_of(p_text) a) found;

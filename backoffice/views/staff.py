@@ -9,7 +9,7 @@ from django import forms
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import Group
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -19,7 +19,8 @@ from backoffice import actors, staff, ui
 from backoffice.actors import Actor
 from backoffice.dialogs import ask
 from backoffice.model_forms import UserModelForm
-from backoffice.models import AuditEntry, RoleGrant, User
+from backoffice.models import AuditEntry, User
+from backoffice.role_grants import RoleGrant
 from backoffice.roles import ROLES
 from backoffice.views import audit as audit_view
 from backoffice.views.me import signed_in
@@ -276,6 +277,8 @@ def user_grant(request: HttpRequest, username: str, pk: int, verdict: str) -> Ht
     """Agree that somebody gets a role that another asked for, or turn it down."""
     user = get_object_or_404(User, username=username)
     grant = get_object_or_404(RoleGrant.objects.select_related("asked_by"), pk=pk, user=user)
+    if verdict not in ("agree", "turn-down"):
+        raise Http404
     agrees = verdict == "agree"
 
     def act(values: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from automations.models.connectors import CallLog
 from automations.models.documents import Document
 from automations.models.runs import Run
+from backoffice import staff
 from backoffice.actors import HOUSE, person
 from backoffice.models import BulkJob, Calendar, LegalEntity, SavedView, User
 from finance.models.ledger import JournalEntry
@@ -165,10 +166,15 @@ def _of_the_ground(order: Order, world: World) -> dict[str, dict[str, Any]]:
         total=1,
         back="/orders/",
     )
+    auditor = world.people["auditor"]
+    (grant,) = staff.change_role(
+        [auditor.pk], "support", actor=person(world.people["administrator"])
+    )
     return {
         "company": {"name": order.channel.legal_entity.name},
         "calendar": {"pk": calendar.pk, "key": calendar.key, "day": "2026-12-24"},
-        "user": {"username": world.people["auditor"].username},
+        "user": {"username": auditor.username},
+        "user_grant": {"username": auditor.username, "pk": grant.pk, "verdict": "agree"},
         "view": {"pk": view.pk},
         "job": {"pk": job.pk},
     }

@@ -104,7 +104,7 @@ def test_counts_of_all_tabs_come_in_one_part_with_what_has_arrived(
     mark = User.objects.order_by("-pk").values_list("pk", flat=True)[0]
     User.objects.create(username="late", first_name="Late", last_name="Comer")
     response = administrator_client.get(f"{LIST}_/counts/?view=all&mark={mark}")
-    assert response.context["counts"] == {"active": 5, "deactivated": 0, "all": 5}
+    assert response.context["counts"] == {"active": 5, "waiting": 0, "deactivated": 0, "all": 5}
     assert "1 new – show" in response.content.decode()
 
 
@@ -287,13 +287,13 @@ def test_the_last_administrator_stays(administrator_client: Client, make_user: M
     first = admin.user_set.exclude(pk=second.pk).get()
     administrator_client.post(
         f"{LIST}_/bulk/staff.change_role/",
-        {"ids": str(second.pk), "role": "finance", "_asked": "1"},
+        {"ids": str(second.pk), "role": "auditor", "_asked": "1"},
         headers=HTMX,
     )
     assert list(admin.user_set.all()) == [first]
     response = administrator_client.post(
         f"{LIST}_/bulk/staff.change_role/",
-        {"ids": str(first.pk), "role": "finance", "_asked": "1"},
+        {"ids": str(first.pk), "role": "auditor", "_asked": "1"},
         headers=HTMX,
     )
     assert "your own role" in response["HX-Trigger"]

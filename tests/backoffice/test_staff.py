@@ -9,7 +9,8 @@ from django.core.management import call_command
 from django.test import Client
 
 from backoffice import actors, audit, staff
-from backoffice.models import AuditEntry, RoleGrant, User
+from backoffice.models import AuditEntry, User
+from backoffice.role_grants import RoleGrant
 from backoffice.staff import StaffError
 from tests.bed.databases import Database
 from tests.bed.people import MakeUser, signed_in
@@ -97,10 +98,10 @@ def test_a_new_person_chooses_a_password_before_anything_else(
 
 
 def test_the_owner_of_the_database_gives_a_role_where_nobody_can_agree(
-    committed_db: Database, make_user: MakeUser
+    committed_db: Database,
 ) -> None:
-    user = make_user(None, username="first")
-    call_command("give_role", "first", "administrator", why="The first administrator.")
+    call_command("give_role", "first", "administrator", new=True, why="The first administrator.")
+    user = User.objects.get(username="first", password_is_first=True)
     assert user.groups.get().name == "administrator"
     entry = AuditEntry.objects.get(verb="staff.role_changed", subject_id=user.pk)
     assert (entry.user, entry.detail["why"]) == (None, "The first administrator.")

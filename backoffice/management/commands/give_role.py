@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from argparse import ArgumentParser
 from typing import Any
 
@@ -22,12 +23,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
         parser.add_argument("role", choices=ROLES)
+        parser.add_argument("--new", action="store_true", help="make the account too")
         parser.add_argument("--why", required=True, help="why nobody else can agree")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with as_owner(), transaction.atomic():
             user = User.objects.filter(username=options["username"]).first()
-            if user is None:
+            if user is None and options["new"]:
+                password = secrets.token_urlsafe(15)
+                user = User(username=options["username"], password_is_first=True)
+                user.set_password(password)
+                user.save()
+                self.stdout.write(f"First password, to be changed at the first sign-in: {password}")
+            elif user is None:
                 raise CommandError(f"There is nobody with the user name {options['username']}.")
             try:
                 with connection.cursor() as cursor:
