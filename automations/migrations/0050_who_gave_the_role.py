@@ -307,7 +307,7 @@ END $$;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("automations", "0041_pinned_paths"),
+        ("automations", "0061_backtest_guards"),
         ("backoffice", "0042_role_grants"),
     ]
 
