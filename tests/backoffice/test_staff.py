@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -164,3 +166,14 @@ def test_the_audit_log_reads_as_words_and_exports_everything(
     assert "sha256: abababababab…" in page
     exported = administrator_client.get("/settings/audit/_/export/")
     assert "ab" * 32 in b"".join(exported.streaming_content).decode()  # type: ignore[attr-defined]
+
+
+def test_the_demonstration_staff_have_their_roles_and_new_passwords_keep_them(
+    committed_db: Database, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        call_command("demo_users", logins=str(tmp_path / "logins.txt"), stdout=StringIO())
+        found = User.objects.values_list("username", "groups__name").order_by("username")
+        assert dict(found)["daniel"] == "finance"
+        assert found.count() == User.objects.count() == 7
+    assert RoleGrant.objects.count() == 7
