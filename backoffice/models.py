@@ -287,6 +287,7 @@ class BulkJob(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
+        permissions = [("see_everyones_bulkjob", "Can see everyone's bulk jobs")]
         constraints = [
             # A job that counts a row twice, or not at all, lies about what was done.
             models.CheckConstraint(

@@ -38,7 +38,7 @@ SHOWN_REFUSALS = 200
 def visible_jobs(user: User) -> QuerySet[BulkJob]:
     """One's own jobs and those a second person may start; who administrates or audits sees all."""
     every = BulkJob.objects.all()
-    if user.has_perm("backoffice.view_user"):
+    if user.has_perm("backoffice.see_everyones_bulkjob"):
         return every
     return every.filter(Q(user=user) | Q(needs_second=True, action__in=bulk.permitted_keys(user)))
 
@@ -95,7 +95,11 @@ def _job(request: HttpRequest, pk: int) -> BulkJob:
     job = get_object_or_404(rows, pk=pk)
     user = signed_in(request)
     second = job.needs_second and user.has_perm(bulk.get(job.action).permission)
-    if job.user_id != user.pk and not second and not user.has_perm("backoffice.view_user"):
+    if (
+        job.user_id != user.pk
+        and not second
+        and not user.has_perm("backoffice.see_everyones_bulkjob")
+    ):
         raise PermissionDenied
     return job
 

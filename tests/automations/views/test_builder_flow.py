@@ -11,6 +11,8 @@ from django.test import Client
 from django.urls import reverse
 
 from automations.models.rules import Draft, Rule
+from automations.services import drafts
+from backoffice.actors import person
 from backoffice.models import User
 from tests.automations.views.factories import make_live, make_rule, post, some_orders
 from tests.automations.views.flow import Json, body_of, branch, loop, tag
@@ -24,7 +26,8 @@ def rule(operations_user: User) -> Rule:
 
 
 def given(rule: Rule, *steps: Json) -> None:
-    Draft.objects.filter(rule=rule).update(body=body_of(*steps))
+    draft, author = Draft.objects.get(rule=rule), User.objects.get(pk=rule.created_by_id)
+    drafts.save_draft(rule.pk, body=body_of(*steps), revision=draft.revision, actor=person(author))
 
 
 def body(rule: Rule) -> Json:
