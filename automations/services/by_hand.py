@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.db.models import IntegerField
+
 from automations.models.failures import Failure
 from automations.models.runs import Run
 from automations.services.errors import AutomationError
@@ -17,6 +19,8 @@ from backoffice import subjects
 MOST_ROWS = 5_000
 MOST_BYTES = 2_000_000
 REFERENCE = 200
+# A longer one is no key of ours.
+MOST_DIGITS = 19
 NOTE = 1_000
 COLUMNS: Mapping[str, Sequence[str]] = {
     "case": ("case", "case number", "case no"),
@@ -186,12 +190,22 @@ def _take(line: Line, cases: Sequence[Failure], what: str) -> None:
         line.case_id, line.version, line.says = waiting[0].pk, waiting[0].version, waiting[0].says
 
 
+def _can_be(subject: subjects.Subject, number: str) -> bool:
+    """Whether records of this kind have numbers of this form: some count, some are texts."""
+    if subject.number != "pk" and not isinstance(
+        subject.model._meta.get_field(subject.number), IntegerField
+    ):
+        return True
+    return number.isascii() and number.isdecimal() and len(number) < MOST_DIGITS
+
+
 def _cases_of(numbers: Iterable[str]) -> dict[str, list[Failure]]:
     """The cases about records that people know by these numbers."""
     wanted = set(numbers)
     found: dict[str, list[Failure]] = {}
     for subject in subjects.every() if wanted else ():
-        rows = subject.model._default_manager.filter(**{f"{subject.number}__in": wanted})
+        fitting = [number for number in wanted if _can_be(subject, number)]
+        rows = subject.model._default_manager.filter(**{f"{subject.number}__in": fitting})
         known = {pk: str(number) for pk, number in rows.values_list("pk", subject.number)}
         for case in Failure.objects.filter(subject=subject.label, subject_id__in=known):
             found.setdefault(known[case.subject_id or 0], []).append(case)

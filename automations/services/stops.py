@@ -17,6 +17,7 @@ from backoffice.actors import Actor
 from backoffice.models import User
 
 Queued = Literal["release", "cancel"]
+TRIES = 5
 
 
 def stop_rule(rule_id: int | None, *, reason: str, actor: Actor) -> Stop:
@@ -32,16 +33,25 @@ def stop_connector(key: str, *, reason: str, actor: Actor) -> Stop:
 def _stop(reason: str, actor: Actor, *, rule_id: int | None = None, lane: str = "") -> Stop:
     if not reason.strip():
         raise NotPossible("Say why, so that others know when it is safe to start again.")
-    try:
-        with transaction.atomic():
-            stop = Stop.objects.create(
-                rule_id=rule_id, lane=lane, stopped_by_id=doors.person_id(actor), reason=reason
-            )
-            told = {"connector": lane} if lane else {"rule": rule_id}
-            audit.record("rules.stopped", "automations.stop", stop.pk, actor=actor, **told)
-    except IntegrityError:
-        known = Stop.objects.filter(lifted_at=None, lane=lane)
-        return known.get(rule=None) if rule_id is None else known.get(rule=rule_id)
+    for _ in range(TRIES):
+        try:
+            return _stopped(reason, actor, rule_id, lane)
+        except IntegrityError:
+            known = Stop.objects.filter(lifted_at=None, lane=lane)
+            known = known.filter(rule=None) if rule_id is None else known.filter(rule=rule_id)
+            if (stands := known.first()) is not None:
+                return stands
+            # It was lifted at this very moment: whoever asks now wants it stopped all the same.
+    raise NotPossible("Others start it again at this very moment. Stop it once more.")
+
+
+@transaction.atomic
+def _stopped(reason: str, actor: Actor, rule_id: int | None, lane: str) -> Stop:
+    stop = Stop.objects.create(
+        rule_id=rule_id, lane=lane, stopped_by_id=doors.person_id(actor), reason=reason
+    )
+    told = {"connector": lane} if lane else {"rule": rule_id}
+    audit.record("rules.stopped", "automations.stop", stop.pk, actor=actor, **told)
     return stop
 
 

@@ -132,7 +132,7 @@ def test_rows_that_open_nothing_are_walked_too(
         opened(page, "Role of Amara Lewis")
         page.keyboard.type(role.capitalize())
         press(page, "Control+Enter")
-        told(page, f"has the role {role}")
+        told(page, f"gets the role {role}")
     ready(page, "/settings/audit/")
     press(page, "j", "j")
     expect(page.locator("tbody tr").nth(1)).to_be_focused()

@@ -162,7 +162,7 @@ def test_a_view_is_saved_applied_with_a_number_and_deleted(
     page.wait_for_url("**view=all-the-sams")
     expect(page.locator("#view-all-the-sams .count")).to_have_text("60")
     ready(page, STAFF)
-    page.keyboard.press("4")
+    page.keyboard.press("5")
     page.wait_for_url("**view=all-the-sams")
     page.wait_for_load_state("networkidle")
     page.click("#view-edit")
