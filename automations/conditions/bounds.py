@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
@@ -66,18 +66,13 @@ def bounds(tree: Condition, catalogue: Catalogue, params: Params | None = None) 
 R = TypeVar("R")
 
 
-@dataclass(slots=True)
 class _Side(Generic[R]):
     """Rules in the order of the value they demand."""
 
-    found: list[tuple[Any, R]] = field(default_factory=list)
-    values: list[Any] = field(default_factory=list)
-    rules: list[R] = field(default_factory=list)
-
-    def settle(self) -> None:
-        self.found.sort(key=lambda pair: pair[0])
-        self.values = [value for value, _ in self.found]
-        self.rules = [rule for _, rule in self.found]
+    def __init__(self, found: Iterable[tuple[Any, R]]) -> None:
+        known = sorted(found, key=lambda pair: pair[0])
+        self.values = [value for value, _ in known]
+        self.rules = [rule for _, rule in known]
 
 
 class BoundIndex(Generic[R]):
@@ -87,14 +82,14 @@ class BoundIndex(Generic[R]):
         """Take rules whose bounds are all on the same keys."""
         given = list(known)
         self._keys, self._kind = given[0][1].keys, given[0][1].kind
-        self._sides: dict[str, tuple[_Side[R], _Side[R]]] = {}
         self._all = [rule for rule, _ in given]
-        for rule, bound in given:
-            low, high = self._sides.setdefault(bound.currency, (_Side(), _Side()))
-            (low if bound.at_least else high).found.append((bound.value, rule))
-        for sides in self._sides.values():
-            for side in sides:
-                side.settle()
+        self._sides: dict[str, tuple[_Side[R], _Side[R]]] = {}
+        for currency in {bound.currency for _, bound in given}:
+            mine = [(rule, bound) for rule, bound in given if bound.currency == currency]
+            self._sides[currency] = (
+                _Side((bound.value, rule) for rule, bound in mine if bound.at_least),
+                _Side((bound.value, rule) for rule, bound in mine if not bound.at_least),
+            )
 
     def candidates(self, facts: Facts) -> list[R]:
         """Those whose demand is met, and those of which it can't be known."""

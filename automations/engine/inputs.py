@@ -31,18 +31,6 @@ def as_json(values: dict[str, Any]) -> dict[str, Any]:
 # may change, so nothing is kept for long; the action's service has the last word anyway.
 KEPT_SECONDS = 5.0
 KEPT = 10_000
-_kept: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
-
-
-def _cleaned(action: Action, key: str, values: dict[str, Any]) -> dict[str, Any]:
-    known, now = _kept.get((action.key, key)), time.monotonic()
-    if known is not None and known[0] > now:
-        return known[1]
-    if len(_kept) > KEPT:
-        _kept.clear()
-    cleaned = clean(action, values)
-    _kept[action.key, key] = now + KEPT_SECONDS, cleaned
-    return cleaned
 
 
 class Inputs:
@@ -74,7 +62,9 @@ class Inputs:
         values = self._resolver(work).values(*self._seen(work, rule))
         key = repr(values)
         if key not in self._cleaned:
-            self._cleaned[key] = as_json(values), _cleaned(self._action, key, values)
+            if len(self._cleaned) > KEPT:
+                self._cleaned.clear()
+            self._cleaned[key] = as_json(values), clean(self._action, values)
         return self._cleaned[key]
 
     def _seen(self, work: Work, rule: Compiled) -> tuple[Facts, Lists]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from automations.models.documents import Document
 from automations.models.rules import Rule
 from automations.queries.rules import live_document
 from automations.rules.canonical import canonical, content_hash, contracts_of
-from automations.rules.parsing import parse_document
+from automations.rules.parsing import parse_document, read_document
 from automations.services import doors
 from automations.services.errors import NotPossible
 from automations.triggers import triggers
@@ -40,8 +39,7 @@ def ask_for_document(document: Document, *, days: int, actor: Actor) -> Backtest
     """
     assert document.rule is not None  # noqa: S101 (a rule's version names its rule)
     live = beside(document.rule, document.pk)
-    body = json.loads(document.text)
-    return _ask(document.rule, document.text, document.pins, body, live, days, actor)
+    return _ask(document.rule, document.text, document.pins, live, days, actor)
 
 
 def ask_for_draft(rule: Rule, body: Any, *, days: int, actor: Actor) -> Backtest:
@@ -50,7 +48,7 @@ def ask_for_draft(rule: Rule, body: Any, *, days: int, actor: Actor) -> Backtest
     Raises NotPossible where no fact starts it, DocumentInvalid for what is no document.
     """
     text, pins = _as_submitted(body)
-    return _ask(rule, text, pins, json.loads(text), beside(rule), days, actor)
+    return _ask(rule, text, pins, beside(rule), days, actor)
 
 
 def of_draft(rule: Rule, body: Any, days: int) -> Backtest | None:
@@ -70,15 +68,9 @@ def _as_submitted(body: Any) -> tuple[str, list[str]]:
 
 
 def _ask(
-    rule: Rule,
-    text: str,
-    pins: list[str],
-    body: Any,
-    live: Document | None,
-    days: int,
-    actor: Actor,
+    rule: Rule, text: str, pins: list[str], live: Document | None, days: int, actor: Actor
 ) -> Backtest:
-    trigger = parse_document(body).trigger_key
+    trigger = read_document(text).trigger_key
     if trigger is None or trigger not in triggers:
         raise NotPossible("Only a rule that starts on a fact can be replayed on past events.")
     if days not in PERIODS:

@@ -6,6 +6,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from automations.engine import outside
 from automations.engine.outside import call_lane
 from automations.models.connectors import ConnectorAccount
 from automations.models.documents import Document
@@ -86,3 +89,16 @@ def until(done: Callable[[], bool], *acts: Callable[[], Any], times: int = 200) 
         for act in acts:
             act()
     raise AssertionError("It did not get there.")
+
+
+class _NoSeats(dict[str, bool]):
+    def __contains__(self, key: object) -> bool:
+        return False
+
+    def pop(self, key: str, *default: Any) -> bool:
+        return False
+
+
+def as_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let threads work a lane as processes do: each has drivers of its own."""
+    monkeypatch.setattr(outside, "_seats", _NoSeats())

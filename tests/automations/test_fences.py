@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from automations.connectors import transport
 from automations.engine import gate, settling
-from automations.engine import outside as lanes
 from automations.engine.execute import execute_batch
 from automations.engine.outside import call_lane
 from automations.engine.sweep import sweep
@@ -246,8 +245,7 @@ def test_several_workers_of_a_lane_make_each_call_once_and_keep_the_cap(
     outside.behave({"do": "delay", "seconds": 0.05})
     make.parcels_arrived(60)
     make.work_all()
-    # As processes do: each has drivers of its own.
-    monkeypatch.setattr(lanes, "_seats", _NoSeats())
+    lines.as_processes(monkeypatch)
     most, done = [0], threading.Event()
 
     def watch() -> None:
@@ -268,16 +266,6 @@ def test_several_workers_of_a_lane_make_each_call_once_and_keep_the_cap(
     assert states() == {"done": 60}
     assert sorted(outside.acts().values()) == [1] * 60
     assert most[0] <= 3
-
-
-class _NoSeats(dict[str, bool]):
-    """As if each thread were a process of its own."""
-
-    def __contains__(self, key: object) -> bool:
-        return False
-
-    def pop(self, key: str, *default: Any) -> bool:
-        return False
 
 
 @pytest.mark.requirement("R9")

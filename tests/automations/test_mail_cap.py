@@ -11,7 +11,6 @@ from collections import Counter
 import pytest
 from django.core import mail
 
-from automations.engine import outside as lanes
 from automations.engine.execute import execute_batch
 from automations.engine.outside import call_lane
 from automations.models.failures import Failure
@@ -27,16 +26,6 @@ CAP = MAILS // 100
 WORKERS = 50
 
 
-class _NoSeats(dict[str, bool]):
-    """As if each thread were a process of its own."""
-
-    def __contains__(self, key: object) -> bool:
-        return False
-
-    def pop(self, key: str, *default: object) -> bool:
-        return False
-
-
 @pytest.mark.requirement("R16")
 def test_fifty_workers_mail_exactly_the_cap_and_park_the_rest(
     committed_db: Database, monkeypatch: pytest.MonkeyPatch
@@ -50,7 +39,7 @@ def test_fifty_workers_mail_exactly_the_cap_and_park_the_rest(
     for _ in range(0, MAILS, 1_000):
         make.parcels_arrived(1_000)
     make.match_all()
-    monkeypatch.setattr(lanes, "_seats", _NoSeats())
+    lines.as_processes(monkeypatch)
 
     def work() -> None:
         while Run.objects.filter(state__in=["due", "calling"]).exists():
