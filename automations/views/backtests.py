@@ -68,6 +68,9 @@ def draft_backtest(request: HttpRequest, slug: str) -> HttpResponse:
     drafting, user, days = Drafting.of(slug), signed_in(request), days_of(request)
     own = reverse("draft_backtest", args=[slug])
     body, left_out = finished(drafting)
+    if not left_out:
+        # As it would be submitted, without what the editor adds: its figures then count for that.
+        body = drafting.draft.body
     job, refusal = None, ""
     try:
         if request.method == "POST":

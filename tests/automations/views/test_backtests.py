@@ -9,7 +9,7 @@ from django.urls import reverse
 from automations.models.backtests import Backtest
 from automations.models.documents import Document
 from automations.models.rules import Draft
-from automations.services import backtests
+from automations.services import backtests, rules
 from automations.simulation.backtests import backtest_slice
 from backoffice.actors import person
 from backoffice.models import User
@@ -50,6 +50,20 @@ def test_the_draft_is_counted_from_the_builder(
     assert "What would have stopped it" in text
     assert 'style="' not in text
     assert operations_client.get(f"{url}?days=30").context["job"].pk == page.context["job"].pk
+
+
+def test_what_was_counted_of_a_draft_is_the_evidence_once_it_is_submitted_unchanged(
+    operations_client: Client, operations_user: User
+) -> None:
+    some_orders()
+    rule = make_rule(operations_user)
+    page = post(operations_client, reverse("draft_backtest", args=[rule.slug]), days="90")
+    document = rules.submit_rule(
+        rule.pk, revision=1, why="Counted before.", actor=person(operations_user)
+    )
+    found = backtests.evidence_for(document)
+    assert found is not None
+    assert found.pk == page.context["job"].pk
 
 
 def test_an_edit_of_the_draft_shows_figures_of_the_new_content_only(
