@@ -193,6 +193,7 @@ DECLARE
     d automations_document;
     live record;
     fresh bigint;
+    moment timestamptz;
 BEGIN
     SELECT id, owner_id, fallback, retired_at INTO owned FROM automations_rule
      WHERE id = (SELECT rule_id FROM automations_document WHERE id = p_document) FOR NO KEY UPDATE;
@@ -202,6 +203,8 @@ BEGIN
     END IF;
     PERFORM automations_person(p_user);
     PERFORM 1 FROM automations_document WHERE kind = d.kind AND key = d.key ORDER BY id FOR UPDATE;
+    -- Behind the locks: the statement may have begun before the approval that it waited for.
+    moment := clock_timestamp();
     SELECT a.id, a.document_id, o.version INTO live FROM automations_activation a
       JOIN automations_document o ON o.id = a.document_id
      WHERE a.kind = d.kind AND a.key = d.key AND a.mode = 'live' AND a.until_at IS NULL;
@@ -221,7 +224,7 @@ BEGIN
     END IF;
     IF NOT EXISTS (
         SELECT 1 FROM automations_approval p JOIN backoffice_user u ON u.id = p.approver_id AND u.is_active
-         WHERE p.document_id = d.id AND p.sha256 = d.sha256 AND p.verdict = 'approve' AND p.expires_at > statement_timestamp()
+         WHERE p.document_id = d.id AND p.sha256 = d.sha256 AND p.verdict = 'approve' AND p.expires_at > moment
            AND automations_role_suits(d.risk, p.role) AND automations_has_role(p.approver_id, p.role)
            AND p.approver_id NOT IN (d.author_id, d.submitted_by_id)
            AND NOT automations_given_by_editor(d.id, p.approver_id, p.role)
@@ -229,10 +232,10 @@ BEGIN
                             WHERE e.document_id = d.id AND e.user_id = p.approver_id)) THEN
         PERFORM automations_refuse('No approval of this version is valid any more. Submit it again.');
     END IF;
-    UPDATE automations_activation SET until_at = statement_timestamp(), ended_by_id = p_user
+    UPDATE automations_activation SET until_at = moment, ended_by_id = p_user
      WHERE until_at IS NULL AND (id = live.id OR (document_id = d.id AND mode = 'shadow'));
-    INSERT INTO automations_activation (rule_id, kind, key, mode, document_id, activated_by_id, first_look)
-    VALUES (d.rule_id, d.kind, d.key, 'live', d.id, p_user, p_first_look) RETURNING id INTO fresh;
+    INSERT INTO automations_activation (rule_id, kind, key, mode, document_id, from_at, activated_by_id, first_look)
+    VALUES (d.rule_id, d.kind, d.key, 'live', d.id, moment, p_user, p_first_look) RETURNING id INTO fresh;
     PERFORM automations_next_epoch();
     PERFORM automations_audit('rules.activated', CASE WHEN d.rule_id IS NULL THEN 'automations.document' ELSE 'automations.rule' END,
         coalesce(d.rule_id, d.id), p_user,

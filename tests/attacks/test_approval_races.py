@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
-from automations.models.documents import Activation, Document
+from automations.models.documents import Activation, Approval, Document
 from automations.models.rules import Draft, Rule
 from automations.services import approvals, drafts, rules
 from automations.services.errors import AutomationError
@@ -151,3 +152,40 @@ def test_no_race_puts_a_version_in_force_without_a_valid_approval_of_its_hash(
     # Races that only refuse would prove nothing.
     assert Activation.objects.count() > RACES / 50
     assert min(happened[act.__name__] for act in (edit, submit, approve)) > RACES / 50, happened
+
+
+@pytest.mark.requirement("R14")
+def test_a_period_never_begins_before_the_approval_that_its_statement_waited_for(
+    committed_db: Database,
+) -> None:
+    rule = make.make_rule(steps=make.steps("depot.pay_duty"))
+    document = make.submit(rule)
+    judge = person(make.staff("finance", "judge"))
+
+    def put_in_force() -> None:
+        approvals.activate(document.pk, actor=judge)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Rule.objects.select_for_update(no_key=True).get(pk=rule.pk)
+            waits = pool.submit(put_in_force)
+            until_blocked()
+            approvals.approve(document.pk, sha256=document.sha256, actor=judge, activate_now=False)
+        waits.result(30)
+    assert unapproved_in_force() == []
+    assert Activation.objects.get().from_at >= Approval.objects.get().at
+
+
+def until_blocked() -> None:
+    """Wait until some session waits for a lock of this one."""
+    for _ in range(200):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted"
+                " AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+            )
+            if cursor.fetchone() == (True,):
+                return
+        time.sleep(0.05)
+    raise AssertionError("Nobody came to wait.")
