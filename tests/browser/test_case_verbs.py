@@ -16,6 +16,7 @@ from tests.automations import factories as make
 from tests.automations.views import kinds
 from tests.bed.browsers import OpenPage, SignIn, Troubles
 from tests.bed.people import MakeUser
+from tests.browser.keys import told
 from tests.depot.models import Parcel
 
 
@@ -27,10 +28,6 @@ def show(page: Page, case: Failure) -> None:
 def fresh(case: Failure) -> Failure:
     case.refresh_from_db()
     return case
-
-
-def said(page: Page, words: str) -> None:
-    expect(page.locator(".toast").last).to_contain_text(words)
 
 
 def ask(page: Page, key: str, title: str) -> None:
@@ -54,31 +51,31 @@ def test_verbs_on_a_run_that_stands_still(
     sign_in(page, operations_user)
     show(page, cases["retry"])
     page.keyboard.press("r")
-    said(page, f"Case {cases['retry'].pk} is being retried")
+    told(page, f"Case {cases['retry'].pk} is being retried")
     show(page, cases["rejected"])
     expect(page.locator(".case-acts .btn.primary")).to_have_id("act-edit")
     ask(page, "e", "Edit and retry")
     page.locator("#dialog input[name=tag]").fill("yes")
     page.keyboard.press("Control+Enter")
-    said(page, "is being retried with other input")
+    told(page, "is being retried with other input")
     show(page, cases["skip"])
     ask(page, "s", "Skip the step")
     say(page, "No room for it.")
-    said(page, "Skipped the step")
+    told(page, "Skipped the step")
     show(page, cases["by_hand"])
     ask(page, "d", "Done by hand")
     page.locator("#dialog input[name=reference]").fill("photo 17")
     page.keyboard.press("Control+Enter")
-    said(page, "was done by hand")
+    told(page, "was done by hand")
     show(page, cases["end"])
     page.click("#act-end")
     say(page, "Sold.")
-    said(page, "Ended the run")
+    told(page, "Ended the run")
     show(page, cases["domain"])
     expect(page.locator("#act-retry")).to_have_count(0)
     ask(page, "d", "Solved")
     say(page, "The carrier pays.")
-    said(page, "is solved")
+    told(page, "is solved")
     make.work_all()
     found = {name: fresh(case).resolution or case.state for name, case in cases.items()}
     assert found["rejected"] == "edited"
@@ -109,24 +106,24 @@ def test_verbs_of_care(support_user: User, finance_user: User, page: Page, sign_
     say(page, "Called the desk.")
     expect(page.locator("#case-log")).to_contain_text("Called the desk.")
     page.click("#act-watch")
-    said(page, f"You watch case {case.pk}")
+    told(page, f"You watch case {case.pk}")
     assert FailureWatch.objects.filter(user=support_user).exists()
     expect(page.locator("#act-watch")).to_have_text("Don’t watch")
     page.click("#act-watch")
-    said(page, "don’t watch")
+    told(page, "don’t watch")
     ask(page, "h", "Snooze")
     page.locator("#dialog select").select_option("worse")
     page.keyboard.press("Control+Enter")
-    said(page, "until it gets worse")
+    told(page, "until it gets worse")
     expect(page.locator("#act-wake")).to_be_visible()
     assert fresh(case).snoozed_while is not None
     page.keyboard.press("h")
-    said(page, "is open again")
+    told(page, "is open again")
     expect(page.locator("#act-wake")).to_have_count(0)
     ask(page, "o", "Hand over")
     page.locator("#dialog select[name=to]").select_option(str(finance_user.pk))
     say(page, "Customs wants a number.")
-    said(page, "handed over")
+    told(page, "handed over")
     expect(page.locator(".case-head .who")).to_contain_text("Daniel Okafor")
     assert fresh(case).owner == finance_user
 
@@ -152,19 +149,19 @@ def test_questions_drafts_and_doubt(
     show(finance, cases["question"])
     ask(finance, "y", "Yes")
     say(finance, "Fine.")
-    said(finance, "yes")
+    told(finance, "yes")
     show(finance, cases["question_no"])
     ask(finance, "n", "No")
     say(finance, "Sell it.")
-    said(finance, "no")
+    told(finance, "no")
     show(support, cases["unanswered"])
     expect(support.locator("#act-retry")).to_contain_text("Ask again")
     support.keyboard.press("r")
-    said(support, "is being retried")
+    told(support, "is being retried")
     show(support, cases["unsure"])
     expect(support.locator("#draft")).to_contain_text("55 % sure")
     support.keyboard.press("f")
-    said(support, "the draft is done")
+    told(support, "the draft is done")
     show(support, cases["unsure_wrong"])
     ask(support, "e", "Correct the draft")
     support.locator("#dialog input[name=tag]").fill("south")
@@ -177,7 +174,7 @@ def test_questions_drafts_and_doubt(
     ask(operations, "e", "Correct the draft")
     operations.locator("#dialog input[name=tag]").fill("south")
     operations.keyboard.press("Control+Enter")
-    said(operations, "what you corrected is done")
+    told(operations, "what you corrected is done")
     show(support, cases["doubt"])
     expect(support.locator("#act-retry")).to_be_disabled()
     expect(support.locator("#retry-warning")).to_contain_text("may have happened")
@@ -206,24 +203,24 @@ def test_every_limit_and_a_first_look(
         if name == "money":
             page.click("#act-cancel")
             say(page, "A test.")
-            said(page, "left undone")
+            told(page, "left undone")
             assert Run.objects.filter(rule_id=case.rule_id or 0, state="skipped").count() == 2
         else:
             page.keyboard.press("f")
-            said(page, "The runs go on")
+            told(page, "The runs go on")
         assert fresh(case).state == "resolved"
     show(page, look)
     expect(page.locator("#case")).to_contain_text("takes the first look")
     ask(page, "X", "Stop “New version LU”")
     say(page, "They look wrong.")
-    said(page, "Stopped")
+    told(page, "Stopped")
     assert Stop.objects.get().rule_id == look.rule_id
     reviewer = open_page()
     sign_in(reviewer, finance_user)
     show(reviewer, look)
     expect(reviewer.locator("#kept tbody tr")).to_have_count(2)
     reviewer.keyboard.press("f")
-    said(reviewer, "Looks right")
+    told(reviewer, "Looks right")
     assert fresh(look).resolution == "released"
 
 
@@ -239,12 +236,12 @@ def test_a_circle_and_a_stop_keep_runs_back(
     expect(page.locator("#retry-warning")).to_contain_text("round in the same circle")
     page.click("#act-end-first")
     say(page, "It would go round for ever.")
-    said(page, "Ended the run")
+    told(page, "Ended the run")
     assert Run.objects.get(pk=circle.run_id or 0).state == "cancelled"
     # A retry while the rule is stopped waits until two people have started it again.
     show(page, case)
     page.keyboard.press("r")
-    said(page, "is being retried")
+    told(page, "is being retried")
     make.work_all()
     page.goto(f"/runs/{case.run_id}/")
     expect(page.locator(".strip")).to_contain_text("Parked")
@@ -267,7 +264,7 @@ def test_many_cases_are_given_away_skipped_and_ended_from_the_list(
     expect(page.locator("#dialog")).to_be_visible()
     page.locator("#dialog select").select_option(str(support_user.pk))
     page.keyboard.press("Control+Enter")
-    said(page, "Assigned case")
+    told(page, "Assigned case")
     assert Failure.objects.filter(owner=support_user).count() == 2
     page.goto(address)
     untick(page)
@@ -275,14 +272,14 @@ def test_many_cases_are_given_away_skipped_and_ended_from_the_list(
     page.keyboard.press("s")
     expect(page.locator("#dialog")).to_be_visible()
     say(page, "No room for it.")
-    said(page, "Skipped the step of case")
+    told(page, "Skipped the step of case")
     page.goto(address)
     untick(page)
     tick(page, 2)
     page.locator("[data-bulk-url*='failures.end']").click()
     expect(page.locator("#dialog")).to_be_visible()
     say(page, "Sold.")
-    said(page, "Ended the run of case")
+    told(page, "Ended the run of case")
     make.work_all()
     assert Failure.objects.filter(resolution="skipped").count() == 2
     assert Run.objects.filter(state="cancelled").count() == 2
