@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
@@ -156,7 +156,7 @@ def catalogue_for(source: Source) -> Catalogue:
 
 # How each kind is written where it is not stored as it is.
 _WRITTEN: dict[Kind, Callable[[Any], Any]] = {
-    Kind.DECIMAL: lambda value: format(value, "f"),
+    Kind.DECIMAL: lambda value: _digits(value),
     Kind.DATE: date.isoformat,
     Kind.TIME: lambda value: value.isoformat("seconds"),
     Kind.DATETIME: stored_instant,
@@ -167,6 +167,12 @@ _AS_IT_IS = frozenset({Kind.TEXT, Kind.CHOICE, Kind.COUNTRY, Kind.BOOL, Kind.WHO
 
 
 _PLAIN = frozenset({str, int, bool, type(None)})
+
+
+def _digits(amount: Decimal) -> str:
+    """A decimal without an exponent, which only the smallest and the largest ones have."""
+    text = str(amount)
+    return format(amount, "f") if "E" in text else text
 
 
 def _plain(value: Any) -> Any:
@@ -192,20 +198,19 @@ class _Writer:
     def write(self, owner: Any) -> dict[str, Any]:
         """The facts of one object; a part that is None makes all under it None."""
         try:
-            values: Iterable[Any] = self.plain(owner)
+            values: Sequence[Any] = self.plain(owner)
         except AttributeError:
             values = [_walk(owner, path) for path in self.plain_paths]
-        facts = {
-            key: value if type(value) in _PLAIN else _plain(value)
-            for key, value in zip(self.plain_keys, values, strict=True)
-        }
+        if not _PLAIN.issuperset(map(type, values)):
+            values = [value if type(value) in _PLAIN else _plain(value) for value in values]
+        facts = dict(zip(self.plain_keys, values, strict=True))
         for get, path, keys, written in self.rest:
             try:
                 value = get(owner)
             except AttributeError:
                 value = _walk(owner, path)
             if written is None:  # money
-                facts[keys[0]] = None if value is None else format(value.amount, "f")
+                facts[keys[0]] = None if value is None else _digits(value.amount)
                 facts[keys[1]] = None if value is None else value.currency
             else:
                 facts[keys[0]] = None if value is None else written(value)

@@ -1,16 +1,26 @@
-"""Webhooks come in before sessions, people and pages: none of these has a say in them."""
+"""Webhooks come in before sessions, people and pages: none of these has a say in them.
+
+The web processes answer them before Django makes a request of them (`before`), which saves a sixth
+of what one costs; where Django is served by itself, as in tests, the middleware does the same.
+"""
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from django.core.handlers.wsgi import WSGIRequest
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 from automations.engine import wake
 from automations.intake import door
+
+logger = logging.getLogger(__name__)
 
 ADDRESS = re.compile(rf"{door.PREFIX}([-a-zA-Z0-9_]{{1,60}})/?")
 
@@ -50,6 +60,17 @@ class Waker:
 waker = Waker()
 
 
+def answer(request: HttpRequest) -> HttpResponse:
+    """Answer a webhook, and have a worker woken when it is new."""
+    found = ADDRESS.fullmatch(request.path_info)
+    # No source has such a name: it is answered like one that is not open.
+    told, fresh = door.receive(request, found[1] if found else "")
+    if fresh:
+        waker.ask()
+    told["Cache-Control"] = "no-store"
+    return told
+
+
 class HookMiddleware:
     """Answers below /hooks/; everything else goes on."""
 
@@ -59,10 +80,28 @@ class HookMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path_info.startswith(door.PREFIX):
             return self.get_response(request)
-        found = ADDRESS.fullmatch(request.path_info)
-        # No source has such a name: it is answered like one that is not open.
-        answer, fresh = door.receive(request, found[1] if found else "")
-        if fresh:
-            waker.ask()
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return answer(request)
+
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def before(application: Application) -> Application:
+    """A WSGI application that answers below /hooks/ itself and leaves the rest to another."""
+
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if not environ.get("PATH_INFO", "").startswith(door.PREFIX):
+            return application(environ, start_response)
+        try:
+            told = answer(WSGIRequest(environ))
+        except Exception:
+            logger.exception("A delivery could not be answered")
+            told = HttpResponse("It could not be taken. Send it again later.\n", status=500)
+        finally:
+            # Django would, at the end of a request: it goes back to the pool.
+            if connection.connection is not None:
+                connection.close()
+        start_response(f"{told.status_code} {told.reason_phrase}", list(told.items()))
+        return [told.content]
+
+    return serve

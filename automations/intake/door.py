@@ -10,13 +10,14 @@ import logging
 from datetime import UTC, datetime
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from psycopg_pool import PoolTimeout
 
 from automations.intake import signatures, sources
 from automations.intake.reading import Unreadable, parse, text_at
 from automations.intake.signatures import NotGenuine
+from automations.intake.storing import Arrival, store
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +25,6 @@ PREFIX = "/hooks/"
 MOST_BYTES = 1_048_576
 LONGEST_ID = 200
 LONGEST_TOPIC = 120
-
-# One statement, so one transaction: it is committed when it answers.
-STORE = """
-INSERT INTO automations_delivery (source_id, external_id, topic, body, sha256, is_id_signed,
-    secret_id)
-VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id
-"""
 
 
 def address(key: str) -> str:
@@ -96,12 +90,8 @@ def _stored(request: HttpRequest, key: str, body: bytes) -> tuple[HttpResponse, 
     digest = hashlib.sha256(body).hexdigest()
     own_id, topic = _named(source, request, body)
     signed = signatures.is_id_signed(source.scheme, source.way.id_at)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            STORE,
-            [source.id, own_id or f"sha256:{digest}", topic, body, digest, signed, secret_id],
-        )
-        fresh = cursor.fetchone() is not None
+    name = own_id or f"sha256:{digest}"
+    fresh = store(Arrival(source.id, name, topic, body, digest, signed, secret_id))
     return _says(200, "Received."), fresh
 
 

@@ -12,7 +12,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from automations.intake import door, sources
+from automations.intake import door, sources, storing
 from automations.models.intake import Delivery, IntakeSecret
 from automations.services import intake
 from automations.services.errors import NotPossible
@@ -141,7 +141,7 @@ def test_a_secret_is_rotated_with_both_accepted_until_the_old_one_ends() -> None
 def test_a_delivery_that_can_not_be_committed_is_asked_for_again() -> None:
     source = hooks.source()
     hooks.send(source, BODY, own_id="before")
-    with patch.object(door, "connection") as broken:
+    with patch.object(storing, "connection") as broken:
         broken.cursor.side_effect = OperationalError("away")
         answer = hooks.post(source, BODY, hooks.signed(BODY))
     assert (answer.status_code, answer["Retry-After"]) == (503, "30")
