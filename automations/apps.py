@@ -11,6 +11,8 @@ class AutomationsConfig(AppConfig):
         # A stop is set by anyone and lifted only by automations_start_again.
         "automations_stop",
     )
+    # Let go by the functions of migration 0085 alone.
+    undeletable_tables = ("automations_event", "automations_run", "automations_steprun")
     # Written by the functions of migration 0002 alone.
     read_only_tables = (
         "automations_document",

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from automations.engine import retention
 from automations.engine import sweep as sweeping
 from automations.engine import tend as tending
 from automations.engine.drain import drain
@@ -51,3 +52,11 @@ def call_connector(lane: str) -> None:
 @shared_task
 def tend() -> None:
     tending.tend()
+
+
+@shared_task
+def let_go(**came: int) -> None:
+    """Let go of what has had its time; a message lost on the way means the next night."""
+    given = retention.let_go(retention.Pass(**came))
+    if given.more:
+        let_go.delay(**given.as_message())

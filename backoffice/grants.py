@@ -1,8 +1,9 @@
 """What the application's database role may do: an idempotent step after each migration.
 
 The owner role migrates; web and workers use the application role, which owns nothing. An app
-config names the tables that this role may only add to (`append_only_tables`) or only read
-(`read_only_tables`, written through functions that the owner defines). Who changed what, as
+config names the tables that this role may only add to (`append_only_tables`), may not delete from
+(`undeletable_tables`) or may only read (`read_only_tables`, written through functions that the
+owner defines). Who changed what, as
 simple_history keeps it, it may only add to, but for `erasable_tables` that hold personal data.
 """
 
@@ -61,6 +62,10 @@ def grant_application_role(role: str) -> None:
         statements += [
             sql.SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(sql.Identifier(table), name)
             for table in getattr(config, "append_only_tables", ())
+        ]
+        statements += [
+            sql.SQL("REVOKE DELETE ON {} FROM {}").format(sql.Identifier(table), name)
+            for table in getattr(config, "undeletable_tables", ())
         ]
         statements += [
             sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {} FROM {}").format(

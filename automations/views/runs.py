@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -23,7 +24,7 @@ from automations.engine.undo import MARK, uid_of, version_left
 from automations.models.documents import Stop
 from automations.models.events import Event
 from automations.models.failures import Failure
-from automations.models.rules import Rule
+from automations.models.rules import RULE_SPAN, Rule
 from automations.models.runs import Effect, Run, StepRun, run_number
 from automations.models.schedules import PRESS, SHADOW_SLOT, SLOT
 from automations.queries import failures as failure_queries
@@ -100,10 +101,25 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         found = detail_of(pk)
     except Run.DoesNotExist as error:
-        raise Http404 from error
+        return _let_go(request, pk, error)
     every = request.GET.get("items") == "all"
     context = _context(found, signed_in(request), every=every)
     return render(request, "automations/run_detail.html", context)
+
+
+def _let_go(request: HttpRequest, pk: int, error: Run.DoesNotExist) -> HttpResponse:
+    """A run is known by its event and its rule: where only the rule is left, it had its time."""
+    event_id, rule_id = divmod(abs(pk), RULE_SPAN)
+    rule = Rule.objects.filter(pk=rule_id).first()
+    if rule is None or Event.objects.filter(pk=event_id).exists():
+        raise Http404 from error
+    context = {
+        "number": run_number(pk),
+        "rule": rule,
+        "rule_url": _rule_page(rule),
+        "days": settings.KEEP_DAYS,
+    }
+    return render(request, "automations/run_let_go.html", context, status=404)
 
 
 def _context(found: RunDetail, user: User, *, every: bool) -> dict[str, Any]:

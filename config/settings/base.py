@@ -205,6 +205,7 @@ CELERY_TASK_ROUTES = {
     "automations.tasks.call_connector": {"queue": "external"},
     "automations.tasks.scan_slots": {"queue": "bulk"},
     "automations.tasks.count_backtests": {"queue": "bulk"},
+    "automations.tasks.let_go": {"queue": "bulk"},
     "backoffice.tasks.run_bulk_job": {"queue": "bulk"},
     "backoffice.tasks.sweep_bulk_jobs": {"queue": "sweep"},
     "inventory.tasks.expire_reservations": {"queue": "sweep"},
@@ -246,6 +247,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "backoffice.tasks.check_audit",
         "schedule": crontab(hour=3, minute=20),
     },
+    "let-go": {"task": "automations.tasks.let_go", "schedule": crontab(hour=2, minute=40)},
     "bulk-jobs": {"task": "backoffice.tasks.sweep_bulk_jobs", "schedule": 60.0},
     "stock-holds": {"task": "inventory.tasks.expire_reservations", "schedule": 60.0},
 }
@@ -282,6 +284,11 @@ LOGGING: dict[str, Any] = {
         "urllib3": {"level": "WARNING"},
     },
 }
+
+# How long events, runs and calls are kept, and what webhooks said. PostgreSQL refuses to let go of
+# events and runs before 400 days: backtests go back 90, auditors a year.
+KEEP_DAYS: int = max(env.int("KEEP_DAYS", default=730), 400)
+KEEP_BODIES_DAYS: int = max(env.int("KEEP_BODIES_DAYS", default=60), 1)
 
 # How long work that is due may stand still before it is a stall.
 STALL_SECONDS: int = env.int("STALL_SECONDS", default=60)

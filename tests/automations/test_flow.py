@@ -135,10 +135,8 @@ def test_a_new_version_finishes_moves_or_cancels_what_waits() -> None:
 
     run, fresh = waiting_under_a_new_version("finish")
     assert (run.outcome, run.document_id == fresh) == ("Tagged old.", False)
-    Run.objects.all().delete()
     run, fresh = waiting_under_a_new_version("move")
     assert (run.outcome, run.document_id == fresh) == ("Tagged new.", True)
-    Run.objects.all().delete()
     run, fresh = waiting_under_a_new_version("cancel")
     assert run.state == "cancelled"
 
