@@ -1,5 +1,7 @@
 """Celery's doors to the engine: a message wakes, PostgreSQL holds the work."""
 
+from typing import Any
+
 from celery import shared_task
 
 from automations.engine import retention
@@ -55,7 +57,7 @@ def tend() -> None:
 
 
 @shared_task
-def let_go(**came: int) -> None:
+def let_go(**came: Any) -> None:
     """Let go of what has had its time; a message lost on the way means the next night."""
     given = retention.let_go(retention.Pass(**came))
     if given.more:

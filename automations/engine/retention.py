@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -55,7 +56,7 @@ class Pass:
     bodies: int = 0
     more: bool = True
 
-    def as_message(self) -> dict[str, int | bool]:
+    def as_message(self) -> dict[str, Any]:
         return asdict(self)
 
 

@@ -125,7 +125,8 @@ def test_passes_at_once_and_in_small_sets_let_go_of_each_row_once(
     make.work_all()
     events, runs, _, _ = counts()
     age(committed_db, 800)
-    passes = at_once([lambda: let_go(Pass())] * 4)
+    passes = [each for each in at_once([lambda: let_go(Pass())] * 4) if isinstance(each, Pass)]
+    assert len(passes) == 4
     assert counts() == [0, 0, 0, 0]
     assert sum(each.events for each in passes) == events
     assert sum(each.runs for each in passes) == runs
