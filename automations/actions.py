@@ -162,8 +162,12 @@ class Action:
         """The connector an external action calls, from its parameters as the document has them."""
         raise NotImplementedError
 
-    def counts(self, params: Mapping[str, Any]) -> Counts:
-        """What one effect counts for against limits, from cleaned parameters."""
+    def counts(self, params: Mapping[str, Any], stake: Money | None) -> Counts:
+        """What one effect counts for against limits, from cleaned parameters.
+
+        `stake` is the money the event is about, None when it tells of none. Known before the
+        effect is taken, so rather too much than too little.
+        """
         return NOTHING
 
     def foresee(self, params: Mapping[str, Any], stake: Money | None) -> Foreseen:
@@ -171,7 +175,7 @@ class Action:
 
         `stake` is the money the event is about, None when it tells of none.
         """
-        return Foreseen(self.counts(params).money)
+        return Foreseen(self.counts(params, stake).money)
 
     def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
         """Take an effect back by a counter-action, given what `Done.undo` kept.

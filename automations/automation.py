@@ -33,6 +33,7 @@ from automations.rules.fillings import JsonField, LiteralChoice, PathField
 from automations.triggers import Country, Scan, labelled, scans
 from backoffice import roles
 from backoffice.models import LegalEntity, User
+from backoffice.money import Money
 
 __all__ = ["Companies", "feed", "inbox", "watchdog"]
 
@@ -170,7 +171,7 @@ class PostMessage(_Outside):
     def request(self, call: Call) -> dict[str, Any]:
         return {"text": call.params["text"]}
 
-    def counts(self, params: Mapping[str, Any]) -> Counts:
+    def counts(self, params: Mapping[str, Any], stake: Money | None) -> Counts:
         return Counts(messages=1)
 
     def in_words(self, params: Mapping[str, Any]) -> str:
@@ -253,7 +254,7 @@ class MailStaff(_Outside):
             "text": call.params["text"],
         }
 
-    def counts(self, params: Mapping[str, Any]) -> Counts:
+    def counts(self, params: Mapping[str, Any], stake: Money | None) -> Counts:
         return Counts(messages=1)
 
     def in_words(self, params: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from automations.actions import (
     Call,
+    Counts,
     Done,
     Foreseen,
     Outcome,
@@ -256,6 +257,10 @@ class RequestRefund(SetAction):
     risk = Risk.MONEY
     makes = "refund request"
     minutes_by_hand = 3
+
+    def counts(self, params: Mapping[str, Any], stake: Money | None) -> Counts:
+        """The amount asked for; all that the event is about where none is given."""
+        return Counts(money=params.get("amount") or stake)
 
     def foresee(self, params: Mapping[str, Any], stake: Money | None) -> Foreseen:
         """What finance would book if it approved: all that was paid where no amount is given."""

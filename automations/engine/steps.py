@@ -26,6 +26,7 @@ from automations.engine.calls import Answer, Bug
 from automations.engine.compiled import Compiled
 from automations.engine.inputs import Given, Inputs, as_json
 from automations.engine.limits import Limits
+from automations.engine.stake import stake_of
 from automations.engine.subjects import Versions
 from automations.engine.truth import Rules, Trouble, Troubles
 from automations.engine.work import Work
@@ -150,7 +151,8 @@ def admit(action: Action, ready: Sequence[Doing], limits: Limits) -> list[Doing]
         return list(ready)
     admitted = []
     for doing in ready:
-        doing.counts = action.counts(doing.given[1] if doing.given else {})
+        stake = stake_of(doing.rule.catalogue, doing.work.seen[0])
+        doing.counts = action.counts(doing.given[1] if doing.given else {}, stake)
         over = limits.admit(doing.work, doing.counts)
         if over is None:
             admitted.append(doing)

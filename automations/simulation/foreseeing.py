@@ -120,7 +120,7 @@ class _Act:
             params = self.parameters.resolve(facts, lists, item)
         except ParametersInvalid as error:
             return Effect(self.uid, why=str(error))
-        counts = self.action.counts(params)
+        counts = self.action.counts(params, stake)
         foreseen = self.action.foresee(params, stake)
         return Effect(self.uid, counts, foreseen, self.action.makes, self._hand)
 

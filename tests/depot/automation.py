@@ -254,7 +254,7 @@ class Pay(Action):
         add_tags([call])
         return Done("Duty paid.")
 
-    def counts(self, params: Mapping[str, Any]) -> Counts:
+    def counts(self, params: Mapping[str, Any], stake: Money | None) -> Counts:
         amount = params.get("amount") or Decimal(0)
         return Counts(money=Money(amount, params.get("currency") or "GBP"), units=2, messages=1)
 

@@ -9,6 +9,7 @@ from django import forms
 
 from automations.actions import Answered, Call, Counts, Done, ExternalAction
 from automations.actions import actions as action_registry
+from backoffice.money import Money
 from tests.depot.models import Parcel
 
 
@@ -41,7 +42,7 @@ class CallAndCount(ExternalAction):
         parcel.save(update_fields=["carrier", "version"])
         return Done(f"Labelled {answer.reference}.")
 
-    def counts(self, params: Mapping[str, Any]) -> Counts:
+    def counts(self, params: Mapping[str, Any], stake: Money | None) -> Counts:
         return Counts(messages=1)
 
     def in_words(self, params: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from automations.actions import Call, Done, Rejected, Risk, actions
 from automations.catalogue import catalogue_for
+from automations.models.runs import Run
 from automations.rules.parameters import clean
 from automations.triggers import triggers
 from backoffice.actors import Actor, ActorKind, person
@@ -15,6 +16,7 @@ from backoffice.money import Money
 from finance.models.refunds import Refund
 from finance.services.refunds import approve_refund, request_refund
 from orders.models.orders import Order
+from tests.automations import factories as make
 from tests.finance.factories import make_order, make_paid_order, pay, pounds
 
 pytestmark = pytest.mark.django_db
@@ -113,3 +115,22 @@ def test_a_request_is_withdrawn_while_nobody_has_decided_on_it(finance_user: Use
     with pytest.raises(Rejected, match="is approved"):
         action.undo(back, second.undo)
     assert Refund.objects.get(pk=decided.pk).state == "approved"
+
+
+@pytest.mark.requirement("R16")
+def test_money_a_rule_asks_for_counts_against_its_limit_also_where_no_amount_is_given() -> None:
+    rule = make.live_rule(
+        trigger={"on": "orders.order_paid"},
+        when={"all": []},
+        steps=[{"uid": "a1", "do": "finance.request_refund", "with": {"reason": "goodwill"}}],
+        limits={"money": {"per_day": {"amount": "150.00", "currency": "GBP"}}},
+    )
+    for total in ("100.00", "60.00", "40.00"):
+        make_paid_order(total)
+    make.work_all()
+    states = list(
+        Run.objects.filter(rule_id=rule.pk).order_by("pk").values_list("state", flat=True)
+    )
+    assert sorted(states) == ["done", "done", "parked"]
+    assert sum(Refund.objects.values_list("amount", flat=True)) <= Decimal(150)
+    assert Refund.objects.count() == 2
