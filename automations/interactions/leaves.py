@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -307,8 +308,24 @@ def _clause(node: Clause, scope: Scope) -> Answers | None:
     return _compared(field, node.op, values)
 
 
+@dataclass(frozen=True, slots=True)
+class Remembering(Scope):
+    """A scope that keeps what it was asked, for a rule that is held against many."""
+
+    known: dict[int, tuple[Leaf, Answers]] = field(default_factory=dict)
+
+
 def answers_of(node: Leaf, scope: Scope) -> Answers:
     """What each answer of a clause, a count or a sum takes; raises ConditionInvalid."""
+    if not isinstance(scope, Remembering):
+        return _answers(node, scope)
+    # The clause is kept with its answers, so no other can come by its id.
+    if id(node) not in scope.known:
+        scope.known[id(node)] = (node, _answers(node, scope))
+    return scope.known[id(node)][1]
+
+
+def _answers(node: Leaf, scope: Scope) -> Answers:
     found = _clause(node, scope) if isinstance(node, Clause) else None
     if isinstance(node, Count | Sum):
         found = figure_answers(node, scope)

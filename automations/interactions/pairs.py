@@ -194,16 +194,18 @@ def _conflict_words(
     kind: Kind, change: Change, mine: tuple[Party, Doing], other: tuple[Party, Doing]
 ) -> str:
     does, also, name = mine[1].words, other[1].words, other[0].name
+    on = "On one record" if _is_repeated(mine[0]) else "On one event"
     if kind is Kind.TWICE:
-        return f"On one event both make {change.words}: “{name}” too will {also}."
+        return f"{on} both make {change.words}: “{name}” too will {also}."
     if kind is Kind.SAME:
-        return f"On one event this rule and “{name}” both {does}. Whichever is later has nothing left to do."
+        says = f"{on} this rule and “{name}” both {does}."
+        return f"{says} Whichever is later has nothing left to do."
     if kind is Kind.OPPOSITE:
-        return f"On one event this rule will {does}, and “{name}” will {also}."
+        return f"{on} this rule will {does}, and “{name}” will {also}."
     last = _later(mine[0], other[0])
     return (
-        f"On one event this rule will {does}, and “{name}” will {also}. {last} acts last, so its "
-        "value stays."
+        f"{on} this rule will {does}, and “{name}” will {also}. {last} acts last, so its value "
+        "stays."
     )
 
 

@@ -17,7 +17,7 @@ from automations.conditions.leaves import Predicate
 from automations.conditions.operands import Scope
 from automations.conditions.rechecking import paths_read
 from automations.conditions.tree import Condition, Count, field_of, param_of
-from automations.interactions.leaves import Answer
+from automations.interactions.leaves import Answer, Remembering
 from automations.interactions.solving import HERE, Goal, Space
 from automations.rules.document import Ask, Do, ForEach, If, RuleDocument, Wait, text_of
 from automations.rules.validating import Registries
@@ -155,7 +155,7 @@ class Party:
 
     @cached_property
     def scope(self) -> Scope:
-        return Scope(self.catalogue, self.document.param_values)
+        return Remembering(self.catalogue, self.document.param_values)
 
     @cached_property
     def doings(self) -> tuple[Doing, ...]:

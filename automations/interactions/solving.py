@@ -110,17 +110,18 @@ class State:
 def _options(goal: Goal) -> list[Option]:
     node, answer = goal.node, goal.answer
     if isinstance(node, Not):
-        return [Option(goals=(replace(goal, node=node.part, answer=answer.turned),))]
+        return [Option(goals=(Goal(node.part, answer.turned, goal.scope, goal.space),))]
     if isinstance(node, AllOf | AnyOf):
-        parts = tuple(replace(goal, node=part) for part in node.parts)
+        parts = tuple(Goal(part, answer, goal.scope, goal.space) for part in node.parts)
         together = isinstance(node, AllOf) is (answer in (Answer.YES, Answer.NOT_NO))
         return [Option(goals=parts)] if together else [Option(goals=(part,)) for part in parts]
     if isinstance(node, Quantifier):
         return [Option(items=(_some(node, goal),))]
-    return [
-        Option({goal.space.var(var): region for var, region in each.items()})
-        for each in answers_of(node, goal.scope)[answer]
-    ]
+    found = answers_of(node, goal.scope)[answer]
+    if goal.space.same is None:
+        return [Option(each) for each in found]
+    var = goal.space.var
+    return [Option({var(known): region for known, region in each.items()}) for each in found]
 
 
 def _some(node: Quantifier, goal: Goal) -> ItemGoal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from tests.automations.interactions.parties import findings, kinds
@@ -32,8 +34,6 @@ def test_its_near_miss_is_not(planted: Planted) -> None:
 
 @EACH
 def test_an_example_is_an_event_on_which_both_act(planted: Planted) -> None:
-    from datetime import datetime
-
     for found in findings(*planted.rules):
         if found.example is None or len(found.both) < 2:
             continue
