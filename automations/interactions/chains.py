@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from automations.actions import How
 from automations.conditions.fields import Kind as Holds
+from automations.conditions.operands import ConditionInvalid
 from automations.conditions.values import parse
 from automations.interactions.examples import Made, exactly, first_that, made_from
 from automations.interactions.findings import Finding, Kind
@@ -33,11 +34,18 @@ class Link:
     next: Party
 
 
-def _links(party: Party, others: Sequence[Party]) -> Iterator[Link]:
+def _by_trigger(parties: Sequence[Party]) -> dict[str, list[Party]]:
+    found: dict[str, list[Party]] = {}
+    for party in parties:
+        if isinstance(party.document.trigger, On):
+            found.setdefault(party.document.trigger.on, []).append(party)
+    return found
+
+
+def _links(party: Party, others: Mapping[str, Sequence[Party]]) -> Iterator[Link]:
     for doing in party.doings:
-        for other in others:
-            start = other.document.trigger
-            if isinstance(start, On) and start.on in doing.action.announces:
+        for trigger in doing.action.announces:
+            for other in others.get(trigger, ()):
                 yield Link(party, doing, other)
 
 
@@ -154,21 +162,27 @@ def _told(link: Link) -> dict[str, Region]:
 # --- circles ------------------------------------------------------------------------------------
 
 
+def _is_possible(link: Link) -> bool:
+    try:
+        return not _Chain((link,)).is_impossible()
+    except ConditionInvalid:
+        return False
+
+
 class _Circles:
     """Ways that lead from a rule back to itself, the shortest first."""
 
     def __init__(self, mine: Party, others: Sequence[Party]) -> None:
         self.mine = mine
-        self.every = [mine, *others]
+        self.every = _by_trigger([mine, *others])
         self.left = MOST_LINKS
         self.kept: dict[int, list[Link]] = {}
 
     def links(self, party: Party) -> list[Link]:
-        if party.rule_id not in self.kept:
-            self.kept[party.rule_id] = [
-                link for link in _links(party, self.every) if not _Chain((link,)).is_impossible()
-            ]
-        return self.kept[party.rule_id]
+        if id(party) not in self.kept:
+            links = _links(party, self.every)
+            self.kept[id(party)] = [link for link in links if _is_possible(link)]
+        return self.kept[id(party)]
 
     def found(self) -> Iterator[_Chain]:
         ways: list[tuple[Link, ...]] = [()]
@@ -234,7 +248,7 @@ def _circle(chain: _Chain) -> Finding:
 def undone(mine: Party, other: Party) -> Iterator[Finding]:
     """What one of the two does starts the other, which takes it back."""
     for one, two in ((mine, other), (other, mine)):
-        for link in _links(one, [two]):
+        for link in _links(one, _by_trigger([two])):
             for back in two.doings:
                 if back.stage or not _takes_back(link.doing, back):
                     continue

@@ -11,7 +11,6 @@ from automations.interactions.findings import Finding, Kind
 from automations.interactions.order import dependence, ended_waits
 from automations.interactions.pairs import conflicts, duplicates, same_start
 from automations.interactions.parties import Party
-from automations.interactions.solving import is_impossible
 
 _GRAVER = list(Kind)
 
@@ -29,20 +28,15 @@ def _found(mine: Party, others: Sequence[Party]) -> Iterator[Finding]:
     yield from alone
     if any(each.kind is Kind.NEVER for each in alone):
         return
-    usable = [other for other in others if _is_usable(other)]
-    for other in usable:
-        if same_start(mine, other):
-            yield from _of_a_pair(mine, other)
-        yield from undone(mine, other)
-    yield from circles(mine, usable)
-
-
-def _is_usable(other: Party) -> bool:
-    """Whether it can be held against another; what never starts meets nothing."""
-    try:
-        return not is_impossible([other.starts()])
-    except ConditionInvalid:
-        return False
+    for other in others:
+        try:
+            if same_start(mine, other):
+                yield from _of_a_pair(mine, other)
+            yield from undone(mine, other)
+        except ConditionInvalid:
+            # A rule that does not fit what there is now starts on nothing.
+            continue
+    yield from circles(mine, others)
 
 
 def _of_a_pair(mine: Party, other: Party) -> Iterator[Finding]:

@@ -66,6 +66,8 @@ def _same_policies(one: Party, two: Party) -> bool:
 def duplicates(mine: Party, other: Party) -> Finding | None:
     """That one of them could go; None where neither could."""
     same = _same_effects(mine, other)
+    if (same or _within(mine, other) or _within(other, mine)) and is_impossible([other.starts()]):
+        return None
     if same:
         covered, covers = _covers(other, mine), _covers(mine, other)
         if covered and covers:
