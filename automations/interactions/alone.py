@@ -50,7 +50,7 @@ def on_its_own(mine: Party) -> Iterator[Finding]:
     if is_impossible([mine.starts()]):
         yield from _never(mine, at)
         return
-    yield from _parts(mine.document.when, at)
+    yield from of_conditions(mine.document.when, mine.scope)
     yield from _branches(mine)
     yield from _fighting(mine)
     yield from _own_waits(mine)
@@ -98,6 +98,11 @@ def _clash_words(found: Sequence[Condition], at: _At) -> str:
     return f"{at.words(found[0])} and {at.words(found[1])} can’t both be true."
 
 
+def of_conditions(tree: Condition, scope: Scope) -> Iterator[Finding]:
+    """Parts of a tree that can be met which are never reached or add nothing."""
+    yield from _parts(tree, _At((), scope))
+
+
 def _parts(node: Condition, at: _At) -> Iterator[Finding]:
     """Parts that are never reached or add nothing, from the outermost inwards."""
     if isinstance(node, AllOf):
@@ -133,13 +138,21 @@ def _of_all(node: AllOf, at: _At) -> Iterator[Finding]:
 def _implied(part: Condition, rest: Sequence[Condition], at: _At) -> tuple[Condition, ...] | None:
     """Those of the rest that say all that a part says; None where the part adds something."""
     live = [each for each in (*at.beside, *rest) if _is_frozen(part) or not _is_frozen(each)]
-    asked = _At(tuple(live), at.scope)
-    if not is_impossible(asked.goals((part, Answer.NOT_YES))):
+    if not _says_as_much(live, part, at):
         return None
-    for each in live:
-        if is_impossible(_At((each,), at.scope).goals((part, Answer.NOT_YES))):
-            return (each,)
-    return tuple(live)
+    return next(((each,) for each in live if _says_as_much([each], part, at)), tuple(live))
+
+
+def _says_as_much(said: Sequence[Condition], part: Condition, at: _At) -> bool:
+    """Whether what is said settles a part: yes where it is yes, and never unknown where it is no.
+
+    “Is filled in” beside “is at least 5” is not idle: what is empty would be unknown without it.
+    """
+    yes = [Goal(each, Answer.YES, at.scope) for each in said]
+    not_no = [Goal(each, Answer.NOT_NO, at.scope) for each in said]
+    return is_impossible([*yes, Goal(part, Answer.NOT_YES, at.scope)]) and is_impossible(
+        [*not_no, Goal(part, Answer.NO, at.scope)]
+    )
 
 
 def _is_frozen(node: Condition) -> bool:
@@ -183,8 +196,11 @@ def _covering(part: Condition, rest: Sequence[Condition], at: _At) -> Condition 
     if _is_frozen(part):
         return None
     for other in rest:
-        goals = at.goals((part, Answer.YES), (other, Answer.NOT_YES))
-        if not _is_frozen(other) and is_impossible(goals):
+        if _is_frozen(other):
+            continue
+        covers = is_impossible(at.goals((part, Answer.YES), (other, Answer.NOT_YES)))
+        # Where the part is unknown and the other is no, the choice would be no without it.
+        if covers and is_impossible(at.goals((part, Answer.NOT_NO), (other, Answer.NO))):
             return other
     return None
 

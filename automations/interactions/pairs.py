@@ -85,8 +85,20 @@ def duplicates(mine: Party, other: Party) -> Finding | None:
     return _near(mine, other, says, same=False) if says else None
 
 
+def _know_alike(one: Party, two: Party) -> bool:
+    """Whether what the one can't judge the other can't either."""
+    return is_impossible([one.starts(Answer.NO), two.starts(Answer.NOT_NO)]) and is_impossible(
+        [two.starts(Answer.NO), one.starts(Answer.NOT_NO)]
+    )
+
+
 def _equal(mine: Party, other: Party, same: str) -> Finding:
     if same == "all" and _same_policies(mine, other):
+        if not _know_alike(mine, other):
+            says = (
+                f"“{other.name}” starts on the same events and does the same. Only what it makes "
+            )
+            return _about(Kind.NEAR, f"{says}of missing values differs.", mine, other)
         says = f"“{other.name}” starts on the same events and does the same. One of them is enough."
         return _about(Kind.DUPLICATE, says, mine, other)
     differ = "Only their texts differ." if same == "texts" else ""

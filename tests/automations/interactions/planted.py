@@ -112,6 +112,23 @@ SAME_RULE: dict[str, Planted] = {
         (R(PLACED, [BIG], more={"limits": {"runs": {"per_day": 5}}}), R(PLACED, [BIG])),
         (R(PLACED, [FRANCE], more={"limits": {"runs": {"per_day": 5}}}), R(PLACED, [SPAIN])),
     ),
+    "the same but for what is missing": Planted(
+        "near",
+        (
+            R(
+                PLACED,
+                [
+                    clause("order.paid_at", "is_set"),
+                    clause("order.paid_at", "after", "2026-01-01T00:00:00+00:00"),
+                ],
+            ),
+            R(PLACED, [clause("order.paid_at", "after", "2026-01-01T00:00:00+00:00")]),
+        ),
+        (
+            R(PLACED, [clause("order.paid_at", "is_empty")]),
+            R(PLACED, [clause("order.paid_at", "after", "2026-01-01T00:00:00+00:00")]),
+        ),
+    ),
     "a narrower rule that does the same": Planted(
         "near", (R(PLACED, [BIGGER]), R(PLACED, [BIG])), (R(PLACED, [SMALL]), R(PLACED, [BIG]))
     ),
@@ -481,6 +498,21 @@ PARTS: dict[str, Planted] = {
         "idle",
         (R(PLACED, [{"any": [BIG, BIGGER]}]),),
         (R(PLACED, [{"any": [BIG, total("lt", "500")]}]),),
+    ),
+    "a value that must be there before it is compared": Planted(
+        "idle",
+        (
+            R(
+                every(),
+                [clause("order.paid_at", "is_set"), {"not": clause("order.paid_at", "is_empty")}],
+            ),
+        ),
+        (
+            R(
+                every(),
+                [clause("order.paid_at", "is_set"), clause("order.paid_at", "older_than", "P2D")],
+            ),
+        ),
     ),
     "a condition that is judged later as well": Planted(
         "idle",

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from automations.conditions.compiling import compile_condition
+from automations.conditions.fields import Kind
 from automations.conditions.leaves import Verdict
 from automations.conditions.operands import Scope
+from automations.conditions.operators import OPERATORS
 from automations.conditions.tree import Condition
+from automations.interactions.alone import of_conditions
 from automations.interactions.examples import made_from
 from automations.interactions.leaves import Answer
 from automations.interactions.solving import Goal, TooHard, is_impossible, models
@@ -20,7 +23,7 @@ from tests.automations import trees
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Condition)
 SCOPE = Scope(trees.CATALOGUE)
 LENIENT = settings(
-    max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 answers = st.sampled_from(list(Answer))
 asked = st.lists(st.tuples(trees.trees, answers), min_size=1, max_size=3)
@@ -57,6 +60,43 @@ def test_trees_that_an_event_meets_are_never_called_impossible(
     raws: list[Any], event: Any, sharp: bool
 ) -> None:
     assert not is_impossible(as_it_is(raws, event, sharp))
+
+
+@st.composite
+def of_one_kind(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Clauses on one field, so that they often say the same or exclude each other."""
+    kind = draw(st.sampled_from(list(Kind)))
+    found = []
+    for number in range(draw(st.integers(2, 4))):
+        op = draw(st.sampled_from(OPERATORS[kind]))
+        clause: dict[str, Any] = {"uid": f"c{number}", "field": str(kind), "op": op}
+        value = trees.value_of(draw, kind, op)
+        found.append(clause if value is None else {**clause, "value": value})
+    return found
+
+
+@LENIENT
+@given(
+    of_one_kind(), st.sampled_from(["all", "any"]), st.lists(trees.events, min_size=4, max_size=4)
+)
+def test_without_what_adds_nothing_or_is_never_met_the_answer_is_the_same(
+    parts: list[dict[str, Any]], shape: str, events: list[Any]
+) -> None:
+    tree = ADAPTER.validate_python({shape: parts})
+    if is_impossible([Goal(tree, Answer.YES, SCOPE)]):
+        return
+    whole = compile_condition(tree, trees.CATALOGUE)
+    found = list(of_conditions(tree, SCOPE))
+    idle = {uid for each in found if each.kind == "idle" for uid in each.uids}
+    rest = ADAPTER.validate_python({shape: [part for part in parts if part["uid"] not in idle]})
+    without = compile_condition(rest, trees.CATALOGUE)
+    dead = {uid for each in found if each.kind == "dead" for uid in each.uids}
+    for event in events:
+        assert without(*event) is whole(*event), (idle, event)
+        for part in parts:
+            if part["uid"] in dead:
+                judged = compile_condition(ADAPTER.validate_python(part), trees.CATALOGUE)
+                assert judged(*event) is not True
 
 
 @LENIENT
