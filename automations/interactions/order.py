@@ -126,8 +126,8 @@ def _finding(
     other = behind if before is mine else before
     one, two = _called(before, mine), _called(behind, mine)
     if shadowed:
-        says = f"On all that starts {two}, {one} acts first and will {doing.words}: "
-        says += "then it no longer matches."
+        says = f"Whatever starts {two}, {one} acts first and will {doing.words}. Then {two} no "
+        says += "longer matches."
     elif acts_first:
         says = f"{one} acts first and will {doing.words}. Then {two} no longer matches, and does "
         says += "not act."

@@ -216,15 +216,13 @@ def _conflict_words(
         return f"{says} Whichever is later has nothing left to do."
     if kind is Kind.OPPOSITE:
         return f"{on} this rule will {does}, and “{name}” will {also}."
-    last = _later(mine[0], other[0])
-    return (
-        f"{on} this rule will {does}, and “{name}” will {also}. {last} acts last, so its value "
-        "stays."
-    )
-
-
-def _later(mine: Party, other: Party) -> str:
-    return f"“{other.name}”" if mine.place < other.place else "This rule"
+    says = f"{on} this rule will {does}, and “{name}” will {also}."
+    last = max(mine[0], other[0], key=lambda party: party.place)
+    # What the first has set may keep the second from acting at all.
+    if _is_repeated(last) or change.what in last.reads:
+        return says
+    called = "This rule" if last is mine[0] else f"“{name}”"
+    return f"{says} {called} acts last, so its value stays."
 
 
 # --- what one takes away from the other -----------------------------------------------------------
