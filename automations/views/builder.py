@@ -30,7 +30,7 @@ from automations.views.drafting import (
 )
 from automations.views.inputs import field_groups
 from automations.views.limit_rows import limit_rows, policy_rows
-from automations.views.meetings import met_context, of_draft
+from automations.views.meetings import of_draft
 from automations.views.phrases import differences, read, told
 from automations.views.rows import Rows
 from automations.views.start_rows import start_row
@@ -297,9 +297,8 @@ def _submit_context(
 ) -> dict[str, Any]:
     document = read(drafting.body)
     live = read(json.loads(drafting.live.text)) if drafting.live else None
-    found, _ = of_draft(drafting) if not problems else (None, 0)
     return {
-        **(met_context(found) if found is not None else {}),
+        **({} if problems else of_draft(drafting)),
         "rule": drafting.rule,
         "draft": drafting.draft,
         "form": form,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from automations.engine.in_force import business_zone
 from automations.interactions.findings import GRAVE, Finding
 from automations.models.documents import Document
 from automations.models.rules import Rule
+from automations.rules.document import RuleDocument, steps_by_uid
 from automations.rules.parsing import DocumentInvalid, read_document
 from automations.simulation import stored
 from automations.simulation.meetings import Meeting, Meetings, meetings
@@ -32,12 +34,17 @@ AT_ONCE = 6
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One meeting as it is printed; `example` is a stored event, `made_up` one that might come."""
+    """One meeting as it is printed.
+
+    `parts` are the ids of the builder's clauses and steps that it is about, `example` is a stored
+    event, `made_up` one that might come.
+    """
 
     meeting: Meeting
     token: str
     sign: str
     links: list[tuple[str, str]]
+    parts: list[str]
     example: dict[str, Any] | None
     made_up: list[tuple[str, str]]
 
@@ -80,27 +87,28 @@ def _example(meeting: Meeting) -> dict[str, Any] | None:
     return found
 
 
-def _shown(meeting: Meeting) -> Shown:
+def _shown(meeting: Meeting, steps: Container[str]) -> Shown:
     finding, example = meeting.finding, _example(meeting)
     token, sign = ("warn", "alert-triangle") if finding.kind in GRAVE else ("info", "info-circle")
     made_up = finding.shown() if example is None else []
-    return Shown(meeting, token, sign, _links(finding), example, made_up)
+    parts = [f"{'s' if uid in steps else 'c'}-{uid}-grip" for uid in finding.uids]
+    return Shown(meeting, token, sign, _links(finding), parts, example, made_up)
 
 
-def met_context(found: Meetings) -> dict[str, Any]:
+def met_context(found: Meetings, document: RuleDocument) -> dict[str, Any]:
     """What the section prints: the graver ones at once, the rest behind a click."""
-    shown = [_shown(each) for each in found.found]
+    steps = steps_by_uid(document)
+    shown = [_shown(each, steps) for each in found.found]
     return {"met": found, "shown": shown[:AT_ONCE], "more": shown[AT_ONCE:]}
 
 
-def of_draft(drafting: Drafting) -> tuple[Meetings | None, int]:
-    """What the draft makes of others, and how many unfinished parts are left out.
-
-    None: it can't be read yet.
-    """
+def of_draft(drafting: Drafting) -> dict[str, Any]:
+    """What the draft makes of others, as it is printed; no `met` where it can’t be read yet."""
     body, left_out = finished(drafting)
     document = read(body)
-    return (meetings(drafting.rule, document) if document is not None else None), left_out
+    if document is None or drafting.source is None:
+        return {"left_out": left_out}
+    return {"left_out": left_out, **met_context(meetings(drafting.rule, document), document)}
 
 
 @may_edit
@@ -108,21 +116,20 @@ def of_draft(drafting: Drafting) -> tuple[Meetings | None, int]:
 def rule_meets(request: HttpRequest, slug: str) -> HttpResponse:
     """The draft beside every other rule, looked at again each time it is saved."""
     drafting = Drafting.of(slug)
-    found, left_out = of_draft(drafting)
-    context = {"left_out": left_out, "starts": drafting.source is not None}
-    if found is not None and drafting.source is not None:
-        context |= met_context(found)
+    starts = drafting.source is not None
+    context = {**of_draft(drafting), "starts": starts, "in_builder": True}
     return render(request, "automations/_meets.html", context)
 
 
-def of_document(document: Document) -> Meetings | None:
+def of_document(document: Document) -> tuple[Meetings, RuleDocument] | None:
     """What a submitted version makes of others; None for what is no rule's or can't be read."""
     if document.rule is None:
         return None
     try:
-        return meetings(document.rule, read_document(document.text), document.pk)
+        known = read_document(document.text)
     except DocumentInvalid:
         return None
+    return meetings(document.rule, known, document.pk), known
 
 
 def _key(document: Document) -> str:
@@ -137,8 +144,8 @@ def approval_meets(request: HttpRequest, pk: int) -> HttpResponse:
     found = of_document(document)
     if found is None:
         raise Http404
-    cache.set(_key(document), found.as_evidence(), KEPT_SECONDS)
-    return render(request, "automations/_meets.html", met_context(found))
+    cache.set(_key(document), found[0].as_evidence(), KEPT_SECONDS)
+    return render(request, "automations/_meets.html", met_context(*found))
 
 
 def kept_meetings(document: Document) -> dict[str, Any] | None:
@@ -146,5 +153,5 @@ def kept_meetings(document: Document) -> dict[str, Any] | None:
     known: dict[str, Any] | None = cache.get(_key(document))
     if known is None:
         found = of_document(document)
-        known = found.as_evidence() if found is not None else None
+        known = found[0].as_evidence() if found is not None else None
     return known
