@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from automations.catalogue import flat_value
 from automations.conditions.fields import Catalogue, Field, Kind
-from automations.interactions.leaves import SIDES
+from automations.interactions.leaves import SIDES, Alternative
 from automations.interactions.sets import Codes, Purses, Region, Span, Spans, Tagged, everything
 from automations.interactions.solving import (
     HERE,
@@ -290,7 +290,12 @@ def made_from(
         return None
 
 
-def first_that(goals: Sequence[Goal], fits: Callable[[State], Any], start: Any = None) -> Any:
+T = TypeVar("T")
+
+
+def first_that(
+    goals: Sequence[Goal], fits: Callable[[State], T | None], start: Alternative | None = None
+) -> T | None:
     """What the first of a few models gives that `fits` takes; None where none does."""
     try:
         for state in islice(models(goals, start), 6):

@@ -155,7 +155,8 @@ def _compared(field: Field, op: str, values: Sequence[Any]) -> Answers | None:
 
 def _presence(field: Field, op: str) -> Answers:
     var, kind = of_field(field.path), field.kind
-    holds, holds_none = everything(kind), None
+    holds: Any = everything(kind)
+    holds_none: Any = None
     if kind is Kind.TEXT:
         holds, holds_none = Codes(frozenset({""})), Codes(frozenset({""}), False)
     elif kind is Kind.TAGS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from automations.actions import Change, How
 from automations.conditions.fields import Catalogue
@@ -119,7 +118,9 @@ def _about(kind: Kind, says: str, mine: Party, other: Party) -> Finding:
     return Finding(kind, says, (other,), both=both, example=shared(both, goals), proven=True)
 
 
-def shared(both: Sequence[Acting], goals: Sequence[Goal], start: Alternative | None = None) -> Any:
+def shared(
+    both: Sequence[Acting], goals: Sequence[Goal], start: Alternative | None = None
+) -> Made | None:
     """An event on which all of these act, held against their conditions; None: none was found."""
     now, catalogue = datetime.now().astimezone(), both[0][0].catalogue
 

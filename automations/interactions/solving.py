@@ -158,7 +158,8 @@ class _Search:
         self, goals: Sequence[Goal], state: State
     ) -> tuple[State, list[list[Option]]] | None:
         """All that has to be so, and what there is to choose; None where that can't be."""
-        waiting, choices = list(goals), []
+        waiting = list(goals)
+        choices: list[list[Option]] = []
         while waiting or choices:
             if waiting:
                 options = _options(waiting.pop())

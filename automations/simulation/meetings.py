@@ -221,7 +221,7 @@ def _rows(
     until = timezone.now()
     sql, params = to_sql(first.document.when, first.catalogue, first.document.param_values)
     wanted, given = stored.column(trigger.version, keys)
-    bounds = [_with_lists(several), trigger.key, until - timedelta(days=DAYS), until]
+    bounds: list[Any] = [_with_lists(several), trigger.key, until - timedelta(days=DAYS), until]
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('statement_timeout')")
         (before,) = cursor.fetchone()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.automations.interactions.parties import (
     CANCELLED,
@@ -13,6 +13,7 @@ from tests.automations.interactions.parties import (
     PLACED,
     RELEASED,
     TAGGED,
+    Json,
     R,
     button,
     cancel,
@@ -52,7 +53,7 @@ STURDY = {"all": [clause("sku.fragile", "is", False)]}
 LINES = {"for_each": "order.lines"}
 
 
-def lines(shape: str, where: dict[str, object] | None = None, **more: object) -> dict[str, object]:
+def lines(shape: str, where: Json | None = None, **more: Any) -> Json:
     return {shape: "order.lines", **({"where": where} if where else {}), **more}
 
 
