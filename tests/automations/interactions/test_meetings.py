@@ -81,8 +81,8 @@ def test_what_history_does_not_hold_comes_with_an_example_that_is_made_up() -> N
     found = only(met())
     assert (found.finding.kind, found.times, found.event) == ("same", 0, None)
     assert dict(found.finding.shown()) == {
-        "Parcel › Total": "£100.00",
-        "Parcel › Country": "France",
+        "Parcel › total": "£100.00",
+        "Parcel › country": "France",
     }
 
 

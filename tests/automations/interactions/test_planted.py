@@ -7,8 +7,19 @@ from datetime import datetime
 import pytest
 
 from tests.automations.interactions.parties import findings, kinds
-from tests.automations.interactions.planted import PLANTED, Planted
+from tests.automations.interactions.planted import SAME_RULE, SAME_THING, Planted
+from tests.automations.interactions.planted_acts import CHAINS, OPPOSITES, ORDER
+from tests.automations.interactions.planted_parts import NEVER, PARTS
 
+PLANTED = {
+    **SAME_RULE,
+    **SAME_THING,
+    **OPPOSITES,
+    **CHAINS,
+    **ORDER,
+    **NEVER,
+    **PARTS,
+}
 EACH = pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
 
 
