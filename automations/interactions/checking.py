@@ -44,6 +44,8 @@ def _of_a_pair(mine: Party, other: Party) -> Iterator[Finding]:
     if same is not None:
         yield same
         return
-    yield from conflicts(mine, other)
-    yield from dependence(mine, other)
+    order = list(dependence(mine, other))
+    # That both do the same is no matter of its own where only one of them comes to act.
+    yield from (each for each in conflicts(mine, other) if not order or each.kind is not Kind.SAME)
+    yield from order
     yield from ended_waits(mine, other)

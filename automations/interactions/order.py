@@ -133,7 +133,7 @@ def _finding(
         says += "not act."
     else:
         says = f"{two} acts first, so both act. The other way round, {one} would {doing.words}, "
-        says += "and it would no longer match."
+        says += f"and {two} would no longer match."
     uids = (doing.uid,) if before is mine else _asking(doing, behind)
     both = ((before, doing), (behind, None))
     says = says[:1].upper() + says[1:]

@@ -192,17 +192,12 @@ def _conflict(
     kind: Kind, change: Change, mine: tuple[Party, Doing], other: tuple[Party, Doing]
 ) -> Finding | None:
     goals = [*mine[0].acts(mine[1]), *other[0].acts(other[1])]
-    if is_impossible(goals):
-        return None
     both = (mine, other)
-    return Finding(
-        kind,
-        _conflict_words(kind, change, mine, other),
-        (other[0],),
-        (mine[1].uid,),
-        both,
-        shared(both, goals),
-    )
+    example = shared(both, goals)
+    if example is None and is_impossible(goals):
+        return None
+    says = _conflict_words(kind, change, mine, other)
+    return Finding(kind, says, (other[0],), (mine[1].uid,), both, example)
 
 
 def _conflict_words(

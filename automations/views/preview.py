@@ -75,7 +75,7 @@ def _seen(example: Example | Found) -> str:
             leaves.append(part.seen)
         elif part.parts:
             waiting = [*part.parts, *waiting]
-    return " · ".join(leaves[:3])
+    return " · ".join(list(dict.fromkeys(leaves))[:3])
 
 
 def day_bars(found: Preview) -> list[Bar]:

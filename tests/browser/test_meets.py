@@ -51,7 +51,7 @@ def test_an_author_is_told_at_save_and_the_approver_before_the_verdict(
     deciding.get_by_label("Comment").fill("Raise the other one instead.")
     deciding.keyboard.press("Control+Enter")
     expect(deciding.locator("#verdict")).to_contain_text("Changes requested")
-    (found,) = Approval.objects.get().evidence["meets"]["found"]
+    (found,) = Approval.objects.get(verdict="changes").evidence["meets"]["found"]
     assert found["kind"] == "near"
 
 
