@@ -75,6 +75,33 @@ class Foreseen:
     books: tuple[tuple[str, Money], ...] = ()
 
 
+class How(StrEnum):
+    """What an effect makes of a thing: a new value, one more, one fewer, or another each time."""
+
+    SETS = "sets"
+    ADDS = "adds"
+    TAKES = "takes"
+    MAKES = "makes"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one effect makes of one thing of its subject, for the check of rules that meet.
+
+    `what` is a payload path, or a name where no payload tells of it; `value` is as documents write
+    it, None where an event fills it in. `every`: it takes all there is. `words` name the thing
+    (`the priority`), together with its value where it is added or taken (`the tag “vip”`).
+    `follows`: it only comes of another change of the same effect, which tells of conflicts.
+    """
+
+    what: str
+    how: How
+    words: str
+    value: Any = None
+    every: bool = False
+    follows: bool = False
+
+
 class Answered(Protocol):
     """What an outside system answered. `reference` is what it calls what it made."""
 
@@ -136,7 +163,8 @@ class Action:
     world; `external` marks an effect outside PostgreSQL. `subject` empty: it suits every kind of
     record. `decided_by` names the role of which a person must agree before it is done, each time:
     it never runs by a rule alone. `makes` is what record one effect makes, as a noun, and
-    `minutes_by_hand` how long people are likely to be busy with it.
+    `minutes_by_hand` how long people are likely to be busy with it. `announces` are the triggers
+    whose facts its effect leads to, so that rules which set each other off are seen beforehand.
     """
 
     key: ClassVar[str]
@@ -150,6 +178,7 @@ class Action:
     decided_by: ClassVar[str] = ""
     makes: ClassVar[str] = ""
     minutes_by_hand: ClassVar[int] = 0
+    announces: ClassVar[tuple[str, ...]] = ()
     # Why its effects can never be taken back, in a sentence; empty where `undo` can.
     never_undone: ClassVar[str] = ""
     version: ClassVar[int] = 1
@@ -176,6 +205,21 @@ class Action:
         `stake` is the money the event is about, None when it tells of none.
         """
         return Foreseen(self.counts(params, stake).money)
+
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        """What one effect makes of its subject, from its literal parameters.
+
+        A parameter that an event fills in is None. What it `writes` and does not tell here is set
+        to a value that nobody knows beforehand.
+        """
+        return ()
+
+    def tells(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the facts it `announces` are sure to say, by payload path, as documents write it.
+
+        From its literal parameters; a path or value that is not sure is left out.
+        """
+        return {}
 
     def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
         """Take an effect back by a counter-action, given what `Done.undo` kept.

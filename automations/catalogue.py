@@ -180,6 +180,17 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, str) else int(value)
 
 
+def flat_value(field: Field, value: Any) -> dict[str, Any]:
+    """One typed value, as `read` gives it, as an event stores it; None: known to be empty."""
+    if field.kind is Kind.MONEY:
+        written = (None, None) if value is None else (format(value.amount, "f"), value.currency)
+        return dict(zip(field.keys, written, strict=True))
+    if value is None or field.kind is Kind.DURATION:
+        return {field.key: value}
+    written_as = _WRITTEN.get(field.kind)
+    return {field.key: value if written_as is None else written_as(value)}
+
+
 class _Writer:
     """Writes objects of one class as flat facts: all attributes are read in one call."""
 

@@ -10,6 +10,7 @@ from automations.views import (
     health,
     home,
     library,
+    meetings,
     preview,
     rules,
     shadows,
@@ -42,6 +43,7 @@ urlpatterns = [
     path("rules/<slug:slug>/edit/_/actions/", builder.rule_actions, name="rule_actions"),
     path("rules/<slug:slug>/edit/_/preview/", preview.rule_preview, name="rule_preview"),
     path("rules/<slug:slug>/edit/_/words/", preview.rule_words, name="rule_words"),
+    path("rules/<slug:slug>/edit/_/meets/", meetings.rule_meets, name="rule_meets"),
     path("rules/<slug:slug>/edit/_/try/", preview.rule_try, name="rule_try"),
     path("rules/<slug:slug>/edit/_/backtest/", backtests.draft_backtest, name="draft_backtest"),
     path(
@@ -66,6 +68,7 @@ urlpatterns = [
     path("approvals/_/home/", home.approvals_home, name="approval_home"),
     path("approvals/<int:pk>/", approvals.approval_detail, name="approval_detail"),
     path("approvals/<int:pk>/_/evidence/", approvals.approval_evidence, name="approval_evidence"),
+    path("approvals/<int:pk>/_/meets/", meetings.approval_meets, name="approval_meets"),
     path("approvals/<int:pk>/_/evidence/count/", approvals.evidence_count, name="evidence_count"),
     path("approvals/<int:pk>/<slug:verdict>/", approvals.approval_verdict, name="approval_verdict"),
 ]

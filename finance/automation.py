@@ -11,9 +11,11 @@ from django.db.models import QuerySet
 
 from automations.actions import (
     Call,
+    Change,
     Counts,
     Done,
     Foreseen,
+    How,
     Outcome,
     Rejected,
     Risk,
@@ -257,6 +259,15 @@ class RequestRefund(SetAction):
     risk = Risk.MONEY
     makes = "refund request"
     minutes_by_hand = 3
+    announces = ("finance.refund_requested",)
+
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        return (Change("order.refunds", How.MAKES, "a request to refund the order"),)
+
+    def tells(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        known = {"refund.reason": params.get("reason"), "refund.amount": params.get("amount")}
+        told = {path: value for path, value in known.items() if value}
+        return {**told, "refund.by_rule": True, "refund.state": Refund.State.REQUESTED.value}
 
     def counts(self, params: Mapping[str, Any], stake: Money | None) -> Counts:
         """The amount asked for; all that the event is about where none is given."""

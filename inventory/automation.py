@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import QuerySet, prefetch_related_objects
 from django.utils import timezone
 
-from automations.actions import Call, Done, Outcome, Rejected, SetAction, actions
+from automations.actions import Call, Change, Done, How, Outcome, Rejected, SetAction, actions
 from automations.triggers import Fact, Scan, Trigger, labelled, scans, triggers
 from backoffice.actors import Acting, Actors
 from backoffice.money import Money
@@ -193,6 +193,10 @@ class SetReorderPoint(SetAction):
     form = ReorderPointForm
     permission = "inventory.set_reorder_point"
     writes = ("sku.reorder_point",)
+
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        point = params.get("point")
+        return (Change("sku.reorder_point", How.SETS, "the reorder point", point),)
 
     def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
         answers: dict[int, Done | Outcome] = {}

@@ -41,6 +41,11 @@ def _dump(value: Any) -> str:
     return json.dumps(_normal(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+def start_of(trigger: str) -> str:
+    """What the canonical text of every document that starts on this trigger contains."""
+    return f'"trigger":{_dump({"on": trigger})}'
+
+
 def as_json(document: RuleDocument) -> dict[str, Any]:
     """The document as plain JSON: policies said even where they are the default, no nulls."""
     dumped = document.model_dump(by_alias=True, exclude_none=True, exclude={"limits"})

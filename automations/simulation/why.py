@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 
 from django.db.models import Q
 
@@ -18,6 +20,7 @@ from automations.models.events import Event, PendingEvent
 from automations.models.rules import Rule
 from automations.models.runs import Run, run_id
 from automations.models.schedules import ScheduleSlot, slot_key
+from automations.rules.canonical import start_of
 from automations.rules.document import Every
 from automations.simulation import stored
 from automations.simulation.records import Standing, as_it_stands
@@ -157,9 +160,9 @@ class _Around:
 
     def __init__(self, events: list[Event]) -> None:
         self.zone = business_zone()
-        told = {event.trigger for event in events if event.rule_id is None}
-        addressed = {event.rule_id for event in events}
-        concerned = Q(trigger__in=told) | Q(pk__in=addressed - {None})
+        self.told = {event.trigger for event in events if event.rule_id is None}
+        addressed = {event.rule_id for event in events} - {None}
+        concerned = Q(trigger__in=self.told) | Q(pk__in=addressed | self._then(events))
         self.rules = list(Rule.objects.filter(concerned).order_by("position", "name"))
         # A run's key holds its event and its rule.
         keys = [run_id(event.pk, rule.pk) for event in events for rule in self.rules]
@@ -173,8 +176,31 @@ class _Around:
         documents = {period.document_id for period in self.periods}
         self.documents = compiled(documents | {run.document_id for run in self.runs.values()})
 
+    def _then(self, events: list[Event]) -> set[int]:
+        """Rules that start on something else by now, and started on one of these then."""
+        if not events:
+            return set()
+        written = [Q(document__text__contains=start_of(trigger)) for trigger in self.told]
+        periods = Activation.objects.filter(
+            Q(until_at=None) | Q(until_at__gt=min(event.recorded_at for event in events)),
+            reduce(or_, written, Q(pk=None)),
+            from_at__lte=max(event.recorded_at for event in events),
+            mode=Activation.Mode.LIVE,
+            rule__isnull=False,
+        )
+        return {rule_id for rule_id in periods.values_list("rule_id", flat=True) if rule_id}
+
     def stories(self, event: Event) -> list[RuleStory]:
-        return [self._story(rule, event) for rule in self.rules if _concerns(event, rule)]
+        return [self._story(rule, event) for rule in self.rules if self._concerns(event, rule)]
+
+    def _concerns(self, event: Event, rule: Rule) -> bool:
+        """An event of a slot or of a press is for one rule, any other for those of its trigger."""
+        if event.rule_id is not None:
+            return event.rule_id == rule.pk
+        version = self._version(rule, event, self.runs.get(run_id(event.pk, rule.pk)))
+        if version is None:
+            return rule.trigger == event.trigger
+        return event.trigger in (rule.trigger, version.source.key)
 
     def _version(self, rule: Rule, event: Event, run: Run | None) -> Compiled | None:
         """The version the run is bound to, else the one that was in force."""
@@ -190,6 +216,9 @@ class _Around:
         version = self._version(rule, event, run)
         if version is None:
             return RuleStory(rule, None, "no", "No version was in force then.", run, None)
+        if version.source.key != event.trigger:
+            says = f"It started on something else then: {version.source.label}."
+            return RuleStory(rule, version.version, "no", says, run, None)
         at = run.created_at if run else event.recorded_at
         told = _explained(version, event, at.astimezone(self.zone))
         says = _of_run(run) if run is not None else self._why_not(rule, event, told)
@@ -207,13 +236,6 @@ class _Around:
         if any(_stopped(stop, rule, event.recorded_at) for stop in self.stops):
             return "The rule was stopped then."
         return "It matches as it is read today, but no run was started."
-
-
-def _concerns(event: Event, rule: Rule) -> bool:
-    """An event of a slot or of a press is for one rule, any other for those of its trigger."""
-    if event.rule_id is not None:
-        return event.rule_id == rule.pk
-    return rule.trigger == event.trigger
 
 
 def _held(period: Activation, at: datetime) -> bool:

@@ -34,6 +34,7 @@ from automations.tables import RISK_PILLS, STATE_PILLS, waiting_for
 from automations.views.backtests import begin, days_of, may_ask, panel_context
 from automations.views.drafting import signed_in
 from automations.views.evidence import kept_evidence
+from automations.views.meetings import kept_meetings
 from automations.views.money import sums
 from automations.views.phrases import differences, read, told
 from automations.views.preview import found_examples
@@ -312,6 +313,8 @@ def _decide(
         "comment": given["comment"],
         "evidence": evidence,
     }
+    if (met := kept_meetings(document)) is not None:
+        said["evidence"] = {**evidence, "meets": met}
     if verdict == "approve":
         waiting: Waiting = given.get("waiting") or "finish"
         approvals.approve(document.pk, **said, first_look=_first_look(given), waiting=waiting)

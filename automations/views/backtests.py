@@ -16,8 +16,7 @@ from automations.rules.parsing import DocumentInvalid
 from automations.services import backtests
 from automations.services.errors import NotPossible
 from automations.simulation.backtests import backtest_slice
-from automations.views.builder import may_edit
-from automations.views.drafting import Drafting, rule_or_404, signed_in
+from automations.views.drafting import Drafting, may_edit, rule_or_404, signed_in
 from automations.views.evidence import found_context
 from automations.views.unfinished import finished
 from backoffice.actors import person

@@ -20,17 +20,23 @@ from automations.rules.step_editing import normal, sees
 from automations.services import drafts, rules
 from automations.services.approvals import SUITABLE
 from automations.services.errors import AutomationError, Invalid, NotPossible, Stale
-from automations.views.drafting import Drafting, actions_for, edited, rule_or_404, signed_in
+from automations.views.drafting import (
+    Drafting,
+    actions_for,
+    edited,
+    may_edit,
+    rule_or_404,
+    signed_in,
+)
 from automations.views.inputs import field_groups
 from automations.views.limit_rows import limit_rows, policy_rows
+from automations.views.meetings import of_draft
 from automations.views.phrases import differences, read, told
 from automations.views.rows import Rows
 from automations.views.start_rows import start_row
 from automations.views.step_rows import StepRows, kinds_of_step, loops
 from backoffice.actors import person
 from backoffice.workbench import respond
-
-may_edit = permission_required("automations.change_draft", raise_exception=True)
 
 
 def builder_context(drafting: Drafting, pattern: str = "") -> dict[str, Any]:
@@ -292,6 +298,7 @@ def _submit_context(
     document = read(drafting.body)
     live = read(json.loads(drafting.live.text)) if drafting.live else None
     return {
+        **({} if problems else of_draft(drafting)),
         "rule": drafting.rule,
         "draft": drafting.draft,
         "form": form,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -29,6 +30,8 @@ from automations.simulation import stored
 from automations.simulation.records import as_it_stands
 from automations.triggers import Scan, Source
 from backoffice.models import User
+
+may_edit = permission_required("automations.change_draft", raise_exception=True)
 
 
 def signed_in(request: HttpRequest) -> User:

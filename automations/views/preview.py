@@ -20,8 +20,7 @@ from automations.simulation.preview import ClauseCount, Example, Preview, previe
 from automations.simulation.preview_now import Found, preview_now
 from automations.simulation.trial import try_on, try_on_record
 from automations.triggers import Scan
-from automations.views.builder import may_edit
-from automations.views.drafting import Drafting
+from automations.views.drafting import Drafting, may_edit
 from automations.views.money import sums
 from automations.views.phrases import differences, read, told
 from automations.views.rows import Rows, paths_by_uid
@@ -76,7 +75,7 @@ def _seen(example: Example | Found) -> str:
             leaves.append(part.seen)
         elif part.parts:
             waiting = [*part.parts, *waiting]
-    return " · ".join(leaves[:3])
+    return " · ".join(list(dict.fromkeys(leaves))[:3])
 
 
 def day_bars(found: Preview) -> list[Bar]:

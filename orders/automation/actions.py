@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from automations.actions import Call, Done, Outcome, Rejected, Risk, SetAction, actions
+from automations.actions import (
+    Call,
+    Change,
+    Done,
+    How,
+    Outcome,
+    Rejected,
+    Risk,
+    SetAction,
+    actions,
+)
 from backoffice.actors import Actors
 from orders.forms import CancelForm, HoldForm, ReleaseForm, TagForm
 from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.services.cancelling import cancel_orders
+from orders.services.errors import BadTag
 from orders.services.holds import hold_orders, open_holds, release_hold, release_orders
 from orders.services.outcomes import Outcomes
-from orders.services.tags import tag_orders, untag_orders
+from orders.services.tags import clean_tag, tag_orders, untag_orders
 
 
 def _sets(calls: Sequence[Call], *, alike: bool) -> list[list[int]]:
@@ -84,6 +95,28 @@ def _same(params: Mapping[int, Mapping[str, Any]]) -> Mapping[str, Any]:
     return next(iter(params.values()))
 
 
+def _tag_change(params: Mapping[str, Any], how: How) -> tuple[Change, ...]:
+    """One tag put on or taken off, in its one spelling."""
+    try:
+        tag = clean_tag(str(params["tag"])) if params.get("tag") else None
+    except BadTag:
+        tag = None
+    return (Change("order.tags", how, f"the tag “{tag}”" if tag else "a tag", tag),)
+
+
+HOLDS = "order.holds"  # one for each reason, so an order is held until the last has ended
+
+
+def _hold_change(reason: Any) -> Change:
+    words = _label(reason, Hold.Reason.choices) if reason else "some reason"
+    return Change(HOLDS, How.ADDS, f"the hold: {words}", reason)
+
+
+def _is_held(value: bool | None) -> Change:
+    """What conditions see of holds; None: it depends on the holds for other reasons."""
+    return Change("order.is_held", How.SETS, "whether it is on hold", value, follows=True)
+
+
 def _shown(value: Any) -> str:
     """A parameter as the document stores it: a literal, or where it comes from."""
     match value:
@@ -107,7 +140,15 @@ class AddTag(_OrderAction):
     form = TagForm
     permission = "orders.tag_order"
     writes = ("order.tags",)
+    announces = ("orders.order_tagged",)
     alike = False
+
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        return _tag_change(params, How.ADDS)
+
+    def tells(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        tag = _tag_change(params, How.ADDS)[0].value
+        return {"tagged.tags": [tag]} if tag else {}
 
     def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
         return tag_orders({pk: [given["tag"]] for pk, given in params.items()}, actor=actor)
@@ -141,6 +182,9 @@ class RemoveTag(_OrderAction):
     writes = ("order.tags",)
     alike = False
 
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        return _tag_change(params, How.TAKES)
+
     def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
         return untag_orders({pk: [given["tag"]] for pk, given in params.items()}, actor=actor)
 
@@ -172,6 +216,13 @@ class HoldOrder(_OrderAction):
     form = HoldForm
     permission = "orders.hold_order"
     writes = ("order.is_held",)
+    announces = ("orders.order_held",)
+
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        return (_hold_change(params.get("reason")), _is_held(True))
+
+    def tells(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"hold.reason": params["reason"]} if params.get("reason") else {}
 
     def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
         given = _same(params)
@@ -207,6 +258,23 @@ class ReleaseOrder(_OrderAction):
     form = ReleaseForm
     permission = "orders.release_order"
     writes = ("order.is_held",)
+    announces = ("orders.order_released",)
+
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        if "reason" not in params or params["reason"] == "":
+            return (
+                Change(HOLDS, How.TAKES, "every hold", every=True),
+                _is_held(False),
+            )
+        reason = params["reason"]
+        words = _label(reason, Hold.Reason.choices) if reason else "some reason"
+        return (
+            Change(HOLDS, How.TAKES, f"the hold: {words}", reason),
+            _is_held(None),
+        )
+
+    def tells(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"hold.reason": params["reason"]} if params.get("reason") else {}
 
     def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
         given = _same(params)
@@ -253,7 +321,19 @@ class CancelOrder(_OrderAction):
     permission = "orders.cancel_order"
     risk = Risk.CUSTOMER
     writes = ("order.fulfilment", "order.is_held")
+    announces = ("orders.order_cancelled",)
     never_undone = "A cancelled order stays so: its stock was given back. Place it again."
+
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        gone = Order.Fulfilment.CANCELLED.value
+        return (
+            Change("order.fulfilment", How.SETS, "the fulfilment", gone),
+            Change(HOLDS, How.TAKES, "every hold", every=True),
+            _is_held(False),
+        )
+
+    def tells(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"cancellation.reason": params["reason"]} if params.get("reason") else {}
 
     def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
         reason = Order.CancelReason(_same(params)["reason"])

@@ -9,8 +9,9 @@ import pytest
 from django.utils import timezone
 
 from automations.models.events import Event
+from automations.models.rules import Draft
 from automations.models.runs import Effect, Run
-from automations.services import stops
+from automations.services import drafts, stops
 from automations.simulation.preview import preview
 from automations.simulation.trial import try_on
 from automations.simulation.why import explain_run, explain_subject
@@ -114,6 +115,25 @@ def test_why_it_fired_and_why_the_others_did_not() -> None:
     explained = explain_run(run)
     assert explained is not None
     assert explained.verdict == "yes"
+
+
+def test_a_rule_that_starts_on_something_else_by_now_tells_what_it_made_of_it_then() -> None:
+    rule = make.live_rule(name="Moved on", when={"all": [at_least("900.00")]})
+    (parcel,) = make.parcels_arrived()
+    make.work_all()
+    draft = Draft.objects.get(rule=rule)
+    body = {**draft.body, "trigger": {"on": "depot.parcel_tagged"}}
+    drafts.save_draft(rule.pk, body=body, revision=draft.revision, actor=person(make.author()))
+    rule.refresh_from_db()
+    document = make.make_live(rule)
+    assert document.version == 2
+    (story,) = explain_subject("depot.parcel", parcel.pk)
+    (told,) = story.rules
+    assert (told.rule.name, told.version) == ("Moved on", 1)
+    assert told.says == "Not met: parcel total is at least £900.00 (was £250.00)."
+    (later,) = make.parcels_arrived()
+    (story,) = explain_subject("depot.parcel", later.pk)
+    assert [known.says for known in story.rules] == []
 
 
 def test_history_says_that_it_never_acts() -> None:

@@ -119,11 +119,12 @@ def clauses(draw: st.DrawFn, inside: bool = False) -> dict[str, Any]:
     clause: dict[str, Any] = {"field": name, "op": op}
     if not inside and draw(st.booleans()):
         clause["start_only"] = True
-    value = _value(draw, kind, op)
+    value = value_of(draw, kind, op)
     return clause if value is None else {**clause, "value": value}
 
 
-def _value(draw: st.DrawFn, kind: Kind, op: str) -> Any:
+def value_of(draw: st.DrawFn, kind: Kind, op: str) -> Any:
+    """What a clause of this kind and operator may be compared with."""
     takes = TAKES[op]
     if takes is Takes.NOTHING:
         return None
@@ -146,7 +147,7 @@ def figures(draw: st.DrawFn, where: st.SearchStrategy[Any]) -> dict[str, Any]:
         node = {"sum": "lines", "of": str(kind)}
     if draw(st.booleans()):
         node["where"] = draw(where)
-    return {**node, "op": op, "value": _value(draw, kind, op)}
+    return {**node, "op": op, "value": value_of(draw, kind, op)}
 
 
 def _tree(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

@@ -16,8 +16,10 @@ from django.db import connection
 from automations.actions import (
     Action,
     Call,
+    Change,
     Counts,
     Done,
+    How,
     Outcome,
     Rejected,
     RetryLater,
@@ -111,6 +113,10 @@ class Tagging(SetAction):
     permission = "automations.change_rule"
     writes = ("parcel.tags",)
 
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        tag = params.get("tag")
+        return (Change("parcel.tags", How.ADDS, f"the tag “{tag}”" if tag else "a tag", tag),)
+
     def in_words(self, params: Mapping[str, Any]) -> str:
         return f"tag it {params.get('tag')}"
 
@@ -134,6 +140,7 @@ class AddTag(Tagging):
 class AddTagAndTell(AddTag):
     key = "depot.add_tag_and_tell"
     label = "Tag and tell"
+    announces = ("depot.parcel_tagged",)
 
     def execute_many(self, calls: Sequence[Call]) -> list[Done | Outcome]:
         answers = super().execute_many(calls)
