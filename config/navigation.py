@@ -78,6 +78,8 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             ),
             Screen("Queues", "inbox", "queue_list", ("support.view_queue",)),
             Screen("Companies", "building-bank", "company_list", ("backoffice.view_legalentity",)),
+            Screen("Channels", "world", "channel_list", ("orders.view_channel",)),
+            Screen("Carriers", "truck", "carrier_list", ("orders.view_carrierservice",)),
             Screen("Calendars", "calendar", "calendar_list", ("backoffice.view_calendar",)),
             Screen("Staff", "users", "user_list", ("backoffice.view_user",)),
             Screen("Audit log", "shield-check", "audit_list", ("backoffice.view_auditentry",)),

@@ -16,6 +16,8 @@ orders_refunded = Signal()
 orders_held = Signal()
 # With orders: list[Order]; holds: list[Hold], released just now
 orders_released = Signal()
+# With orders: list[Order]; holds: list[Hold] whose time is over, still open: people must decide
+holds_ran_out = Signal()
 # With orders: list[Order]
 orders_cancelled = Signal()
 # With orders: list[Order]; tags: dict[int, tuple[str, ...]] by order id, added just now

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from backoffice import ui
 from backoffice.money import Money
+from backoffice.views.calendars import week_words
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Amount, Choice, Day, Number, Text, yes_no
+from orders.filters import SHIP_BY, ShipBy
+from orders.models.carriers import CarrierService
 from orders.models.channels import Channel
 from orders.models.customers import Customer
 from orders.models.orders import Order
 from orders.models.returns import ReturnOrder
 from orders.queries.countries import country_name, country_options
 
+# A cut-off so near asks for attention.
+NEAR = timedelta(hours=2)
 PAYMENT = {
     Order.Payment.UNPAID: ("warn", "clock"),
     Order.Payment.PART_PAID: ("warn", "clock"),
@@ -71,6 +78,20 @@ def buyer(order: Order) -> str:
     if order.ship_name or order.customer is None:
         return order.ship_name or ui.NONE
     return order.customer.name or order.customer.number
+
+
+def ship_by(order: Order) -> SafeString | str:
+    """The cut-off of an open order, marked when it is over or near."""
+    if order.ship_by is None:
+        return ui.NONE
+    if order.fulfilment not in (Order.Fulfilment.UNSHIPPED, Order.Fulfilment.PART_SHIPPED):
+        return ui.moment(order.ship_by)
+    left = order.ship_by - timezone.now()
+    if left < timedelta(0):
+        return ui.status("bad", ui.moment(order.ship_by), "clock-x")
+    if left < NEAR:
+        return ui.status("warn", ui.moment(order.ship_by), "clock")
+    return ui.moment(order.ship_by)
 
 
 def tags(order: Order) -> SafeString | str:
@@ -130,6 +151,7 @@ ORDERS = Workbench[Order](
         Column("units", "Units", "units", sort="units", kind="number"),
         Column("total", "Total", lambda o: o.total_money, sort="total", kind="money"),
         Column("placed", "Placed", "placed_at", sort="placed_at", kind="time"),
+        Column("ship_by", "Ship by", ship_by, sort="ship_by", export=lambda o: o.ship_by),
         Column("channel", "Channel", "channel.name", default=False),
         Column("external", "Shop's number", "external_id", default=False),
     ),
@@ -148,6 +170,7 @@ ORDERS = Workbench[Order](
             field="fulfilment",
             pinned=True,
         ),
+        ShipBy(key="ship", label="Ship by", options=SHIP_BY, pinned=True),
         yes_no("held", "On hold", Q(is_held=True)),
         Choice(key="returns", label="Return", options=Order.Return.choices, field="returns"),
         Amount(key="total", label="Total", field="total", pinned=True),
@@ -165,11 +188,18 @@ ORDERS = Workbench[Order](
     search_hint="Number or name",
     sort=("-placed_at",),
     views=(
-        View("all", "All"),
+        View(
+            "at-risk",
+            "Will miss today’s cut-off",
+            "ship=missing&sort=ship_by",
+            default_for=("operations",),
+            empty="Everything that must leave today can.",
+        ),
+        View("all", "All", default_for=("finance", "support", "administrator", "auditor")),
         View(
             "to-ship",
             "To ship",
-            "fulfilment=unshipped&fulfilment=part_shipped&held=no&sort=placed",
+            "fulfilment=unshipped&fulfilment=part_shipped&held=no&sort=ship_by",
             empty="Everything that may leave has left.",
         ),
         View("held", "On hold", "held=yes&sort=placed", empty="Nothing is on hold."),
@@ -274,4 +304,57 @@ RETURNS = Workbench[ReturnOrder](
         View("unmatched", "No order found", "matched=no"),
     ),
     empty=Empty("No returns yet.", "Ask for one on an order's page."),
+)
+
+CARRIERS = Workbench[CarrierService](
+    key="orders.carriers",
+    title="Carriers",
+    noun="service",
+    url_name="carrier_list",
+    permission="orders.view_carrierservice",
+    queryset=lambda user: CarrierService.objects.all(),
+    decorate=lambda rows: rows.select_related("calendar"),
+    row_label=str,
+    row_url=lambda service: reverse("carrier_detail", args=[service.key]),
+    columns=(
+        Column("name", "Service", str, sort=("carrier", "name"), main=True, wide=True),
+        Column("cutoff", "Cut-off", lambda s: f"{s.cutoff:%H:%M}", sort="cutoff"),
+        Column("zone", "Time zone", "time_zone"),
+        Column("days", "Collects on", lambda s: week_words(s.weekdays)),
+        Column("calendar", "Not on days closed in", "calendar.name"),
+        Column("active", "In use", "is_active"),
+    ),
+    search=("carrier__icontains", "name__icontains"),
+    search_hint="Carrier or service",
+    sort=("carrier", "name"),
+    actions_template="orders/_carrier_list_actions.html",
+    empty=Empty(
+        "No carrier services yet.",
+        "Without one, orders must be ready by the end of a working day.",
+    ),
+)
+
+CHANNELS = Workbench[Channel](
+    key="orders.channels",
+    title="Channels",
+    noun="channel",
+    url_name="channel_list",
+    permission="orders.view_channel",
+    queryset=lambda user: Channel.objects.all(),
+    decorate=lambda rows: rows.select_related("service", "location", "legal_entity"),
+    row_label=str,
+    row_url=lambda channel: reverse("channel_detail", args=[channel.key]),
+    columns=(
+        Column("name", "Channel", sort="name", main=True, wide=True),
+        Column("kind", "Kind", lambda c: c.get_kind_display(), sort="kind"),
+        Column("entity", "Company", "legal_entity.name"),
+        Column("location", "Ships from", "location.name"),
+        Column("service", "Ships with", lambda c: str(c.service) if c.service else ui.NONE),
+        Column("promise", "Within, in collection days", "promise_days", kind="number"),
+        Column("unpaid", "Ships unpaid", "ships_unpaid"),
+    ),
+    search=("name__icontains", "key__istartswith"),
+    search_hint="Name",
+    sort=("name",),
+    empty=Empty("No channels yet.", "They are made when a shop is connected or imported."),
 )

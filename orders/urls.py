@@ -3,9 +3,16 @@
 from django.urls import path
 
 from backoffice.workbench.pages import urls
-from orders.tables import CUSTOMERS, ORDERS, RETURNS
+from orders.tables import CARRIERS, CHANNELS, CUSTOMERS, ORDERS, RETURNS
+from orders.views.carriers import (
+    carrier_detail,
+    carrier_edit,
+    carrier_new,
+    channel_detail,
+    channel_promise,
+)
 from orders.views.customers import customer_detail
-from orders.views.home import order_home_held, order_home_to_ship
+from orders.views.home import order_home_at_risk, order_home_held, order_home_to_ship
 from orders.views.orders import (
     order_address,
     order_cancel,
@@ -35,6 +42,7 @@ urlpatterns = [
     path("orders/<number:number>/_/ship/", order_ship, name="order_ship"),
     path("orders/<number:number>/_/address/", order_address, name="order_address"),
     path("orders/<number:number>/_/return/", return_request, name="return_request"),
+    path("orders/_/home/at-risk/", order_home_at_risk, name="order_home_at_risk"),
     path("orders/_/home/held/", order_home_held, name="order_home_held"),
     path("orders/_/home/to-ship/", order_home_to_ship, name="order_home_to_ship"),
     *urls(CUSTOMERS, "customers/"),
@@ -44,4 +52,11 @@ urlpatterns = [
     path("returns/<number:number>/_/receive/", return_receive, name="return_receive"),
     path("returns/<number:number>/_/inspect/", return_inspect, name="return_inspect"),
     path("returns/<number:number>/_/refuse/", return_refuse, name="return_refuse"),
+    *urls(CARRIERS, "settings/carriers/"),
+    path("settings/carriers/new/", carrier_new, name="carrier_new"),
+    path("settings/carriers/<slug:key>/", carrier_detail, name="carrier_detail"),
+    path("settings/carriers/<slug:key>/_/edit/", carrier_edit, name="carrier_edit"),
+    *urls(CHANNELS, "settings/channels/"),
+    path("settings/channels/<slug:key>/", channel_detail, name="channel_detail"),
+    path("settings/channels/<slug:key>/_/promise/", channel_promise, name="channel_promise"),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import TextIO
 
 from django.utils import timezone
@@ -24,9 +24,11 @@ from inventory.queries.skus import skus_by_code
 from inventory.services.moves import receive_stock
 from inventory.services.skus import add_skus
 from inventory.services.writing import Moving
+from orders.models.carriers import CarrierService
 from orders.models.channels import Channel
 from orders.models.orders import Order
 from orders.models.returns import ReturnOrder
+from orders.services.carriers import ServiceEdit, add_service, edit_promise
 from orders.services.customers import add_customers
 from orders.services.drafts import NewOrder, OnShort
 from orders.services.errors import OrderError
@@ -50,6 +52,7 @@ def make_company(part: Slice, out: TextIO) -> Channel:
     known = find_job(part.understood.source)
     shift = timedelta(0) if known else part.shift(timezone.now())
     job = load(part.understood, channel, out, shift=shift, until=HISTORY_ENDS, dress=part.dress).job
+    _promise(channel)
     _add_products(part)
     _inspect_old_returns()
     deliver(channel, "opening", part.opening_delivery())
@@ -145,6 +148,19 @@ def ship_due(orders: Sequence[Order]) -> int:
             continue  # on hold, unpaid or short: it waits for people, as it should
         left += 1
     return left
+
+
+def _promise(channel: Channel) -> None:
+    """What is paid before half past four leaves the next collection day."""
+    if channel.service_id is not None:
+        return
+    edit = ServiceEdit(
+        "Royal Mail", "Tracked 48", "Europe/London", time(16, 30), [1, 2, 3, 4, 5, 6], None
+    )
+    known = CarrierService.objects.filter(carrier=edit.carrier, name=edit.name).first()
+    service = known or add_service(edit, actor=WAREHOUSE)
+    edit_promise(channel.pk, service=service, promise_days=1, version=None, actor=WAREHOUSE)
+    channel.refresh_from_db()
 
 
 def _add_products(part: Slice) -> None:

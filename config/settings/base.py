@@ -250,6 +250,9 @@ CELERY_BEAT_SCHEDULE = {
     "let-go": {"task": "automations.tasks.let_go", "schedule": crontab(hour=2, minute=40)},
     "bulk-jobs": {"task": "backoffice.tasks.sweep_bulk_jobs", "schedule": 60.0},
     "stock-holds": {"task": "inventory.tasks.expire_reservations", "schedule": 60.0},
+    "order-holds": {"task": "orders.tasks.act_on_ended_holds", "schedule": 60.0},
+    # A cut-off that was changed winds its clocks itself; this finds changed weeks and holidays.
+    "ship-by": {"task": "orders.tasks.rewind_clocks", "schedule": 600.0},
 }
 # Celery closes the Django connection around each task otherwise, and each task pays a new sign-in.
 CELERY_DB_REUSE_MAX = 1_000_000

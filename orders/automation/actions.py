@@ -17,7 +17,7 @@ from automations.actions import (
     actions,
 )
 from backoffice.actors import Actors
-from orders.forms import CancelForm, HoldForm, ReleaseForm, TagForm
+from orders.forms import CancelForm, HoldForm, ReleaseForm, TagForm, ending
 from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.services.cancelling import cancel_orders
@@ -227,7 +227,8 @@ class HoldOrder(_OrderAction):
     def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
         given = _same(params)
         reason, note = Hold.Reason(given["reason"]), given.get("note", "")
-        return hold_orders(list(params), reason=reason, note=note, actor=actor)
+        ends = ending(given)
+        return hold_orders(list(params), reason=reason, note=note, ending=ends, actor=actor)
 
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
         reason = _label(params["reason"], Hold.Reason.choices)
@@ -248,7 +249,10 @@ class HoldOrder(_OrderAction):
         return f"Release it from the hold: {_label(done['reason'], Hold.Reason.choices)}"
 
     def in_words(self, params: Mapping[str, Any]) -> str:
-        return f"Put the order on hold: {_label(params['reason'], Hold.Reason.choices)}"
+        lasts = params.get("lasts")
+        then = _label(params.get("then"), Hold.Then.choices)
+        until = f", for {_shown(lasts)} hours, then {then}" if lasts else ""
+        return f"Put the order on hold: {_label(params['reason'], Hold.Reason.choices)}{until}"
 
 
 @actions.register

@@ -42,6 +42,42 @@ class ReturnWithoutOrder(CaseKind):
 
 
 @cases.register
+class HoldRanOut(CaseKind):
+    key = "orders.hold_ran_out"
+    label = "Hold has run out"
+    subject = "orders.order"
+    signal = signals.holds_ran_out
+    closed_signals = (signals.orders_released, signals.orders_cancelled)
+    closed_says = "The hold has ended."
+
+    def cases(
+        self, *, orders: Sequence[Order], holds: Sequence[Hold], **sent: Any
+    ) -> list[NewCase]:
+        by_id = {order.pk: order for order in orders}
+        return [
+            NewCase(
+                key=f"orders.hold:{hold.pk}",
+                cause=f"Hold has run out: {hold.get_reason_display().lower()}",
+                says=f"The hold of order {by_id[hold.order_id]} was meant to end by now, and "
+                "nobody has decided about it.",
+                subject_id=hold.order_id,
+                at_stake=by_id[hold.order_id].total_money,
+                fallback="Release the order, hold it for longer, or cancel it.",
+                detail={"reason": hold.get_reason_display()},
+            )
+            for hold in holds
+        ]
+
+    def closed(
+        self, *, orders: Sequence[Order], holds: Sequence[Hold] | None = None, **sent: Any
+    ) -> list[str]:
+        """Released: the holds that ended. Cancelled: every hold that had run out."""
+        if holds is None:
+            holds = list(Hold.objects.filter(order__in=orders, ran_out_at__isnull=False))
+        return [f"orders.hold:{hold.pk}" for hold in holds if hold.ran_out_at is not None]
+
+
+@cases.register
 class StockShort(CaseKind):
     key = "orders.stock_short"
     label = "Order short of stock"

@@ -55,6 +55,9 @@ class OrderFacts:
     tags: Tags = labelled("Order tags")
     placed_at: datetime = labelled("Placed")
     paid_at: datetime | None = labelled("Paid in full")
+    ship_by: datetime | None = labelled(
+        "Ship by", about="The cut-off it must make; unknown where nothing is to be shipped."
+    )
     alike_before: int = labelled(
         "Orders like it just before",
         about="Of the same customer, total and units, up to a day before; 0 for guests.",
@@ -106,6 +109,7 @@ class CustomerPayload:
 @dataclass(frozen=True, slots=True)
 class HoldFacts:
     reason: str = labelled("Reason", choices=Hold.Reason.choices)
+    ends_at: datetime | None = labelled("Meant to last until")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +221,7 @@ def order_facts(order: Order, lines: Sequence[LineFigures], alike: int) -> Order
         tags=Tags(tuple(order.tags)),
         placed_at=order.placed_at,
         paid_at=order.paid_at,
+        ship_by=order.ship_by,
         alike_before=alike,
         lines=line_facts(lines, order.currency),
     )

@@ -50,6 +50,7 @@ class Orders(Scan):
         "order.tags": "tags",
         "order.placed_at": "placed_at",
         "order.paid_at": "paid_at",
+        "order.ship_by": "ship_by",
         # Not orders_before: a guest's is 0 here and unknown to a rule.
         "customer.number": "customer__number",
         "customer.kind": "customer__kind",

@@ -146,7 +146,7 @@ class _HoldTrigger(Trigger):
 
 
 def _of_hold(payload: OrderPayload, hold: Hold | None) -> OrderHoldPayload:
-    facts = HoldFacts(hold.reason) if hold else None
+    facts = HoldFacts(hold.reason, hold.ends_at) if hold else None
     return OrderHoldPayload(payload.order, payload.customer, facts)
 
 
@@ -177,6 +177,18 @@ class OrderReleased(_HoldTrigger):
 
     def current(self, ids: Iterable[int]) -> dict[int, OrderHoldPayload]:
         payloads, holds = order_payloads(ids), _latest_holds(ids, is_open=False)
+        return {pk: _of_hold(payload, holds.get(pk)) for pk, payload in payloads.items()}
+
+
+@triggers.register
+class HoldRanOut(_HoldTrigger):
+    key = "orders.hold_ran_out"
+    label = "Hold has run out"
+    example = "Nobody has decided about order 1000123 in the 48 hours its hold was meant to last."
+    signal = signals.holds_ran_out
+
+    def current(self, ids: Iterable[int]) -> dict[int, OrderHoldPayload]:
+        payloads, holds = order_payloads(ids), _latest_holds(ids, is_open=True)
         return {pk: _of_hold(payload, holds.get(pk)) for pk, payload in payloads.items()}
 
 

@@ -8,6 +8,7 @@ from simple_history.models import HistoricalRecords
 
 from backoffice.models import LegalEntity
 from inventory.models import Location
+from orders.models.carriers import CarrierService
 
 
 class Channel(models.Model):
@@ -27,13 +28,23 @@ class Channel(models.Model):
     # Orders are allocated here and shipped from here.
     location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="+")
     ships_unpaid = models.BooleanField("may ship before payment", default=False)
+    # How parcels leave unless an order says otherwise. None: by the end of a working day.
+    service = models.ForeignKey(
+        CarrierService, null=True, blank=True, on_delete=models.PROTECT, related_name="channels"
+    )
+    # Collection days after the first that an order can still catch; 0 is the same day.
+    promise_days = models.SmallIntegerField("ships within", default=1)
+    version = models.IntegerField(default=1)
     is_active = models.BooleanField("active", default=True)
-    history = HistoricalRecords()
+    history = HistoricalRecords(excluded_fields=["version"])
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=Q(currency__regex="^[A-Z]{3}$"), name="channel_currency_code"
+            ),
+            models.CheckConstraint(
+                condition=Q(promise_days__gte=0, promise_days__lte=60), name="channel_promise_days"
             ),
         ]
 

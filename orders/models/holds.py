@@ -22,6 +22,11 @@ class Hold(models.Model):
         PRICE_CHECK = "price_check", "Price check"
         OTHER = "other", "Other"
 
+    class Then(models.TextChoices):
+        RELEASE = "release", "Release the order"
+        REMIND = "remind", "Bring it before people"
+        CANCEL = "cancel", "Cancel the order"
+
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="holds")
     reason = models.CharField(max_length=16, choices=Reason)
     note = models.CharField(max_length=500, blank=True)
@@ -32,6 +37,11 @@ class Hold(models.Model):
         User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     run_id = models.BigIntegerField(null=True)
+    # Until when it is meant to last, and what happens then. None: until somebody releases it.
+    ends_at = models.DateTimeField(null=True)
+    then = models.CharField(max_length=8, choices=Then, blank=True, default="")
+    # When its end was acted on.
+    ran_out_at = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
     released_by = models.CharField(max_length=200, blank=True)
 
@@ -42,6 +52,19 @@ class Hold(models.Model):
                 fields=["order", "reason"],
                 condition=Q(released_at__isnull=True),
                 name="hold_open_once_per_reason",
+            ),
+            # An end without a consequence, or the other way round, would be forgotten.
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=True, then="") | Q(ends_at__isnull=False) & ~Q(then=""),
+                name="hold_end_says_what_then",
+            ),
+        ]
+        indexes = [
+            # The sweep looks for holds that have run out.
+            models.Index(
+                fields=["ends_at"],
+                condition=Q(released_at__isnull=True, ran_out_at__isnull=True),
+                name="hold_running_out",
             ),
         ]
 

@@ -103,6 +103,8 @@ class Order(models.Model):
     placed_at = models.DateTimeField()
     paid_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    # The cut-off it must make, by the channel's promise; None where nothing is to be shipped.
+    ship_by = models.DateTimeField(null=True, blank=True)
     cancel_reason = models.CharField(max_length=14, choices=CancelReason, blank=True)
     tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     version = models.IntegerField(default=1)
@@ -154,6 +156,12 @@ class Order(models.Model):
                 name="order_to_ship",
             ),
             models.Index(fields=["placed_at"], condition=Q(is_held=True), name="order_on_hold"),
+            # The desk: what must leave first.
+            models.Index(
+                fields=["ship_by", "id"],
+                condition=Q(fulfilment__in=["unshipped", "part_shipped"]),
+                name="order_ship_by",
+            ),
             GinIndex(fields=["tags"], name="order_tags"),
             # Schedules go over all but imported orders, page by page.
             models.Index(fields=["id"], condition=Q(is_history=False), name="order_live"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db.models import Sum
+from django.utils import timezone
 
 from backoffice.money import Money
 from inventory.models import StockLevel
@@ -47,6 +48,8 @@ class OrderPage:
     due: Money
     country: str
     last_orders: list[Order]
+    is_late: bool
+    promise: str
 
     @property
     def overpaid(self) -> Money | None:
@@ -63,6 +66,7 @@ def order_page(order: Order) -> OrderPage:
     lines = list(order.lines.select_related("sku").order_by("position"))
     stock = _stock([line.sku_id for line in lines if line.sku_id], order.channel.location_id)
     others = Order.objects.filter(customer=order.customer).exclude(pk=order.pk)
+    open_still = order.fulfilment in (Order.Fulfilment.UNSHIPPED, Order.Fulfilment.PART_SHIPPED)
     return OrderPage(
         lines=[
             PageLine(
@@ -86,6 +90,8 @@ def order_page(order: Order) -> OrderPage:
         due=order.money(order.total - order.amount_paid),
         country=country_name(order.ship_country),
         last_orders=list(others.order_by("-placed_at")[:LAST_ORDERS]) if order.customer else [],
+        is_late=open_still and order.ship_by is not None and order.ship_by < timezone.now(),
+        promise=str(order.channel.service or "end of a working day") if order.ship_by else "",
     )
 
 

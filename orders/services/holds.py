@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -19,19 +21,31 @@ from orders.services.outcomes import Outcomes, lock_orders, unknown
 Reason = Hold.Reason
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Until when a hold is meant to last, and what happens then."""
+
+    at: datetime
+    then: Hold.Then
+
+
 @transaction.atomic
 def hold_orders(
     order_ids: Iterable[int],
     *,
     reason: Hold.Reason,
     note: str = "",
+    ending: Ending | None = None,
     versions: Mapping[int, int] | None = None,
     actor: Acting,
 ) -> Outcomes:
     """Keep orders from being shipped; one that is held for this reason already is left alone.
 
-    Refuses cancelled and shipped orders. Raises StaleVersion. Announces orders_held.
+    `ending` None: until somebody releases it. Refuses cancelled and shipped orders. Raises
+    StaleVersion, and OrderError for an end that is over. Announces orders_held.
     """
+    if ending is not None and ending.at <= timezone.now():
+        raise OrderError("A hold ends later than now. Choose a longer time.")
     ids = set(order_ids)
     orders = lock_orders(ids, versions)
     open_already = set(
@@ -48,7 +62,7 @@ def hold_orders(
             done.refused[order.pk] = refusal
         else:
             done.changed.append(order)
-    place_holds(done.changed, reason, note, actor=actor)
+    place_holds(done.changed, reason, note, ending=ending, actor=actor)
     return done
 
 
@@ -61,7 +75,12 @@ def _why_not_held(order: Order) -> OrderError | None:
 
 
 def place_holds(
-    orders: Sequence[Order], reason: Hold.Reason, note: str, *, actor: Acting
+    orders: Sequence[Order],
+    reason: Hold.Reason,
+    note: str,
+    *,
+    ending: Ending | None = None,
+    actor: Acting,
 ) -> list[Hold]:
     """Put holds on orders that are locked and have none of this reason; announces orders_held."""
     if not orders:
@@ -74,6 +93,8 @@ def place_holds(
                 order=order,
                 reason=reason,
                 note=note,
+                ends_at=ending.at if ending else None,
+                then=ending.then if ending else "",
                 actor_kind=by.kind,
                 actor_label=by.label,
                 user_id=by.user_id,

@@ -17,6 +17,7 @@ from backoffice.sets import save_many
 from orders import signals
 from orders.models.axes import payment_axis
 from orders.models.orders import Order
+from orders.services.clock import set_ship_by
 from orders.services.errors import UnknownOrder, WrongAmount
 from orders.services.figures import add_spend
 from orders.services.outcomes import lock_orders
@@ -53,7 +54,9 @@ def mark_orders_paid(
         if order.paid_at is None and order.amount_paid >= order.total:
             order.paid_at = at[order.pk]
             settled.append(order)
-    _save(orders.values(), ["amount_paid", "paid_at"])
+    # The promise counts from the payment.
+    set_ship_by(settled)
+    _save(orders.values(), ["amount_paid", "paid_at", "ship_by"])
     add_spend(changes)
     _tell(amounts, orders, "Received {}", actor)
     if settled:

@@ -20,6 +20,7 @@ from orders import signals
 from orders.models.customers import Customer
 from orders.models.orders import Order
 from orders.services.allocation import LINE, Lines, ShortOrders, allocate_new
+from orders.services.clock import set_ship_by
 from orders.services.drafts import NewOrder, OnShort
 from orders.services.errors import OrderError
 from orders.services.figures import count_placed, lock_customers
@@ -155,6 +156,8 @@ def _write(
             order.customer = customers[draft.customer_id]
         orders.append(order)
         rows.append(lines)
+    if not history:
+        set_ship_by(orders)
     count_placed(orders, customers)
     insert_many(orders)
     for order, lines in zip(orders, rows, strict=True):

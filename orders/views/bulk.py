@@ -8,7 +8,7 @@ from typing import Any
 from backoffice.actors import Actor
 from backoffice.workbench import bulk
 from backoffice.workbench.bulk import BulkAction, Outcome
-from orders.forms import HoldForm, TagForm
+from orders.forms import HoldForm, TagForm, ending
 from orders.models.holds import Hold
 from orders.services.holds import hold_orders, release_orders
 from orders.services.outcomes import Outcomes
@@ -34,7 +34,8 @@ def _untag(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Itera
 
 def _hold(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
     reason = Hold.Reason(params["reason"])
-    return _told(hold_orders(ids, reason=reason, note=params.get("note", ""), actor=actor))
+    note = params.get("note", "")
+    return _told(hold_orders(ids, reason=reason, note=note, ending=ending(params), actor=actor))
 
 
 def _release(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:

@@ -15,25 +15,43 @@ from django.views.decorators.http import require_GET
 from backoffice import counts, home, search
 from backoffice.models import User
 from backoffice.money import Money
+from orders.filters import TO_SHIP, will_miss
 from orders.models.customers import Customer
 from orders.models.orders import Order
 from orders.queries.countries import country_name
 
-TO_SHIP = Q(fulfilment__in=["unshipped", "part_shipped"])
 SHOWN = 8
 
 
-def _rows(condition: Q) -> tuple[list[Order], int, list[Money]]:
-    """The oldest orders of a condition, how many there are, and what they come to by currency."""
+def _rows(condition: Q, first: str = "placed_at") -> tuple[list[Order], int, list[Money]]:
+    """The first orders of a condition, how many there are, and what they come to by currency."""
     orders = Order.objects.filter(condition)
     sums = orders.values("currency").annotate(number=CountOf("pk"), total=Sum("total"))
     figures = list(sums.order_by("currency"))
     amounts = [Money(row["total"], row["currency"]) for row in figures]
     return (
-        list(orders.order_by("placed_at", "pk")[:SHOWN]),
+        list(orders.order_by(first, "pk")[:SHOWN]),
         sum(row["number"] for row in figures),
         amounts,
     )
+
+
+@permission_required("orders.view_order", raise_exception=True)
+@require_GET
+def order_home_at_risk(request: HttpRequest) -> HttpResponse:
+    """Orders that will miss today's cut-off as they stand, the first cut-off first."""
+    rows, number, amounts = _rows(will_miss(), "ship_by")
+    context = {
+        "title": "Will miss today’s cut-off",
+        "empty": "Everything that must leave today can.",
+        "rows": rows,
+        "number": number,
+        "amounts": amounts,
+        "url": f"{reverse('order_list')}?view=at-risk",
+        "panel_id": "home-orders-at-risk",
+        "ship_by": True,
+    }
+    return render(request, "orders/_home_orders.html", context)
 
 
 @permission_required("orders.view_order", raise_exception=True)
@@ -98,6 +116,11 @@ def register_everywhere() -> None:
     """Called once when the app is ready."""
     operations = ("operations", "administrator", "auditor")
     held = home.HomePanel("On hold", "order_home_held", "orders.view_order", 30, operations)
+    home.register(
+        home.HomePanel(
+            "Will miss today’s cut-off", "order_home_at_risk", "orders.view_order", 25, operations
+        )
+    )
     home.register(held)
     home.register(
         home.HomePanel("Waiting to ship", "order_home_to_ship", "orders.view_order", 35, operations)

@@ -15,7 +15,7 @@ from backoffice import actors
 from backoffice.dialogs import ask, seen_version
 from backoffice.views.me import signed_in
 from inventory.services.errors import InventoryError
-from orders.forms import AddressForm, CancelForm, HoldForm, ShipForm, TagForm
+from orders.forms import AddressForm, CancelForm, DeskHoldForm, ShipForm, TagForm, ending
 from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.queries.pages import order_page
@@ -75,12 +75,18 @@ def order_hold(request: HttpRequest, number: str) -> HttpResponse:
             [order.pk],
             reason=Hold.Reason(values["reason"]),
             note=values["note"],
+            ending=ending(values),
             versions=_seen(request, order),
             actor=actors.person(signed_in(request)),
         ).or_raise()
         return f"Order {order} is on hold"
 
-    form = HoldForm(request.POST or None)
+    user = signed_in(request)
+    form = DeskHoldForm(
+        request.POST or None,
+        may_release=user.has_perm("orders.release_order"),
+        may_cancel=user.has_perm("orders.cancel_order"),
+    )
     return ask(
         request,
         form,

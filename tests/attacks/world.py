@@ -25,7 +25,7 @@ from tests.automations.views import story
 from tests.bed.people import MakeUser
 from tests.finance.factories import pay
 from tests.intake import factories as hooks
-from tests.orders.factories import make_customer
+from tests.orders.factories import make_customer, make_service
 from tests.support.factories import open_ticket
 
 # What a page that shows it unescaped would run, and what it looks like escaped.
@@ -172,6 +172,8 @@ def _of_the_ground(order: Order, world: World) -> dict[str, dict[str, Any]]:
         [auditor.pk], "support", actor=person(world.people["administrator"])
     )
     return {
+        "carrier": {"key": make_service(order.channel).key},
+        "channel": {"key": order.channel.key},
         "company": {"name": order.channel.legal_entity.name},
         "calendar": {"pk": calendar.pk, "key": calendar.key, "day": "2026-12-24"},
         "user": {"username": auditor.username},

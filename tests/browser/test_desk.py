@@ -20,7 +20,14 @@ from support.models import Ticket
 from tests.bed.browsers import CheckAxe, OpenPage, SignIn, Troubles
 from tests.finance.factories import pay
 from tests.inventory.factories import make_sku
-from tests.orders.factories import fresh, line, make_channel, make_customer, place
+from tests.orders.factories import (
+    fresh,
+    line,
+    make_channel,
+    make_customer,
+    make_service,
+    place,
+)
 from tests.support.factories import open_ticket
 
 LISTS = (
@@ -36,6 +43,9 @@ LISTS = (
     "/finance/trial-balance/",
     "/finance/payments/",
     "/finance/refunds/",
+    "/settings/carriers/",
+    "/settings/channels/",
+    "/orders/?view=at-risk",
 )
 
 
@@ -93,6 +103,8 @@ def test_axe_finds_nothing_on_empty_and_filled_screens(
         f"/finance/ledger/{JournalEntry.objects.latest('pk').number}/",
         f"/customers/{customer.number}/",
         f"/returns/{back.number}/",
+        f"/settings/carriers/{make_service(order.channel).key}/",
+        f"/settings/channels/{order.channel.key}/",
     )
     for address in (*LISTS, *details):
         ready(page, address)
@@ -104,7 +116,7 @@ def test_an_order_is_tagged_held_and_released_by_keyboard_alone(
 ) -> None:
     order = a_paid_order()
     sign_in(page, operations_user)
-    ready(page, "/orders/")
+    ready(page, "/orders/?view=all")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/orders/{order.number}/")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
 from backoffice.actors import HOUSE
 from backoffice.money import Money
 from inventory.models import Sku
+from orders.models.carriers import CarrierService
 from orders.models.channels import Channel
 from orders.models.customers import Customer
 from orders.models.orders import Order, OrderLine
+from orders.services.carriers import ServiceEdit, add_service, edit_promise
 from orders.services.channels import open_channel
 from orders.services.customers import NewCustomer, add_customers
 from orders.services.drafts import Address, NewLine, NewOrder
@@ -30,6 +32,29 @@ def make_channel(key: str = "shop", *, ships_unpaid: bool = False) -> Channel:
         location=make_warehouse(),
         ships_unpaid=ships_unpaid,
     )
+
+
+def make_service(
+    channel: Channel | None = None, *, promise_days: int = 1, **fields: Any
+) -> CarrierService:
+    """A service that collects from Monday to Friday until 16:30; the channel then ships with it."""
+    edit = ServiceEdit(
+        **{
+            "carrier": "Royal Mail",
+            "name": "Tracked 24",
+            "time_zone": "Europe/London",
+            "cutoff": time(16, 30),
+            "weekdays": [1, 2, 3, 4, 5],
+            "calendar": None,
+            **fields,
+        }
+    )
+    service = add_service(edit, actor=HOUSE)
+    if channel is not None:
+        edit_promise(
+            channel.pk, service=service, promise_days=promise_days, version=None, actor=HOUSE
+        )
+    return service
 
 
 def make_customer(number: str = "17850") -> Customer:

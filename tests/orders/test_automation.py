@@ -69,6 +69,7 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.order_paid",
         "orders.order_held",
         "orders.order_released",
+        "orders.hold_ran_out",
         "orders.order_cancelled",
         "orders.order_tagged",
         "orders.order_reported",

@@ -1,0 +1,42 @@
+"""Carrier services: until when a parcel must be ready to leave on a day, and on which days."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from simple_history.models import HistoricalRecords
+
+from backoffice.models import Calendar
+
+
+class CarrierService(models.Model):
+    """One way a parcel leaves: a carrier's service, with its cut-off in its own time zone."""
+
+    key = models.SlugField(max_length=40, unique=True)
+    carrier = models.CharField(max_length=60)
+    name = models.CharField("service", max_length=80)
+    time_zone = models.CharField(max_length=40, default="Europe/London")
+    # What is ready by then leaves that day.
+    cutoff = models.TimeField("cut-off")
+    # Days on which it is collected, 1 (Monday) to 7.
+    weekdays = ArrayField(models.SmallIntegerField(), default=list)
+    # Days it does not come although the week says so. None: it knows no holidays.
+    calendar = models.ForeignKey(
+        Calendar, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    is_active = models.BooleanField("active", default=True)
+    version = models.IntegerField(default=1)
+    history = HistoricalRecords(excluded_fields=["version"])
+
+    class Meta:
+        ordering = ["carrier", "name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(weekdays__contained_by=[1, 2, 3, 4, 5, 6, 7]),
+                name="carrierservice_weekdays",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.carrier} {self.name}"

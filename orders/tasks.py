@@ -1,0 +1,15 @@
+"""Celery's doors to orders."""
+
+from celery import shared_task
+
+from orders.services import clock, hold_ends
+
+
+@shared_task
+def act_on_ended_holds() -> None:
+    hold_ends.act_on_ended_holds()
+
+
+@shared_task
+def rewind_clocks() -> None:
+    clock.rewind_clocks()
