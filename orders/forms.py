@@ -8,9 +8,11 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from backoffice.models import Calendar
+from inventory.models import Location
 from orders.models.carriers import CarrierService
 from orders.models.holds import Hold
 from orders.models.orders import Order
@@ -99,6 +101,27 @@ class NoteForm(forms.Form):
 class ShipForm(forms.Form):
     carrier = forms.CharField(label="Carrier", max_length=60, required=False)
     tracking = forms.CharField(label="Tracking number", max_length=80, required=False)
+
+
+class RouteForm(forms.Form):
+    """Where what is left of an order ships from."""
+
+    place = forms.ModelChoiceField(
+        label="Place", queryset=Location.objects.none(), empty_label=None
+    )
+
+    def __init__(self, *args: Any, places: QuerySet[Location], **options: Any) -> None:
+        super().__init__(*args, **options)
+        field = self.fields["place"]
+        if isinstance(field, forms.ModelChoiceField):
+            field.queryset = places
+            field.label_from_instance = lambda place: f"{place.name} ({place.code})"
+
+
+class PromiseRestForm(forms.Form):
+    """The day the rest of an order is promised for."""
+
+    day = forms.DateField(label="Day", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
 
 
 class AddressForm(forms.Form):

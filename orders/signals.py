@@ -18,6 +18,12 @@ orders_held = Signal()
 orders_released = Signal()
 # With orders: list[Order]; holds: list[Hold] whose time is over, still open: people must decide
 holds_ran_out = Signal()
+# With orders: list[Order], now on the pick list
+orders_picking = Signal()
+# With orders: list[Order] that ship from another place from now on
+orders_routed = Signal()
+# With orders: list[Order] whose rest was promised for a day
+orders_backordered = Signal()
 # With orders: list[Order]
 orders_cancelled = Signal()
 # With orders: list[Order]; tags: dict[int, tuple[str, ...]] by order id, added just now

@@ -3,7 +3,10 @@
 from django.urls import path
 
 from backoffice.workbench.pages import urls
-from orders.tables import CARRIERS, CHANNELS, CUSTOMERS, ORDERS, RETURNS
+from orders.tables.carriers import CARRIERS, CHANNELS
+from orders.tables.customers import CUSTOMERS
+from orders.tables.orders import ORDERS
+from orders.tables.returns import RETURNS
 from orders.views.carriers import (
     carrier_detail,
     carrier_edit,
@@ -12,6 +15,14 @@ from orders.views.carriers import (
     channel_promise,
 )
 from orders.views.customers import customer_detail
+from orders.views.fulfilment import (
+    order_allocate,
+    order_pick,
+    order_promise,
+    order_route,
+    order_ship,
+    order_unpick,
+)
 from orders.views.home import order_home_at_risk, order_home_held, order_home_to_ship
 from orders.views.orders import (
     order_address,
@@ -19,7 +30,6 @@ from orders.views.orders import (
     order_detail,
     order_hold,
     order_release,
-    order_ship,
     order_tag,
     order_untag,
 )
@@ -40,6 +50,11 @@ urlpatterns = [
     path("orders/<number:number>/_/untag/<slug:tag>/", order_untag, name="order_untag"),
     path("orders/<number:number>/_/cancel/", order_cancel, name="order_cancel"),
     path("orders/<number:number>/_/ship/", order_ship, name="order_ship"),
+    path("orders/<number:number>/_/pick/", order_pick, name="order_pick"),
+    path("orders/<number:number>/_/unpick/", order_unpick, name="order_unpick"),
+    path("orders/<number:number>/_/allocate/", order_allocate, name="order_allocate"),
+    path("orders/<number:number>/_/route/", order_route, name="order_route"),
+    path("orders/<number:number>/_/promise/", order_promise, name="order_promise"),
     path("orders/<number:number>/_/address/", order_address, name="order_address"),
     path("orders/<number:number>/_/return/", return_request, name="return_request"),
     path("orders/_/home/at-risk/", order_home_at_risk, name="order_home_at_risk"),

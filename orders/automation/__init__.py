@@ -1,5 +1,21 @@
 """What orders offers to rules: triggers, actions, kinds of case and records to go over."""
 
-from orders.automation import actions, cases, feeds, scans, triggers
+from orders.automation import (
+    actions,
+    cases,
+    feeds,
+    fulfilment,
+    fulfilment_actions,
+    scans,
+    triggers,
+)
 
-__all__ = ["actions", "cases", "feeds", "scans", "triggers"]
+__all__ = [
+    "actions",
+    "cases",
+    "feeds",
+    "fulfilment",
+    "fulfilment_actions",
+    "scans",
+    "triggers",
+]

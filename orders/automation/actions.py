@@ -39,7 +39,7 @@ def _sets(calls: Sequence[Call], *, alike: bool) -> list[list[int]]:
     return list(sets.values())
 
 
-class _OrderAction(SetAction):
+class OrderAction(SetAction):
     """One set service on orders; subclasses say which and in which words.
 
     `alike`: the service takes the same parameters for all its orders, so calls are put together by
@@ -83,7 +83,7 @@ class _OrderAction(SetAction):
         return [answers[position] for position in range(len(calls))]
 
 
-def _undone(outcomes: Outcomes, says: str, otherwise: str) -> Done:
+def undone(outcomes: Outcomes, says: str, otherwise: str) -> Done:
     """The answer to undoing something on one order; raises Rejected when it was refused."""
     for error in outcomes.refused.values():
         raise Rejected(str(error))
@@ -117,7 +117,7 @@ def _is_held(value: bool | None) -> Change:
     return Change("order.is_held", How.SETS, "whether it is on hold", value, follows=True)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A parameter as the document stores it: a literal, or where it comes from."""
     match value:
         case {"field": str(name)} | {"param": str(name)}:
@@ -130,11 +130,11 @@ def _shown(value: Any) -> str:
 def _label(value: Any, choices: Sequence[tuple[str, Any]]) -> str:
     """The words of a choice, in the middle of a sentence."""
     words = dict(choices).get(value) if isinstance(value, str) else None
-    return str(words).lower() if words else _shown(value)
+    return str(words).lower() if words else shown(value)
 
 
 @actions.register
-class AddTag(_OrderAction):
+class AddTag(OrderAction):
     key = "orders.add_tag"
     label = "Tag the order"
     form = TagForm
@@ -164,17 +164,17 @@ class AddTag(_OrderAction):
     def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
         tag = done["tag"]
         found = untag_orders({call.subject_id: [tag]}, actor=call.actor)
-        return _undone(found, f"Took the tag {tag} off again", f"Had no tag {tag} any more")
+        return undone(found, f"Took the tag {tag} off again", f"Had no tag {tag} any more")
 
     def undo_in_words(self, done: Mapping[str, Any]) -> str:
         return f"Take the tag “{done['tag']}” off"
 
     def in_words(self, params: Mapping[str, Any]) -> str:
-        return f"Tag the order “{_shown(params['tag'])}”"
+        return f"Tag the order “{shown(params['tag'])}”"
 
 
 @actions.register
-class RemoveTag(_OrderAction):
+class RemoveTag(OrderAction):
     key = "orders.remove_tag"
     label = "Take a tag off the order"
     form = TagForm
@@ -200,17 +200,17 @@ class RemoveTag(_OrderAction):
     def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
         tag = done["tag"]
         found = tag_orders({call.subject_id: [tag]}, actor=call.actor)
-        return _undone(found, f"Tagged {tag} again", f"Had the tag {tag} already")
+        return undone(found, f"Tagged {tag} again", f"Had the tag {tag} already")
 
     def undo_in_words(self, done: Mapping[str, Any]) -> str:
         return f"Tag the order “{done['tag']}” again"
 
     def in_words(self, params: Mapping[str, Any]) -> str:
-        return f"Take the tag “{_shown(params['tag'])}” off the order"
+        return f"Take the tag “{shown(params['tag'])}” off the order"
 
 
 @actions.register
-class HoldOrder(_OrderAction):
+class HoldOrder(OrderAction):
     key = "orders.hold_order"
     label = "Put the order on hold"
     form = HoldForm
@@ -243,7 +243,7 @@ class HoldOrder(_OrderAction):
 
     def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
         found = release_hold(call.subject_id, done["hold"], actor=call.actor)
-        return _undone(found, "Released from the hold again", "The hold had ended already")
+        return undone(found, "Released from the hold again", "The hold had ended already")
 
     def undo_in_words(self, done: Mapping[str, Any]) -> str:
         return f"Release it from the hold: {_label(done['reason'], Hold.Reason.choices)}"
@@ -251,12 +251,12 @@ class HoldOrder(_OrderAction):
     def in_words(self, params: Mapping[str, Any]) -> str:
         lasts = params.get("lasts")
         then = _label(params.get("then"), Hold.Then.choices)
-        until = f", for {_shown(lasts)} hours, then {then}" if lasts else ""
+        until = f", for {shown(lasts)} hours, then {then}" if lasts else ""
         return f"Put the order on hold: {_label(params['reason'], Hold.Reason.choices)}{until}"
 
 
 @actions.register
-class ReleaseOrder(_OrderAction):
+class ReleaseOrder(OrderAction):
     key = "orders.release_order"
     label = "Release the order from hold"
     form = ReleaseForm
@@ -295,7 +295,7 @@ class ReleaseOrder(_OrderAction):
 
     def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
         answers = [
-            _undone(
+            undone(
                 hold_orders([call.subject_id], reason=Hold.Reason(reason), actor=call.actor),
                 "Put on hold again",
                 "Was on hold already",
@@ -318,7 +318,7 @@ def _which(params: Mapping[str, Any]) -> str:
 
 
 @actions.register
-class CancelOrder(_OrderAction):
+class CancelOrder(OrderAction):
     key = "orders.cancel_order"
     label = "Cancel the order"
     form = CancelForm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
@@ -58,6 +58,11 @@ class OrderFacts:
     ship_by: datetime | None = labelled(
         "Ship by", about="The cut-off it must make; unknown where nothing is to be shipped."
     )
+    place: str | None = labelled("Ships from", about="The code of the place, such as MAIN.")
+    routed: str | None = labelled("Place chosen because", choices=Order.Routing.choices)
+    method: str = labelled("Delivered or collected", choices=Order.Method.choices)
+    is_picking: bool = labelled("On the pick list")
+    promised_on: date | None = labelled("Rest promised for")
     alike_before: int = labelled(
         "Orders like it just before",
         about="Of the same customer, total and units, up to a day before; 0 for guests.",
@@ -222,6 +227,11 @@ def order_facts(order: Order, lines: Sequence[LineFigures], alike: int) -> Order
         placed_at=order.placed_at,
         paid_at=order.paid_at,
         ship_by=order.ship_by,
+        place=order.location.code if order.location else None,
+        routed=order.routed or None,
+        method=order.method,
+        is_picking=order.picking_since is not None,
+        promised_on=order.promised_on,
         alike_before=alike,
         lines=line_facts(lines, order.currency),
     )

@@ -51,6 +51,9 @@ class Orders(Scan):
         "order.placed_at": "placed_at",
         "order.paid_at": "paid_at",
         "order.ship_by": "ship_by",
+        "order.place": "location__code",
+        "order.method": "method",
+        "order.promised_on": "promised_on",
         # Not orders_before: a guest's is 0 here and unknown to a rule.
         "customer.number": "customer__number",
         "customer.kind": "customer__kind",

@@ -1,5 +1,23 @@
 """Tables of the orders app, by noun. Import the submodule: `from orders.models.orders import …`."""
 
-from orders.models import carriers, channels, customers, holds, orders, returns, shipments
+from orders.models import (
+    carriers,
+    channels,
+    customers,
+    holds,
+    orders,
+    places,
+    returns,
+    shipments,
+)
 
-__all__ = ["carriers", "channels", "customers", "holds", "orders", "returns", "shipments"]
+__all__ = [
+    "carriers",
+    "channels",
+    "customers",
+    "holds",
+    "orders",
+    "places",
+    "returns",
+    "shipments",
+]

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from backoffice.models import ACTOR_KINDS, User
 from backoffice.money import Money
-from inventory.models import Sku
+from inventory.models import Location, Sku
 from orders.models.channels import Channel
 from orders.models.customers import Customer
 
@@ -48,6 +48,18 @@ class Order(models.Model):
         REQUESTED = "requested", "Return requested"
         PART_RETURNED = "part_returned", "Part returned"
         RETURNED = "returned", "Returned"
+
+    class Method(models.TextChoices):
+        HOME = "home", "Delivered"
+        PICKUP = "pickup", "Collected"
+
+    class Routing(models.TextChoices):
+        ONLY = "only", "the channel's own place"
+        STORE = "store", "the customer collects there"
+        STOCK = "stock", "the first place that has all of it"
+        MOST = "most", "no place has all of it; this one has the most"
+        NOWHERE = "nowhere", "no place has any of it"
+        MANUAL = "manual", "chosen by hand"
 
     class CancelReason(models.TextChoices):
         CUSTOMER = "customer", "The customer asked"
@@ -103,6 +115,20 @@ class Order(models.Model):
     placed_at = models.DateTimeField()
     paid_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    method = models.CharField(max_length=6, choices=Method, default=Method.HOME)
+    # Where it is collected; None for what is delivered.
+    pickup_at = models.ForeignKey(
+        Location, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    # Where it ships from and why. None: the channel's own place, or nowhere yet.
+    location = models.ForeignKey(
+        Location, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    routed = models.CharField(max_length=8, choices=Routing, blank=True, default="")
+    # On the pick list since then; None while nobody takes its goods off the shelf.
+    picking_since = models.DateTimeField(null=True, blank=True)
+    # The day the rest was promised for, where stock was short.
+    promised_on = models.DateField(null=True, blank=True)
     # The cut-off it must make, by the channel's promise; None where nothing is to be shipped.
     ship_by = models.DateTimeField(null=True, blank=True)
     cancel_reason = models.CharField(max_length=14, choices=CancelReason, blank=True)
@@ -143,6 +169,17 @@ class Order(models.Model):
             models.CheckConstraint(
                 condition=Q(currency__regex="^[A-Z]{3}$"), name="order_currency_code"
             ),
+            # Whoever holds or cancels an order takes it off the pick list.
+            models.CheckConstraint(
+                condition=Q(picking_since__isnull=True)
+                | Q(is_held=False, cancelled_at__isnull=True),
+                name="order_held_is_not_picked",
+            ),
+            models.CheckConstraint(
+                condition=Q(method="home", pickup_at__isnull=True)
+                | Q(method="pickup", pickup_at__isnull=False),
+                name="order_collected_somewhere",
+            ),
         ]
         indexes = [
             # The list, newest first.
@@ -162,6 +199,11 @@ class Order(models.Model):
                 condition=Q(fulfilment__in=["unshipped", "part_shipped"]),
                 name="order_ship_by",
             ),
+            models.Index(
+                fields=["picking_since"],
+                condition=Q(picking_since__isnull=False),
+                name="order_picking",
+            ),
             GinIndex(fields=["tags"], name="order_tags"),
             # Schedules go over all but imported orders, page by page.
             models.Index(fields=["id"], condition=Q(is_history=False), name="order_live"),
@@ -172,6 +214,8 @@ class Order(models.Model):
             ("release_order", "Can release orders from hold"),
             ("cancel_order", "Can cancel orders"),
             ("ship_order", "Can ship orders"),
+            ("pick_order", "Can put orders on the pick list"),
+            ("route_order", "Can say where orders ship from, and when"),
             ("note_order", "Can write notes on orders"),
         ]
 
@@ -184,6 +228,11 @@ class Order(models.Model):
     @property
     def total_money(self) -> Money:
         return Money(self.total, self.currency)
+
+    @property
+    def ships_from_id(self) -> int:
+        """The place its stock is claimed in."""
+        return self.location_id or self.channel.location_id
 
     @property
     def is_cancelled(self) -> bool:

@@ -39,6 +39,9 @@ class Collection:
         days = (day + timedelta(days=ahead) for ahead in range(LONGEST))
         return next((each for each in days if self.leaves_on(each)), None)
 
+    def morning_of(self, day: date) -> datetime:
+        return datetime.combine(day, time.min, self.zone)
+
     def cutoff_on(self, day: date) -> datetime:
         return datetime.combine(day, self.cutoff, self.zone)
 
@@ -63,15 +66,19 @@ class Clocks:
     def ship_by(self, order: Order) -> datetime | None:
         """By when the order must be ready; None for history and where nothing is to be shipped.
 
-        The promise counts from the payment where a channel ships paid orders only.
+        What was promised for a day goes by that day; otherwise the promise counts from the
+        payment where a channel ships paid orders only.
         """
         if order.is_history or order.fulfilment == Order.Fulfilment.NOTHING_TO_SHIP:
             return None
         channel = self.channels[order.channel_id]
+        collection = self.collections[channel.pk]
+        if order.promised_on is not None:
+            return collection.ship_by(collection.morning_of(order.promised_on), 0)
         start = order.placed_at
         if order.paid_at is not None and not channel.ships_unpaid:
             start = max(start, order.paid_at)
-        return self.collections[channel.pk].ship_by(start, channel.promise_days)
+        return collection.ship_by(start, channel.promise_days)
 
 
 def clocks(channel_ids: Iterable[int]) -> Clocks:

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from backoffice.sets import Reader
+from inventory.models import Location
 from orders.models.channels import Channel
 from orders.models.customers import Customer
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnLine, ReturnOrder
 
 _ORDERS, _CUSTOMERS, _CHANNELS = Reader(Order), Reader(Customer), Reader(Channel)
+_LOCATIONS = Reader(Location)
 
 
 class LineFigures(NamedTuple):
@@ -30,14 +32,15 @@ class LineFigures(NamedTuple):
 
 
 def orders_by_id(ids: Iterable[int]) -> dict[int, Order]:
-    """Orders with their channel and customer."""
+    """Orders with their channel, customer and place."""
     return {order.pk: order for order in with_parties(_ORDERS.read(ids))}
 
 
 def with_parties(orders: Sequence[Order]) -> Sequence[Order]:
-    """See to it that these orders have their channel and customer at hand."""
+    """See to it that these orders have their channel, customer and place at hand."""
     _attach(orders, "customer", _CUSTOMERS)
     _attach(orders, "channel", _CHANNELS)
+    _attach(orders, "location", _LOCATIONS)
     return orders
 
 

@@ -14,6 +14,7 @@ from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnLine, ReturnOrder
 from orders.models.shipments import Shipment
+from orders.queries.allocated import allocated_by_line
 from orders.queries.countries import country_name
 
 LAST_ORDERS = 5
@@ -26,6 +27,7 @@ class PageLine:
     line: OrderLine
     price: Money
     total: Money
+    ready: int
     on_hand: int | None
     free: int | None
 
@@ -49,6 +51,8 @@ class OrderPage:
     country: str
     last_orders: list[Order]
     is_late: bool
+    is_open: bool
+    place: str
     promise: str
 
     @property
@@ -64,7 +68,8 @@ class OrderPage:
 def order_page(order: Order) -> OrderPage:
     """Everything an order's page shows beside its timeline and the parts of other apps."""
     lines = list(order.lines.select_related("sku").order_by("position"))
-    stock = _stock([line.sku_id for line in lines if line.sku_id], order.channel.location_id)
+    stock = _stock([line.sku_id for line in lines if line.sku_id], order.ships_from_id)
+    ready = allocated_by_line([order.pk]).get(order.pk, {})
     others = Order.objects.filter(customer=order.customer).exclude(pk=order.pk)
     open_still = order.fulfilment in (Order.Fulfilment.UNSHIPPED, Order.Fulfilment.PART_SHIPPED)
     return OrderPage(
@@ -73,6 +78,7 @@ def order_page(order: Order) -> OrderPage:
                 line,
                 order.money(line.unit_price),
                 order.money(line.line_total),
+                ready.get(line.pk, 0),
                 *stock.get(line.sku_id or 0, (None, None)),
             )
             for line in lines
@@ -91,6 +97,8 @@ def order_page(order: Order) -> OrderPage:
         country=country_name(order.ship_country),
         last_orders=list(others.order_by("-placed_at")[:LAST_ORDERS]) if order.customer else [],
         is_late=open_still and order.ship_by is not None and order.ship_by < timezone.now(),
+        is_open=open_still,
+        place=(order.location or order.channel.location).name,
         promise=str(order.channel.service or "end of a working day") if order.ship_by else "",
     )
 

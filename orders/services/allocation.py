@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from backoffice.actors import Acting, Actors
+from backoffice.sets import save_many
 from inventory.models import Reservation
 from inventory.services.reservations import Demand, allocate_stock
 from orders import signals
 from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
+from orders.queries.figures import with_parties
 from orders.services.drafts import OnShort
 from orders.services.errors import NotAllocated
 from orders.services.holds import end_holds, place_holds
 from orders.services.outcomes import Outcomes, lock_orders, unknown
+from orders.services.routing import route
 
 LINE = "orders.orderline"
 Lines = dict[int, list[OrderLine]]
@@ -59,6 +62,7 @@ def allocate_new(
         line.pk: line.quantity for order in orders for line in lines[order.pk] if line.is_stocked
     }
     missing = _claim(orders, lines, wanted, {}, partial=on_short == OnShort.HOLD, actor=actor)
+    _leave_stockless([order for order in orders if order.pk in missing], lines, wanted, missing)
     short = [order for order in orders if order.pk in missing]
     return ShortOrders(short, missing) if short else None
 
@@ -70,7 +74,7 @@ def allocate_orders(order_ids: Iterable[int], *, actor: Acting) -> Outcomes:
     Changed: now fully allocated, their out-of-stock hold released. Refused: still short.
     """
     ids = set(order_ids)
-    orders = lock_orders(ids)
+    orders = list(with_parties(lock_orders(ids)))
     waiting = sorted(
         (order for order in orders if not order.is_cancelled and not order.is_history),
         key=lambda order: (order.placed_at, order.pk),
@@ -79,6 +83,7 @@ def allocate_orders(order_ids: Iterable[int], *, actor: Acting) -> Outcomes:
     for line in OrderLine.objects.filter(order__in=waiting, is_stocked=True).select_related("sku"):
         lines[line.order_id].append(line)
     claimed, claims = _claimed(lines)
+    _route_again([order for order in waiting if not _has(lines[order.pk], claimed)], lines)
     wanted = {
         line.pk: line.quantity_open - claimed.get(line.pk, 0)
         for mine in lines.values()
@@ -86,6 +91,8 @@ def allocate_orders(order_ids: Iterable[int], *, actor: Acting) -> Outcomes:
         if line.quantity_open > claimed.get(line.pk, 0)
     }
     missing = _claim(waiting, lines, wanted, claims, partial=True, actor=actor)
+    empty = [order for order in waiting if not _has(lines[order.pk], claimed)]
+    _leave_stockless([order for order in empty if order.pk in missing], lines, wanted, missing)
     done = Outcomes(refused=unknown(ids, orders))
     for order in orders:
         needed = any(line.pk in wanted for line in lines.get(order.pk, ()))
@@ -96,8 +103,52 @@ def allocate_orders(order_ids: Iterable[int], *, actor: Acting) -> Outcomes:
             done.changed.append(order)
         else:
             done.unchanged.append(order)
-    _release_stocked(done.changed, actor=actor)
+    release_stocked(done.changed, actor=actor)
     return done
+
+
+def _has(lines: Sequence[OrderLine], claimed: Mapping[int, int]) -> bool:
+    """Whether something is set aside for these lines, or has left."""
+    return any(claimed.get(line.pk) or line.quantity_shipped for line in lines)
+
+
+def _route_again(orders: Sequence[Order], lines: Lines) -> None:
+    """Choose the place anew for orders that have nothing anywhere."""
+    routing = [order for order in orders if order.routed != Order.Routing.MANUAL]
+    if not routing:
+        return
+    before = {order.pk: (order.location_id, order.routed) for order in routing}
+    route([(order, lines[order.pk]) for order in routing])
+    moved = [order for order in routing if before[order.pk] != (order.location_id, order.routed)]
+    save_many(moved, ["location", "routed"])
+
+
+def _leave_stockless(
+    orders: Sequence[Order],
+    lines: Lines,
+    wanted: Mapping[int, int],
+    missing: Missing,
+) -> None:
+    """Orders that got nothing at all ship from nowhere until there is something."""
+    nowhere = []
+    for order in orders:
+        units = sum(wanted.get(line.pk, 0) for line in lines[order.pk])
+        if sum(missing[order.pk].values()) == units:
+            order.location = None
+            order.routed = Order.Routing.NOWHERE
+            nowhere.append(order)
+    save_many(nowhere, ["location", "routed"])
+
+
+def claim_rest(order: Order, lines: Sequence[OrderLine], *, actor: Acting) -> None:
+    """Claim all that is open of these lines where the order ships from; raises StockShort.
+
+    Their earlier claims were given up by the caller.
+    """
+    mine: Lines = {order.pk: list(lines)}
+    _, claims = _claimed(mine)
+    wanted = {line.pk: line.quantity_open for line in lines}
+    _claim([order], mine, wanted, claims, partial=False, actor=actor)
 
 
 def _claimed(lines: Lines) -> tuple[dict[int, int], dict[int, int]]:
@@ -137,7 +188,7 @@ def _claim(
         Demand(
             key=f"{LINE}:{line.pk}:{claims.get(line.pk, 0)}",
             sku_id=line.sku_id or 0,
-            location_id=order.channel.location_id,
+            location_id=order.ships_from_id,
             quantity=wanted[line.pk],
             holder=LINE,
             holder_id=line.pk,
@@ -156,7 +207,7 @@ def _claim(
     return missing
 
 
-def _release_stocked(orders: Sequence[Order], *, actor: Acting) -> None:
+def release_stocked(orders: Sequence[Order], *, actor: Acting) -> None:
     """End the out-of-stock holds of orders that have all they need."""
     holds = list(Hold.objects.filter(order__in=orders, released_at=None).order_by("pk"))
     ending = [hold for hold in holds if hold.reason == Hold.Reason.OUT_OF_STOCK]

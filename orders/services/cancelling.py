@@ -17,7 +17,7 @@ from orders import signals
 from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
 from orders.services.allocation import LINE
-from orders.services.errors import AlreadyShipped
+from orders.services.errors import AlreadyShipped, PickingBegun
 from orders.services.figures import uncount_cancelled
 from orders.services.holds import close_holds
 from orders.services.outcomes import Outcomes, lock_orders, unknown
@@ -35,9 +35,9 @@ def cancel_orders(
 ) -> Outcomes:
     """Cancel orders and give their stock free; one that is cancelled already is left alone.
 
-    Refuses an order of which something has left: the order's lock decides between this and
-    shipping. Money stays as it is; finance hears of it. `times` by order id says when history was
-    cancelled; None means now. Raises StaleVersion. Announces orders_cancelled.
+    Refuses an order that is being picked, or of which something has left: the order's lock decides
+    between this and those. Money stays as it is; finance hears of it. `times` by order id says when
+    history was cancelled; None means now. Raises StaleVersion. Announces orders_cancelled.
     """
     ids = set(order_ids)
     orders = lock_orders(ids, versions)
@@ -54,6 +54,10 @@ def cancel_orders(
             done.refused[order.pk] = AlreadyShipped(
                 f"Part of order {order} has left already, so it can't be cancelled. Ask for a "
                 "return instead."
+            )
+        elif order.picking_since is not None:
+            done.refused[order.pk] = PickingBegun(
+                f"Order {order} is being picked. Take it off the pick list first."
             )
         else:
             done.changed.append(order)

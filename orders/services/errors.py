@@ -29,6 +29,10 @@ class NotPaid(OrderError):
     """The channel ships paid orders only."""
 
 
+class PickingBegun(OrderError):
+    """Somebody takes the order's goods off the shelf right now."""
+
+
 class NotAllocated(OrderError):
     """The goods are not set aside for this order."""
 

@@ -102,9 +102,10 @@ def place_holds(
             )
         )
         order.is_held = True
+        order.picking_since = None
         order.version += 1
     Hold.objects.bulk_create(holds)
-    save_many(orders, ["is_held", "version"])
+    save_many(orders, ["is_held", "picking_since", "version"])
     _tell(orders, f"Put on hold: {Reason(reason).label.lower()}", actor)
     signals.orders_held.send(
         sender=Order, orders=list(orders), holds=holds, actor=actor, history=False

@@ -39,6 +39,14 @@ def lock_orders(ids: Iterable[int], versions: Mapping[int, int] | None = None) -
     return orders
 
 
+def lock_order(order_id: int, version: int | None = None) -> Order:
+    """Lock one order; raises UnknownOrder, StaleVersion."""
+    orders = lock_orders([order_id], None if version is None else {order_id: version})
+    for error in unknown([order_id], orders).values():
+        raise error
+    return orders[0]
+
+
 def unknown(ids: Iterable[int], found: Iterable[Order]) -> dict[int, OrderError]:
     """A refusal for each id that names no order."""
     known = {order.pk for order in found}

@@ -26,6 +26,7 @@ from orders.services.errors import OrderError
 from orders.services.figures import count_placed, lock_customers
 from orders.services.numbers import next_order_numbers
 from orders.services.pricing import line_rows, order_row
+from orders.services.routing import route
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ def _write(
         rows.append(lines)
     if not history:
         set_ship_by(orders)
+        route(list(zip(orders, rows, strict=True)))
     count_placed(orders, customers)
     insert_many(orders)
     for order, lines in zip(orders, rows, strict=True):

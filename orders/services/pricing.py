@@ -59,6 +59,8 @@ def order_row(new: NewOrder, lines: list[OrderLine], number: str, now: datetime)
         total=total,
         units=units,
         line_count=len(lines),
+        method=Order.Method.PICKUP if new.pickup_at_id else Order.Method.HOME,
+        pickup_at_id=new.pickup_at_id,
         **_addresses(new),
         placed_at=placed_at,
         tags=list(clean_tags(new.tags)),

@@ -25,14 +25,12 @@ from orders.services.errors import (
     AlreadyCancelled,
     AlreadyShipped,
     NotAllocated,
-    NotPaid,
-    OnHold,
     OrderError,
+    PickingBegun,
     TooMany,
 )
-from orders.services.outcomes import lock_orders, unknown
-
-PAID = (Order.Payment.PAID, Order.Payment.OVERPAID, Order.Payment.PART_REFUNDED)
+from orders.services.outcomes import lock_order
+from orders.services.readiness import why_not_ready
 
 
 @transaction.atomic
@@ -52,12 +50,13 @@ def ship_order(
     A repeated `key` ships nothing and returns the first shipment. Raises OnHold, NotPaid,
     NotAllocated, AlreadyCancelled, TooMany, StaleVersion. Announces orders_shipped.
     """
-    order = _locked(order_id, None)
+    order = lock_order(order_id)
     known = Shipment.objects.filter(order=order, key=key).first() if key else None
     if known:
         return known
-    order = _locked(order_id, version)
-    _refuse_unready(order)
+    order = lock_order(order_id, version)
+    if refusal := why_not_ready(order):
+        raise refusal
     lines = list(order.lines.filter(kind=OrderLine.Kind.STOCK).order_by("position"))
     sending = _sending(order, lines, quantities)
     shipment = Shipment.objects.create(
@@ -79,25 +78,6 @@ def ship_order(
     _close(order, lines)
     _announce(order, shipment, sum(sending.values()), actor=actor)
     return shipment
-
-
-def _locked(order_id: int, version: int | None) -> Order:
-    orders = lock_orders([order_id], None if version is None else {order_id: version})
-    for error in unknown([order_id], orders).values():
-        raise error
-    return orders[0]
-
-
-def _refuse_unready(order: Order) -> None:
-    if order.is_cancelled:
-        raise AlreadyCancelled(f"Order {order} is cancelled, so it is not shipped.")
-    if order.is_held:
-        raise OnHold(f"Order {order} is on hold. Release it first.")
-    if order.payment not in PAID and not order.channel.ships_unpaid:
-        raise NotPaid(
-            f"Order {order} is {order.get_payment_display().lower()}. {order.channel} ships paid "
-            "orders only."
-        )
 
 
 def _sending(
@@ -133,7 +113,7 @@ def _move(
             Moving(
                 key=f"{shipment.key}:{line.pk}",
                 sku_id=line.sku_id,
-                location_id=order.channel.location_id,
+                location_id=order.ships_from_id,
                 quantity=sending[line.pk],
                 at=shipment.shipped_at,
                 source="orders.shipment",
@@ -160,8 +140,9 @@ def _close(order: Order, lines: list[OrderLine]) -> None:
         sum(line.quantity_cancelled for line in lines),
         is_cancelled=False,
     )
+    order.picking_since = None
     order.version += 1
-    order.save(update_fields=["fulfilment", "version"])
+    order.save(update_fields=["fulfilment", "picking_since", "version"])
 
 
 def _announce(order: Order, shipment: Shipment, units: int, *, actor: Acting) -> None:
@@ -188,13 +169,15 @@ def edit_order_address(
 ) -> Order:
     """Change where an order is shipped to, until something has left.
 
-    Raises AlreadyShipped, AlreadyCancelled, StaleVersion.
+    Raises AlreadyShipped, AlreadyCancelled, PickingBegun, StaleVersion.
     """
-    order = _locked(order_id, version)
+    order = lock_order(order_id, version)
     if order.is_cancelled:
         raise AlreadyCancelled(f"Order {order} is cancelled. Its address stays as it was.")
     if order.fulfilment != Order.Fulfilment.UNSHIPPED:
         raise AlreadyShipped(f"Part of order {order} has left already, to the address it had.")
+    if order.picking_since is not None:
+        raise PickingBegun(f"Order {order} is being picked. Take it off the pick list first.")
     order.ship_name = address.name
     order.ship_lines = address.lines
     order.ship_city = address.city

@@ -10,8 +10,10 @@ from backoffice.workbench import bulk
 from backoffice.workbench.bulk import BulkAction, Outcome
 from orders.forms import HoldForm, TagForm, ending
 from orders.models.holds import Hold
+from orders.services.allocation import allocate_orders
 from orders.services.holds import hold_orders, release_orders
 from orders.services.outcomes import Outcomes
+from orders.services.picking import start_picking, stop_picking
 from orders.services.tags import add_tags, remove_tags
 
 
@@ -40,6 +42,18 @@ def _hold(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterab
 
 def _release(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
     return _told(release_orders(ids, actor=actor))
+
+
+def _allocate(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+    return _told(allocate_orders(ids, actor=actor))
+
+
+def _pick(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+    return _told(start_picking(ids, actor=actor))
+
+
+def _unpick(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
+    return _told(stop_picking(ids, actor=actor))
 
 
 ACTIONS = (
@@ -85,6 +99,36 @@ ACTIONS = (
         run=_release,
         shortcut="l",
         icon="player-play",
+        subject="orders.order",
+    ),
+    BulkAction(
+        key="orders.pick",
+        label="Pick",
+        done="Put on the pick list",
+        permission="orders.pick_order",
+        run=_pick,
+        undo="orders.unpick",
+        shortcut="p",
+        icon="clipboard-list",
+        subject="orders.order",
+    ),
+    BulkAction(
+        key="orders.unpick",
+        label="Take off the pick list",
+        done="Took off the pick list",
+        permission="orders.pick_order",
+        run=_unpick,
+        undo="orders.pick",
+        icon="x",
+        subject="orders.order",
+    ),
+    BulkAction(
+        key="orders.allocate",
+        label="Set stock aside",
+        done="Set stock aside for",
+        permission="orders.route_order",
+        run=_allocate,
+        icon="package",
         subject="orders.order",
     ),
 )

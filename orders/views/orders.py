@@ -15,7 +15,7 @@ from backoffice import actors
 from backoffice.dialogs import ask, seen_version
 from backoffice.views.me import signed_in
 from inventory.services.errors import InventoryError
-from orders.forms import AddressForm, CancelForm, DeskHoldForm, ShipForm, TagForm, ending
+from orders.forms import AddressForm, CancelForm, DeskHoldForm, TagForm, ending
 from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.queries.pages import order_page
@@ -23,16 +23,18 @@ from orders.services.cancelling import cancel_orders
 from orders.services.drafts import Address
 from orders.services.errors import OrderError
 from orders.services.holds import hold_orders, release_orders
-from orders.services.shipping import edit_order_address, ship_order
+from orders.services.shipping import edit_order_address
 from orders.services.tags import add_tags, remove_tags
-from orders.tables import FULFILMENT, PAYMENT, RETURN
+from orders.tables.orders import FULFILMENT, PAYMENT, RETURN
 
 REFUSALS = (OrderError, InventoryError)
 both = require_http_methods(["GET", "HEAD", "POST"])
 
 
 def _order(number: str) -> Order:
-    return get_object_or_404(Order.objects.select_related("customer", "channel"), number=number)
+    return get_object_or_404(
+        Order.objects.select_related("customer", "channel__service", "location"), number=number
+    )
 
 
 def _page(order: Order) -> str:
@@ -206,34 +208,6 @@ def order_cancel(request: HttpRequest, number: str) -> HttpResponse:
         word="Cancel the order",
         danger=True,
         leave="Keep the order",
-        refusals=REFUSALS,
-        act=act,
-    )
-
-
-@permission_required("orders.ship_order", raise_exception=True)
-@both
-def order_ship(request: HttpRequest, number: str) -> HttpResponse:
-    order = _order(number)
-
-    def act(values: dict[str, Any]) -> str:
-        ship_order(
-            order.pk,
-            carrier=values["carrier"],
-            tracking=values["tracking"],
-            key=f"page:{order.pk}:{request.GET.get('version', '')}",
-            version=_seen(request, order).get(order.pk),
-            actor=actors.person(signed_in(request)),
-        )
-        return f"Order {order} is shipped"
-
-    return ask(
-        request,
-        ShipForm(request.POST or None),
-        back=_page(order),
-        title=f"Ship order {order}",
-        text="Everything that is still open leaves now.",
-        word="Ship",
         refusals=REFUSALS,
         act=act,
     )

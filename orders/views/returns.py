@@ -27,7 +27,7 @@ from orders.services.returns import (
     refuse_returns,
     request_returns,
 )
-from orders.tables import RETURN_STATE
+from orders.tables.returns import RETURN_STATE
 
 REFUSALS = (OrderError, InventoryError)
 both = require_http_methods(["GET", "HEAD", "POST"])

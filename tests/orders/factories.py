@@ -8,18 +8,20 @@ from typing import Any
 
 from backoffice.actors import HOUSE
 from backoffice.money import Money
-from inventory.models import Sku
+from inventory.models import Location, Sku
+from inventory.services.moves import receive_stock
 from orders.models.carriers import CarrierService
 from orders.models.channels import Channel
 from orders.models.customers import Customer
 from orders.models.orders import Order, OrderLine
+from orders.models.places import ChannelPlace
 from orders.services.carriers import ServiceEdit, add_service, edit_promise
 from orders.services.channels import open_channel
 from orders.services.customers import NewCustomer, add_customers
 from orders.services.drafts import Address, NewLine, NewOrder
 from orders.services.payment import Amount, mark_orders_paid
 from orders.services.placing import place_orders
-from tests.inventory.factories import make_legal_entity, make_warehouse
+from tests.inventory.factories import make_legal_entity, make_warehouse, moving
 
 
 def make_channel(key: str = "shop", *, ships_unpaid: bool = False) -> Channel:
@@ -32,6 +34,27 @@ def make_channel(key: str = "shop", *, ships_unpaid: bool = False) -> Channel:
         location=make_warehouse(),
         ships_unpaid=ships_unpaid,
     )
+
+
+def make_shop(code: str = "LEEDS", *, channel: Channel | None = None) -> Location:
+    """A second place of the company, to which the channel may route."""
+    make_warehouse()
+    place, _ = Location.objects.get_or_create(
+        code=code,
+        defaults={
+            "name": code.title(),
+            "kind": Location.Kind.INTERNAL,
+            "legal_entity": make_legal_entity(),
+        },
+    )
+    if channel is not None:
+        ChannelPlace.objects.create(channel=channel, location=place)
+    return place
+
+
+def stock(sku: Sku, quantity: int, place: Location) -> None:
+    """Take in units at a place."""
+    receive_stock([moving(sku, quantity, location=place)], actor=HOUSE)
 
 
 def make_service(

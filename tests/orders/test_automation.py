@@ -70,6 +70,10 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.order_held",
         "orders.order_released",
         "orders.hold_ran_out",
+        "orders.order_shipped",
+        "orders.order_picking",
+        "orders.order_routed",
+        "orders.order_backordered",
         "orders.order_cancelled",
         "orders.order_tagged",
         "orders.order_reported",
@@ -83,6 +87,10 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.hold_order",
         "orders.release_order",
         "orders.cancel_order",
+        "orders.pick_order",
+        "orders.allocate_order",
+        "orders.route_order",
+        "orders.promise_rest",
     }
     assert {"orders.return_without_order", "orders.stock_short"} <= {kind.key for kind in cases}
 

@@ -1,4 +1,4 @@
-"""The lists of orders, customers and returns."""
+"""The list of orders."""
 
 from __future__ import annotations
 
@@ -12,17 +12,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from backoffice import ui
-from backoffice.money import Money
-from backoffice.views.calendars import week_words
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
-from backoffice.workbench.filters import Amount, Choice, Day, Number, Text, yes_no
-from orders.filters import SHIP_BY, ShipBy
-from orders.models.carriers import CarrierService
+from backoffice.workbench.filters import Amount, Choice, Day, Text, yes_no
+from inventory.models import Location
+from orders.filters import SHIP_BY, TO_SHIP, ShipBy
 from orders.models.channels import Channel
-from orders.models.customers import Customer
 from orders.models.orders import Order
-from orders.models.returns import ReturnOrder
 from orders.queries.countries import country_name, country_options
 
 # A cut-off so near asks for attention.
@@ -48,12 +44,6 @@ RETURN = {
     Order.Return.PART_RETURNED: ("info", "truck-return"),
     Order.Return.RETURNED: ("info", "truck-return"),
 }
-RETURN_STATE = {
-    ReturnOrder.State.REQUESTED: ("warn", "clock"),
-    ReturnOrder.State.RECEIVED: ("info", "package"),
-    ReturnOrder.State.INSPECTED: ("ok", "circle-check"),
-    ReturnOrder.State.REFUSED: ("wait", "ban"),
-}
 
 
 def payment_state(order: Order) -> SafeString:
@@ -64,6 +54,8 @@ def payment_state(order: Order) -> SafeString:
 def fulfilment_state(order: Order) -> SafeString:
     if order.is_held:
         return ui.status("bad", "On hold", "hand-stop")
+    if order.picking_since is not None:
+        return ui.status("info", "Being picked", "clipboard-list")
     token, sign = FULFILMENT[Order.Fulfilment(order.fulfilment)]
     return ui.status(token, order.get_fulfilment_display(), sign)
 
@@ -94,15 +86,16 @@ def ship_by(order: Order) -> SafeString | str:
     return ui.moment(order.ship_by)
 
 
+def ships_from(order: Order) -> str:
+    if order.routed == Order.Routing.NOWHERE:
+        return "nowhere yet"
+    return order.location.name if order.location else ui.NONE
+
+
 def tags(order: Order) -> SafeString | str:
     if not order.tags:
         return ui.NONE
     return format_html('<span class="nowrap">{}</span>', ", ".join(order.tags))
-
-
-def state_of_return(row: ReturnOrder) -> SafeString:
-    token, sign = RETURN_STATE[ReturnOrder.State(row.state)]
-    return ui.status(token, row.get_state_display(), sign)
 
 
 class Tagged(Text):
@@ -118,6 +111,11 @@ def channel_options() -> list[tuple[str, str]]:
     ]
 
 
+def place_options() -> list[tuple[str, str]]:
+    kinds = Location.objects.filter(kind=Location.Kind.INTERNAL).order_by("name")
+    return [(code, f"{name} ({code})") for code, name in kinds.values_list("code", "name")]
+
+
 ORDERS = Workbench[Order](
     key="orders.orders",
     title="Orders",
@@ -125,7 +123,7 @@ ORDERS = Workbench[Order](
     url_name="order_list",
     permission="orders.view_order",
     queryset=lambda user: Order.objects.all(),
-    decorate=lambda rows: rows.select_related("customer", "channel"),
+    decorate=lambda rows: rows.select_related("customer", "channel", "location"),
     row_label=lambda order: order.number,
     row_url=lambda order: reverse("order_detail", args=[order.number]),
     columns=(
@@ -153,6 +151,8 @@ ORDERS = Workbench[Order](
         Column("placed", "Placed", "placed_at", sort="placed_at", kind="time"),
         Column("ship_by", "Ship by", ship_by, sort="ship_by", export=lambda o: o.ship_by),
         Column("channel", "Channel", "channel.name", default=False),
+        Column("place", "Ships from", ships_from, default=False),
+        Column("promised", "Promised for", "promised_on", default=False),
         Column("external", "Shop's number", "external_id", default=False),
     ),
     filters=(
@@ -172,6 +172,11 @@ ORDERS = Workbench[Order](
         ),
         ShipBy(key="ship", label="Ship by", options=SHIP_BY, pinned=True),
         yes_no("held", "On hold", Q(is_held=True)),
+        yes_no("picking", "On the pick list", Q(picking_since__isnull=False)),
+        yes_no("promised", "Backordered", TO_SHIP & Q(promised_on__isnull=False)),
+        Choice(key="method", label="Delivered or collected", options=Order.Method.choices),
+        Choice(key="place", label="Ships from", options=place_options, field="location__code"),
+        Choice(key="routed", label="Place chosen because", options=Order.Routing.choices),
         Choice(key="returns", label="Return", options=Order.Return.choices, field="returns"),
         Amount(key="total", label="Total", field="total", pinned=True),
         Day(key="placed", label="Placed", field="placed_at", pinned=True),
@@ -202,6 +207,18 @@ ORDERS = Workbench[Order](
             "fulfilment=unshipped&fulfilment=part_shipped&held=no&sort=ship_by",
             empty="Everything that may leave has left.",
         ),
+        View(
+            "picking",
+            "Being picked",
+            "picking=yes&sort=ship_by",
+            empty="Nothing is on the pick list.",
+        ),
+        View(
+            "backorders",
+            "Backorders",
+            "promised=yes&sort=ship_by",
+            empty="Nothing waits for goods that are promised.",
+        ),
         View("held", "On hold", "held=yes&sort=placed", empty="Nothing is on hold."),
         View(
             "unpaid",
@@ -212,149 +229,14 @@ ORDERS = Workbench[Order](
         View("abroad", "Abroad", "abroad=yes"),
         View("returned", "Returns", "returns=requested&returns=part_returned&returns=returned"),
     ),
-    bulk=("orders.tag", "orders.untag", "orders.hold", "orders.release"),
+    bulk=(
+        "orders.tag",
+        "orders.untag",
+        "orders.hold",
+        "orders.release",
+        "orders.pick",
+        "orders.unpick",
+        "orders.allocate",
+    ),
     empty=Empty("No orders yet.", "They arrive from your channels, or by an import of history."),
-)
-
-CUSTOMERS = Workbench[Customer](
-    key="orders.customers",
-    title="Customers",
-    noun="customer",
-    url_name="customer_list",
-    permission="orders.view_customer",
-    queryset=lambda user: Customer.objects.all(),
-    row_label=lambda customer: customer.number,
-    row_url=lambda customer: reverse("customer_detail", args=[customer.number]),
-    columns=(
-        Column("number", "Customer", "number", sort="number", main=True),
-        Column("name", "Name", "name", sort="name", wide=True),
-        Column("email", "Mail", "email", default=False),
-        Column("country", "Country", lambda c: country_name(c.country), sort="country"),
-        Column("tags", "Tags", lambda c: ", ".join(c.tags) or ui.NONE),
-        Column("orders", "Orders", "orders_count", sort="orders_count", kind="number"),
-        Column("spend", "Spent, net", lambda c: c.spend, sort="lifetime_spend", kind="money"),
-        Column("last", "Last order", "last_order_at", sort="last_order_at", kind="time"),
-    ),
-    filters=(
-        Choice(
-            key="country",
-            label="Country",
-            options=country_options,
-            field="country",
-            pinned=True,
-        ),
-        Number(key="orders", label="Orders", field="orders_count"),
-        Amount(
-            key="spend",
-            label="Spent, net",
-            field="lifetime_spend",
-            currency_field="spend_currency",
-        ),
-        Day(key="last", label="Last order", field="last_order_at"),
-    ),
-    search=("number__istartswith", "name__istartswith", "email__istartswith"),
-    search_hint="Number, name or mail",
-    sort=("-last_order_at",),
-    views=(
-        View("all", "All"),
-        View("top", "Top spenders", "spend=gte:1000&sort=-spend"),
-        View("lapsed", "Lapsed", "orders=gte:2&sort=last"),
-    ),
-    empty=Empty("No customers yet.", "They come with their first order."),
-)
-
-RETURNS = Workbench[ReturnOrder](
-    key="orders.returns",
-    title="Returns",
-    noun="return",
-    url_name="return_list",
-    permission="orders.view_returnorder",
-    queryset=lambda user: ReturnOrder.objects.all(),
-    decorate=lambda rows: rows.select_related("order"),
-    row_label=lambda row: row.number,
-    row_url=lambda row: reverse("return_detail", args=[row.number]),
-    columns=(
-        Column("number", "Return", "number", sort="number", main=True),
-        Column("order", "Order", lambda r: r.order.number if r.order else ui.NONE),
-        Column("state", "State", state_of_return, sort="state", export=lambda r: r.state),
-        Column("reason", "Reason", lambda r: r.get_reason_display(), wide=True),
-        Column("units", "Units", "units", sort="units", kind="number"),
-        Column(
-            "amount", "Worth", lambda r: Money(r.amount, r.currency), sort="amount", kind="money"
-        ),
-        Column("requested", "Requested", "requested_at", sort="requested_at", kind="time"),
-    ),
-    filters=(
-        Choice(
-            key="state",
-            label="State",
-            options=ReturnOrder.State.choices,
-            field="state",
-            pinned=True,
-        ),
-        Choice(key="reason", label="Reason", options=ReturnOrder.Reason.choices, field="reason"),
-        yes_no("matched", "Order found", Q(order__isnull=False)),
-        Day(key="requested", label="Requested", field="requested_at", pinned=True),
-    ),
-    search=("number__istartswith", "order__number__istartswith"),
-    sort=("-requested_at",),
-    views=(
-        View("all", "All"),
-        View("open", "Open", "state=requested&state=received&sort=requested"),
-        View("unmatched", "No order found", "matched=no"),
-    ),
-    empty=Empty("No returns yet.", "Ask for one on an order's page."),
-)
-
-CARRIERS = Workbench[CarrierService](
-    key="orders.carriers",
-    title="Carriers",
-    noun="service",
-    url_name="carrier_list",
-    permission="orders.view_carrierservice",
-    queryset=lambda user: CarrierService.objects.all(),
-    decorate=lambda rows: rows.select_related("calendar"),
-    row_label=str,
-    row_url=lambda service: reverse("carrier_detail", args=[service.key]),
-    columns=(
-        Column("name", "Service", str, sort=("carrier", "name"), main=True, wide=True),
-        Column("cutoff", "Cut-off", lambda s: f"{s.cutoff:%H:%M}", sort="cutoff"),
-        Column("zone", "Time zone", "time_zone"),
-        Column("days", "Collects on", lambda s: week_words(s.weekdays)),
-        Column("calendar", "Not on days closed in", "calendar.name"),
-        Column("active", "In use", "is_active"),
-    ),
-    search=("carrier__icontains", "name__icontains"),
-    search_hint="Carrier or service",
-    sort=("carrier", "name"),
-    actions_template="orders/_carrier_list_actions.html",
-    empty=Empty(
-        "No carrier services yet.",
-        "Without one, orders must be ready by the end of a working day.",
-    ),
-)
-
-CHANNELS = Workbench[Channel](
-    key="orders.channels",
-    title="Channels",
-    noun="channel",
-    url_name="channel_list",
-    permission="orders.view_channel",
-    queryset=lambda user: Channel.objects.all(),
-    decorate=lambda rows: rows.select_related("service", "location", "legal_entity"),
-    row_label=str,
-    row_url=lambda channel: reverse("channel_detail", args=[channel.key]),
-    columns=(
-        Column("name", "Channel", sort="name", main=True, wide=True),
-        Column("kind", "Kind", lambda c: c.get_kind_display(), sort="kind"),
-        Column("entity", "Company", "legal_entity.name"),
-        Column("location", "Ships from", "location.name"),
-        Column("service", "Ships with", lambda c: str(c.service) if c.service else ui.NONE),
-        Column("promise", "Within, in collection days", "promise_days", kind="number"),
-        Column("unpaid", "Ships unpaid", "ships_unpaid"),
-    ),
-    search=("name__icontains", "key__istartswith"),
-    search_hint="Name",
-    sort=("name",),
-    empty=Empty("No channels yet.", "They are made when a shop is connected or imported."),
 )

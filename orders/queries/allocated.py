@@ -1,0 +1,40 @@
+"""What is set aside for orders."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from django.db.models import Sum
+
+from inventory.models import Reservation
+from orders.models.orders import OrderLine
+
+LINE = "orders.orderline"
+
+
+def allocated_by_line(order_ids: Iterable[int]) -> dict[int, dict[int, int]]:
+    """Units of goods ready to go by line, by order; what is kept in no stock is always ready."""
+    lines = OrderLine.objects.filter(order_id__in=set(order_ids), kind=OrderLine.Kind.STOCK)
+    rows = list(lines.order_by("order_id", "position"))
+    claims = dict(
+        Reservation.objects.filter(
+            holder=LINE,
+            holder_id__in=[line.pk for line in rows],
+            state=Reservation.State.ALLOCATED,
+        )
+        .values_list("holder_id")
+        .annotate(units=Sum("quantity"))
+    )
+    found: dict[int, dict[int, int]] = defaultdict(dict)
+    for line in rows:
+        open_units = line.quantity_open
+        ready = min(open_units, claims.get(line.pk, 0)) if line.is_stocked else open_units
+        if ready:
+            found[line.order_id][line.pk] = ready
+    return found
+
+
+def allocated_units(order_ids: Iterable[int]) -> dict[int, int]:
+    """Units of goods ready to go, by order; those that have none are left out."""
+    return {pk: sum(lines.values()) for pk, lines in allocated_by_line(order_ids).items()}

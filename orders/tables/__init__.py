@@ -1,0 +1,1 @@
+"""The lists of orders and what belongs to them, by noun. Import the submodule."""
