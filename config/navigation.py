@@ -43,6 +43,7 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
         "Operate",
         (
             Screen("Orders", "shopping-cart", "order_list", ("orders.view_order",), "o"),
+            Screen("Parcels", "box", "parcel_list", ("orders.view_package",)),
             Screen("Returns", "truck-return", "return_list", ("orders.view_returnorder",)),
             Screen("Customers", "address-book", "customer_list", ("orders.view_customer",)),
             Screen("Inventory", "package", "sku_list", ("inventory.view_sku",), "i"),

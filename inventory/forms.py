@@ -34,3 +34,22 @@ class AdjustmentForm(forms.Form):
         if not quantity:
             raise forms.ValidationError("A difference of zero changes nothing.")
         return quantity
+
+
+class CustomsForm(forms.Form):
+    """What customs ask about a SKU that goes abroad."""
+
+    hs_code = forms.RegexField(
+        r"^[0-9]{6,10}$",
+        label="HS code",
+        required=False,
+        error_messages={"invalid": "Write 6 to 10 digits."},
+        help_text="From the customs tariff.",
+    )
+    origin = forms.RegexField(
+        r"^[A-Z]{2}$",
+        label="Country of origin",
+        required=False,
+        error_messages={"invalid": "Write two letters, such as GB."},
+        help_text="Where it was made.",
+    )

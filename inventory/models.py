@@ -29,6 +29,9 @@ class Sku(models.Model):
     is_active = models.BooleanField("active", default=True)
     unit_cost = models.DecimalField(max_digits=19, decimal_places=4, null=True, blank=True)
     cost_currency = models.CharField(max_length=3, blank=True, default="")
+    # What customs ask about it, so that parcels abroad need not be asked each time.
+    hs_code = models.CharField("HS code", max_length=10, blank=True, default="")
+    origin_country = models.CharField("country of origin", max_length=2, blank=True, default="")
     # None: nobody is told when the stock runs low.
     reorder_point = models.IntegerField(null=True, blank=True)
     version = models.IntegerField(default=1)
@@ -42,6 +45,11 @@ class Sku(models.Model):
                 condition=Q(unit_cost__isnull=True, cost_currency="")
                 | Q(unit_cost__gte=0, cost_currency__regex="^[A-Z]{3}$"),
                 name="sku_cost_with_currency",
+            ),
+            models.CheckConstraint(
+                condition=(Q(hs_code="") | Q(hs_code__regex="^[0-9]{6,10}$"))
+                & (Q(origin_country="") | Q(origin_country__regex="^[A-Z]{2}$")),
+                name="sku_customs_data",
             ),
             models.CheckConstraint(
                 condition=Q(reorder_point__isnull=True) | Q(reorder_point__gte=0),

@@ -7,6 +7,7 @@ from inventory.tables import MOVES, SKUS
 from inventory.views.home import sku_home_low
 from inventory.views.skus import (
     sku_adjust,
+    sku_customs,
     sku_detail,
     sku_receive,
     sku_reorder_point,
@@ -22,4 +23,5 @@ urlpatterns = [
     path("inventory/<number:code>/_/write-off/", sku_write_off, name="sku_write_off"),
     path("inventory/<number:code>/_/adjust/", sku_adjust, name="sku_adjust"),
     path("inventory/<number:code>/_/reorder-point/", sku_reorder_point, name="sku_reorder_point"),
+    path("inventory/<number:code>/_/customs/", sku_customs, name="sku_customs"),
 ]

@@ -30,6 +30,8 @@ class OrdersConfig(AppConfig):
         )
         from orders.views.bulk import register_bulk_actions
         from orders.views.home import register_everywhere
+        from orders.views.parcel_bulk import register_bulk_actions as register_parcel_actions
 
         register_bulk_actions()
+        register_parcel_actions()
         register_everywhere()

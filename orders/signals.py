@@ -34,6 +34,18 @@ orders_untagged = Signal()
 orders_shipped = Signal()
 # With orders: list[Order]; missing: dict[int, dict[str, int]], units by SKU code by order id
 orders_short = Signal()
+# With orders: list[Order]; packages: list[Package], packed just now
+packages_packed = Signal()
+# With orders: list[Order]; packages: list[Package]; labels: list[Label]
+labels_bought = Signal()
+# With orders: list[Order]; packages: list[Package]; labels: list[Label]
+labels_voided = Signal()
+# With orders: list[Order]; packages: list[Package] whose state or trouble changed
+packages_moved = Signal()
+# With orders: list[Order]; packages: list[Package] that can't go on without somebody
+packages_in_trouble = Signal()
+# With orders: list[Order]; differences: dict[int, Money] by order id, what delivery costs more now
+orders_redelivered = Signal()
 # With returns: list[ReturnOrder]
 returns_requested = Signal()
 # With returns: list[ReturnOrder]

@@ -6,6 +6,7 @@ from backoffice.workbench.pages import urls
 from orders.tables.carriers import CARRIERS, CHANNELS
 from orders.tables.customers import CUSTOMERS
 from orders.tables.orders import ORDERS
+from orders.tables.parcels import PARCELS
 from orders.tables.returns import RETURNS
 from orders.views.carriers import (
     carrier_detail,
@@ -33,6 +34,16 @@ from orders.views.orders import (
     order_tag,
     order_untag,
 )
+from orders.views.papers import order_pick_list, order_slip, package_slip
+from orders.views.parcels import (
+    order_delivery,
+    package_label,
+    package_leave,
+    package_new,
+    package_track,
+    package_unpack,
+    package_void,
+)
 from orders.views.returns import (
     return_detail,
     return_inspect,
@@ -40,6 +51,7 @@ from orders.views.returns import (
     return_refuse,
     return_request,
 )
+from orders.views.tracking_file import parcel_file, parcel_file_job
 
 urlpatterns = [
     *urls(ORDERS, "orders/"),
@@ -55,6 +67,10 @@ urlpatterns = [
     path("orders/<number:number>/_/allocate/", order_allocate, name="order_allocate"),
     path("orders/<number:number>/_/route/", order_route, name="order_route"),
     path("orders/<number:number>/_/promise/", order_promise, name="order_promise"),
+    path("orders/_/pick-list/", order_pick_list, name="order_pick_list"),
+    path("orders/<number:number>/_/slip/", order_slip, name="order_slip"),
+    path("orders/<number:number>/_/delivery/", order_delivery, name="order_delivery"),
+    path("orders/<number:number>/_/pack/", package_new, name="package_new"),
     path("orders/<number:number>/_/address/", order_address, name="order_address"),
     path("orders/<number:number>/_/return/", return_request, name="return_request"),
     path("orders/_/home/at-risk/", order_home_at_risk, name="order_home_at_risk"),
@@ -67,6 +83,15 @@ urlpatterns = [
     path("returns/<number:number>/_/receive/", return_receive, name="return_receive"),
     path("returns/<number:number>/_/inspect/", return_inspect, name="return_inspect"),
     path("returns/<number:number>/_/refuse/", return_refuse, name="return_refuse"),
+    *urls(PARCELS, "parcels/"),
+    path("parcels/_/file/", parcel_file, name="parcel_file"),
+    path("parcels/_/file/job/", parcel_file_job, name="parcel_file_job"),
+    path("parcels/<number:number>/_/label/", package_label, name="package_label"),
+    path("parcels/<number:number>/_/slip/", package_slip, name="package_slip"),
+    path("parcels/<number:number>/_/void/", package_void, name="package_void"),
+    path("parcels/<number:number>/_/leave/", package_leave, name="package_leave"),
+    path("parcels/<number:number>/_/unpack/", package_unpack, name="package_unpack"),
+    path("parcels/<number:number>/_/track/", package_track, name="package_track"),
     *urls(CARRIERS, "settings/carriers/"),
     path("settings/carriers/new/", carrier_new, name="carrier_new"),
     path("settings/carriers/<slug:key>/", carrier_detail, name="carrier_detail"),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,9 +12,8 @@ from automations.models.runs import Run
 from automations.services.errors import AutomationError
 from automations.services.failures import NO_RETRY
 from backoffice import subjects
+from backoffice.sheets import FORMULA, SheetRefused, read_sheet, suspicious
 
-MOST_ROWS = 5_000
-MOST_BYTES = 2_000_000
 REFERENCE = 200
 # A longer one is no key of ours.
 MOST_DIGITS = 19
@@ -28,11 +24,6 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "reference": ("reference", "tracking", "tracking number", "proof"),
     "note": ("note", "notes", "comment", "what was done"),
 }
-# How spreadsheets keep a number from losing its zeros: ="00341".
-_GUARDED = re.compile(r'="([^"=]*)"')
-_LOST_DIGITS = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
-# A spreadsheet would run it; a plus or a minus may stand before a number.
-FORMULA = ("=", "@")
 _STANDING = [Run.State.FAILED, Run.State.HELD]
 
 
@@ -82,79 +73,32 @@ def check(raw: bytes) -> Sheet:
 
 
 def _read(raw: bytes) -> list[Line]:
-    if len(raw) > MOST_BYTES:
-        raise FileRefused("The file is larger than 2 MB. Split it.")
-    text = _decoded(raw)
-    head, _, _ = text.lstrip().partition("\n")
-    mark = max(",;\t", key=head.count)
-    rows = csv.reader(io.StringIO(text.replace("\x00", "")), delimiter=mark)
     try:
-        names = _columns(next(rows, []))
-        lines = [
-            _line(number, row, names)
-            for number, row in enumerate(rows, 2)
-            if any(map(str.strip, row))
-        ]
-    except csv.Error as error:
-        raise FileRefused(f"The file is no CSV: {error}.") from error
-    if not lines:
-        raise FileRefused("The file has no rows under its head.")
-    if len(lines) > MOST_ROWS:
-        raise FileRefused(f"The file has more than {MOST_ROWS:,} rows. Split it.")
-    return lines
-
-
-def _decoded(raw: bytes) -> str:
-    """UTF-8, or the UTF-16 of a spreadsheet's “Unicode text”; nothing is guessed."""
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise FileRefused(
-            f"Line {line} is not written in UTF-8, so letters would be guessed at. "
-            "Save the file as “CSV UTF-8” and choose it again."
-        ) from error
-
-
-def _columns(head: Sequence[str]) -> dict[str, int]:
-    words = [" ".join(cell.replace("_", " ").lower().split()) for cell in head]
-    found = {
-        name: words.index(spelling)
-        for name, spellings in COLUMNS.items()
-        for spelling in reversed(spellings)
-        if spelling in words
-    }
-    if "reference" not in found or not {"case", "order"} & set(found):
+        found, rows = read_sheet(raw, COLUMNS)
+    except SheetRefused as error:
+        raise FileRefused(str(error)) from error
+    if "reference" not in found or not {"case", "order"} & found:
         raise FileRefused(
             "The first line names the columns: case or order, reference and, if you like, note."
         )
-    return found
-
-
-def _line(number: int, row: Sequence[str], names: Mapping[str, int]) -> Line:
-    def cell(name: str) -> str:
-        at = names.get(name)
-        text = row[at].strip() if at is not None and at < len(row) else ""
-        guarded = _GUARDED.fullmatch(text)
-        return guarded[1] if guarded else text
-
-    return Line(number, cell("case").lstrip("#"), cell("order"), cell("reference"), cell("note"))
+    if not rows:
+        raise FileRefused("The file has no rows under its head.")
+    return [
+        Line(row.number, row["case"].lstrip("#"), row["order"], row["reference"], row["note"])
+        for row in rows
+    ]
 
 
 def _own_problem(line: Line) -> str:
     """What is wrong with a row by itself; empty when nothing is."""
     long = len(line.reference) > REFERENCE or len(line.note) > NOTE
-    lost = _LOST_DIGITS.fullmatch(line.reference)
+    odd = suspicious(line.reference)
     found = (
         (not line.case and not line.order, "Names neither a case nor an order."),
         (line.case and not line.case.isdecimal(), f"“{line.case}” is no case number."),
         (not line.reference, "Has no reference that proves it."),
-        (
-            line.reference[:1] in FORMULA or line.note[:1] in FORMULA,
-            "Begins like a formula. Write the number itself.",
-        ),
-        (lost, f"“{line.reference}”: the spreadsheet dropped digits. Format the column as text."),
+        (odd, odd),
+        (line.note[:1] in FORMULA, "Begins like a formula. Write the number itself."),
         (long, f"Is too long: at most {REFERENCE} characters of reference, {NOTE:,} of note."),
     )
     return next((words for wrong, words in found if wrong), "")

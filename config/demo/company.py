@@ -27,11 +27,15 @@ from inventory.services.writing import Moving
 from orders.models.carriers import CarrierService
 from orders.models.channels import Channel
 from orders.models.orders import Order
+from orders.models.packages import Package
 from orders.models.returns import ReturnOrder
 from orders.services.carriers import ServiceEdit, add_service, edit_promise
 from orders.services.customers import add_customers
 from orders.services.drafts import NewOrder, OnShort
 from orders.services.errors import OrderError
+from orders.services.labels import Wanted, label_each
+from orders.services.packing import pack_order
+from orders.services.picking import start_picking
 from orders.services.placing import place_orders
 from orders.services.returns import inspect_returns
 from orders.services.shipping import ship_order
@@ -44,6 +48,7 @@ PROVIDER = "demo-pay"
 _UNPAID = 12
 _LETTERS = 24
 _REFUNDS = 3
+_PREPARED = 18
 
 
 def make_company(part: Slice, out: TextIO) -> Channel:
@@ -60,6 +65,7 @@ def make_company(part: Slice, out: TextIO) -> Channel:
     placed = place_live(channel, 0, part.open_orders, moved_by(job))
     pay_due(placed)
     ship_due(placed[: len(placed) // 3])
+    prepare(placed[len(placed) // 3 :])
     recent = list(
         Order.objects.filter(customer__isnull=False).order_by("-placed_at")[: _LETTERS * 6]
     )
@@ -161,6 +167,25 @@ def _promise(channel: Channel) -> None:
     service = known or add_service(edit, actor=WAREHOUSE)
     edit_promise(channel.pk, service=service, promise_days=1, version=None, actor=WAREHOUSE)
     channel.refresh_from_db()
+
+
+def prepare(orders: Sequence[Order]) -> None:
+    """The warehouse at work: some on the pick list, some packed, a few with their labels."""
+    if Package.objects.exists():
+        return
+    ready: list[Order] = []
+    for order in orders:
+        if len(ready) < _PREPARED and start_picking([order.pk], actor=WAREHOUSE).changed:
+            ready.append(order)
+    for number, order in enumerate(ready[_PREPARED // 3 :]):
+        try:
+            package = pack_order(order.pk, actor=WAREHOUSE)
+            service_id = order.channel.service_id
+            if number % 2 and service_id is not None:
+                wanted = Wanted(package.pk, service_id, f"demo:{package}", f"RM{package.pk:09}GB")
+                label_each([wanted], actor=WAREHOUSE)
+        except OrderError:
+            continue
 
 
 def _add_products(part: Slice) -> None:

@@ -133,5 +133,22 @@ def set_reorder_point(
     return changed
 
 
+@transaction.atomic
+def set_customs_data(
+    sku_id: int, *, hs_code: str, origin: str, version: int | None = None, actor: Acting
+) -> Sku:
+    """Say what customs ask about a SKU; empty where nobody knows. Raises StaleVersion."""
+    sku = Sku.objects.select_for_update(no_key=True).get(pk=sku_id)
+    refuse_stale([sku], None if version is None else {sku_id: version})
+    if (sku.hs_code, sku.origin_country) == (hs_code, origin):
+        return sku
+    sku.hs_code, sku.origin_country = hs_code, origin
+    sku.version += 1
+    sku.save(update_fields=["hs_code", "origin_country", "version"])
+    text = f"Customs data: {hs_code or 'no code'}, from {origin or 'unknown'}"
+    timeline.record([timeline.Happened(LABEL, sku.pk, text, actor.of(sku.pk))])
+    return sku
+
+
 def _shown(point: int | None) -> str:
     return "none" if point is None else str(point)

@@ -14,13 +14,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from backoffice import actors
-from backoffice.dialogs import ask
+from backoffice.dialogs import ask, seen_version
 from backoffice.views.me import signed_in
-from inventory.forms import AdjustmentForm, MovementForm, ReorderPointForm
+from inventory.forms import AdjustmentForm, CustomsForm, MovementForm, ReorderPointForm
 from inventory.models import Location, Reservation, Sku, StockLevel, StockMove
 from inventory.services.errors import InventoryError
 from inventory.services.moves import adjust_stock, receive_stock, write_off_stock
-from inventory.services.skus import set_reorder_point
+from inventory.services.skus import set_customs_data, set_reorder_point
 from inventory.services.writing import Moving
 from inventory.tables import free, on_hand, promised, state
 
@@ -146,6 +146,29 @@ def sku_reorder_point(request: HttpRequest, code: str) -> HttpResponse:
         ReorderPointForm(request.POST or None, initial={"point": sku.reorder_point}),
         title=f"Reorder point of {sku}",
         word="Set",
+        back=reverse("sku_detail", args=[sku.code]),
+        refusals=REFUSALS,
+        act=act,
+    )
+
+
+@permission_required("inventory.change_sku", raise_exception=True)
+@both
+def sku_customs(request: HttpRequest, code: str) -> HttpResponse:
+    """Say what customs ask about the SKU."""
+    sku = get_object_or_404(Sku, code=code)
+
+    def act(values: dict[str, Any]) -> str:
+        actor = actors.person(signed_in(request))
+        set_customs_data(sku.pk, **values, version=seen_version(request), actor=actor)
+        return f"Parcels abroad declare {sku} like this from now on"
+
+    initial = {"hs_code": sku.hs_code, "origin": sku.origin_country}
+    return ask(
+        request,
+        CustomsForm(request.POST or None, initial=initial),
+        title=f"Customs data of {sku}",
+        word="Save",
         back=reverse("sku_detail", args=[sku.code]),
         refusals=REFUSALS,
         act=act,

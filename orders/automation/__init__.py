@@ -6,6 +6,7 @@ from orders.automation import (
     feeds,
     fulfilment,
     fulfilment_actions,
+    parcels,
     scans,
     triggers,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "feeds",
     "fulfilment",
     "fulfilment_actions",
+    "parcels",
     "scans",
     "triggers",
 ]

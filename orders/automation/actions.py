@@ -17,7 +17,7 @@ from automations.actions import (
     actions,
 )
 from backoffice.actors import Actors
-from orders.forms import CancelForm, HoldForm, ReleaseForm, TagForm, ending
+from orders.forms.orders import CancelForm, HoldForm, ReleaseForm, TagForm, ending
 from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.services.cancelling import cancel_orders
@@ -108,7 +108,7 @@ HOLDS = "order.holds"  # one for each reason, so an order is held until the last
 
 
 def _hold_change(reason: Any) -> Change:
-    words = _label(reason, Hold.Reason.choices) if reason else "some reason"
+    words = label_of(reason, Hold.Reason.choices) if reason else "some reason"
     return Change(HOLDS, How.ADDS, f"the hold: {words}", reason)
 
 
@@ -127,7 +127,7 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def _label(value: Any, choices: Sequence[tuple[str, Any]]) -> str:
+def label_of(value: Any, choices: Sequence[tuple[str, Any]]) -> str:
     """The words of a choice, in the middle of a sentence."""
     words = dict(choices).get(value) if isinstance(value, str) else None
     return str(words).lower() if words else shown(value)
@@ -231,7 +231,7 @@ class HoldOrder(OrderAction):
         return hold_orders(list(params), reason=reason, note=note, ending=ends, actor=actor)
 
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
-        reason = _label(params["reason"], Hold.Reason.choices)
+        reason = label_of(params["reason"], Hold.Reason.choices)
         return f"Was on hold already: {reason}" if already else f"Put on hold: {reason}"
 
     def kept(
@@ -246,13 +246,13 @@ class HoldOrder(OrderAction):
         return undone(found, "Released from the hold again", "The hold had ended already")
 
     def undo_in_words(self, done: Mapping[str, Any]) -> str:
-        return f"Release it from the hold: {_label(done['reason'], Hold.Reason.choices)}"
+        return f"Release it from the hold: {label_of(done['reason'], Hold.Reason.choices)}"
 
     def in_words(self, params: Mapping[str, Any]) -> str:
         lasts = params.get("lasts")
-        then = _label(params.get("then"), Hold.Then.choices)
+        then = label_of(params.get("then"), Hold.Then.choices)
         until = f", for {shown(lasts)} hours, then {then}" if lasts else ""
-        return f"Put the order on hold: {_label(params['reason'], Hold.Reason.choices)}{until}"
+        return f"Put the order on hold: {label_of(params['reason'], Hold.Reason.choices)}{until}"
 
 
 @actions.register
@@ -271,7 +271,7 @@ class ReleaseOrder(OrderAction):
                 _is_held(False),
             )
         reason = params["reason"]
-        words = _label(reason, Hold.Reason.choices) if reason else "some reason"
+        words = label_of(reason, Hold.Reason.choices) if reason else "some reason"
         return (
             Change(HOLDS, How.TAKES, f"the hold: {words}", reason),
             _is_held(None),
@@ -305,7 +305,7 @@ class ReleaseOrder(OrderAction):
         return next((answer for answer in answers if not answer.already), answers[0])
 
     def undo_in_words(self, done: Mapping[str, Any]) -> str:
-        reasons = ", ".join(_label(each, Hold.Reason.choices) for each in done["reasons"])
+        reasons = ", ".join(label_of(each, Hold.Reason.choices) for each in done["reasons"])
         return f"Put the order on hold again: {reasons}"
 
     def in_words(self, params: Mapping[str, Any]) -> str:
@@ -314,7 +314,7 @@ class ReleaseOrder(OrderAction):
 
 def _which(params: Mapping[str, Any]) -> str:
     reason = params.get("reason")
-    return f": {_label(reason, Hold.Reason.choices)}" if reason else ""
+    return f": {label_of(reason, Hold.Reason.choices)}" if reason else ""
 
 
 @actions.register
@@ -344,8 +344,8 @@ class CancelOrder(OrderAction):
         return cancel_orders(list(params), reason=reason, actor=actor)
 
     def told(self, params: Mapping[str, Any], *, already: bool) -> str:
-        reason = _label(params["reason"], Order.CancelReason.choices)
+        reason = label_of(params["reason"], Order.CancelReason.choices)
         return "Was cancelled already" if already else f"Cancelled: {reason}"
 
     def in_words(self, params: Mapping[str, Any]) -> str:
-        return f"Cancel the order: {_label(params['reason'], Order.CancelReason.choices)}"
+        return f"Cancel the order: {label_of(params['reason'], Order.CancelReason.choices)}"

@@ -39,7 +39,7 @@ class _OnOrders(Trigger):
 
     subject = "orders.order"
     customer = "customer.number"
-    payload_class: type[Any] = OrderPayload
+    payload_class = OrderPayload
 
     def facts(
         self, *, orders: Sequence[Order], actor: Acting, history: bool, **sent: Any
@@ -86,6 +86,8 @@ class OrderShipped(Trigger):
     subject = "orders.order"
     customer = "customer.number"
     signal = signals.orders_shipped
+    # What left then does not change; the order does.
+    fixed = ("shipment",)
     payload_class = OrderShippedPayload
 
     def facts(
@@ -122,7 +124,9 @@ class OrderShipped(Trigger):
 
 
 def _shipped(order: Order, payload: OrderPayload, shipment: Shipment | None) -> OrderShippedPayload:
-    facts = shipment and ShipmentFacts(
+    if shipment is None:
+        return OrderShippedPayload(payload.order, payload.customer, None)
+    facts = ShipmentFacts(
         carrier=shipment.carrier or None,
         tracking=shipment.tracking or None,
         shipped_at=shipment.shipped_at,

@@ -43,6 +43,7 @@ class PickOrder(OrderAction):
     form = NoForm
     permission = "orders.pick_order"
     writes = ("order.is_picking",)
+    announces = ("orders.order_picking",)
 
     def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
         return start_picking(list(params), actor=actor)
@@ -73,6 +74,7 @@ class AllocateOrder(OrderAction):
     form = NoForm
     permission = "orders.route_order"
     writes = ("order.place", "order.routed", "order.is_held")
+    announces = ("orders.order_released",)
     never_undone = "Stock that was set aside stays so until the order is cancelled or sent."
 
     def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
@@ -112,6 +114,7 @@ class RouteOrder(_OneOrder):
     label = "Ship the order from another place"
     form = PlaceForm
     writes = ("order.place", "order.routed", "order.is_held")
+    announces = ("orders.order_routed", "orders.order_released")
     never_undone = "Where it was set aside before may be given to others. Route it again."
 
     def act(self, order_id: int, params: Mapping[str, Any], call: Call) -> Order:
@@ -133,6 +136,7 @@ class PromiseRest(_OneOrder):
     label = "Promise the rest of the order for a day"
     form = DaysForm
     writes = ("order.promised_on", "order.ship_by", "order.is_held")
+    announces = ("orders.order_backordered", "orders.order_released")
     never_undone = "A promise may have been told already. Promise another day."
 
     def act(self, order_id: int, params: Mapping[str, Any], call: Call) -> Order:

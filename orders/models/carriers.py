@@ -25,6 +25,12 @@ class CarrierService(models.Model):
     calendar = models.ForeignKey(
         Calendar, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    # Who makes its labels: staff by hand, or a connector of this key.
+    port = models.CharField(max_length=40, default="by_hand")
+    # What it takes; None and empty: anything.
+    max_grams = models.IntegerField("heaviest parcel, in grams", null=True, blank=True)
+    max_side_cm = models.IntegerField("longest side, in cm", null=True, blank=True)
+    countries = ArrayField(models.CharField(max_length=2), default=list, blank=True)
     is_active = models.BooleanField("active", default=True)
     version = models.IntegerField(default=1)
     history = HistoricalRecords(excluded_fields=["version"])

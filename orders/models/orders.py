@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from backoffice.models import ACTOR_KINDS, User
 from backoffice.money import Money
 from inventory.models import Location, Sku
+from orders.models.carriers import CarrierService
 from orders.models.channels import Channel
 from orders.models.customers import Customer
 
@@ -120,6 +121,11 @@ class Order(models.Model):
     pickup_at = models.ForeignKey(
         Location, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
+    # How it leaves. None: as its channel's orders do.
+    service = models.ForeignKey(
+        CarrierService, null=True, blank=True, on_delete=models.PROTECT, related_name="+",
+        db_index=False,
+    )  # fmt: skip
     # Where it ships from and why. None: the channel's own place, or nowhere yet.
     location = models.ForeignKey(
         Location, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False

@@ -9,6 +9,7 @@ from django.db.models import Sum
 
 from inventory.models import Reservation
 from orders.models.orders import OrderLine
+from orders.models.packages import PackageLine
 
 LINE = "orders.orderline"
 
@@ -33,6 +34,22 @@ def allocated_by_line(order_ids: Iterable[int]) -> dict[int, dict[int, int]]:
         if ready:
             found[line.order_id][line.pk] = ready
     return found
+
+
+def unpacked_by_line(order_ids: Iterable[int]) -> dict[int, dict[int, int]]:
+    """Units of goods ready to go that no open parcel holds yet, by line, by order."""
+    ready = allocated_by_line(order_ids)
+    packed = PackageLine.objects.filter(
+        package__order__in=list(ready), package__unpacked_at=None, package__shipment=None
+    )
+    taken = dict(packed.values_list("order_line").annotate(units=Sum("quantity")))
+    found = {
+        order_id: {
+            pk: left for pk, units in lines.items() if (left := units - taken.get(pk, 0)) > 0
+        }
+        for order_id, lines in ready.items()
+    }
+    return {order_id: lines for order_id, lines in found.items() if lines}
 
 
 def allocated_units(order_ids: Iterable[int]) -> dict[int, int]:

@@ -62,6 +62,8 @@ class Clocks:
 
     channels: Mapping[int, Channel]
     collections: Mapping[int, Collection]
+    # Of services that orders have of their own.
+    services: Mapping[int, Collection]
 
     def ship_by(self, order: Order) -> datetime | None:
         """By when the order must be ready; None for history and where nothing is to be shipped.
@@ -72,7 +74,7 @@ class Clocks:
         if order.is_history or order.fulfilment == Order.Fulfilment.NOTHING_TO_SHIP:
             return None
         channel = self.channels[order.channel_id]
-        collection = self.collections[channel.pk]
+        collection = self.services.get(order.service_id or 0, self.collections[channel.pk])
         if order.promised_on is not None:
             return collection.ship_by(collection.morning_of(order.promised_on), 0)
         start = order.placed_at
@@ -81,17 +83,20 @@ class Clocks:
         return collection.ship_by(start, channel.promise_days)
 
 
-def clocks(channel_ids: Iterable[int]) -> Clocks:
-    """The clocks of these channels."""
+def clocks(channel_ids: Iterable[int], service_ids: Iterable[int] = ()) -> Clocks:
+    """The clocks of these channels, and of services that orders have of their own."""
     rows = Channel.objects.select_related("service__calendar", "legal_entity")
     channels = rows.in_bulk(set(channel_ids))
-    keys = {
-        channel.service.calendar.key
-        for channel in channels.values()
-        if channel.service and channel.service.calendar
-    }
+    wanted = set(service_ids)
+    own = CarrierService.objects.select_related("calendar").in_bulk(wanted) if wanted else {}
+    services = [*own.values(), *(each.service for each in channels.values() if each.service)]
+    keys = {service.calendar.key for service in services if service.calendar}
     days = calendars.load(keys) if keys else {}
-    return Clocks(channels, {pk: _collection(channel, days) for pk, channel in channels.items()})
+    return Clocks(
+        channels,
+        {pk: _collection(channel, days) for pk, channel in channels.items()},
+        {pk: collection_of(service, days) for pk, service in own.items()},
+    )
 
 
 def _collection(channel: Channel, days: Mapping[str, OpenDays]) -> Collection:

@@ -12,12 +12,15 @@ from inventory.models import StockLevel
 from orders.models.customers import Customer
 from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
+from orders.models.packages import Label, Package
 from orders.models.returns import ReturnLine, ReturnOrder
 from orders.models.shipments import Shipment
 from orders.queries.allocated import allocated_by_line
 from orders.queries.countries import country_name
 
 LAST_ORDERS = 5
+# Lines of a parcel that its row names.
+CONTENTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,22 @@ class PageLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PageParcel:
+    """A parcel with its live label and what is in it."""
+
+    package: Package
+    label: Label | None
+    contents: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrderPage:
     """An order as its page shows it. `due` is what is still to be paid, negative if overpaid."""
 
     lines: list[PageLine]
     holds: list[Hold]
     shipments: list[Shipment]
+    parcels: list[PageParcel]
     returns: list[ReturnOrder]
     subtotal: Money
     shipping: Money
@@ -84,6 +97,7 @@ def order_page(order: Order) -> OrderPage:
             for line in lines
         ],
         holds=list(order.holds.filter(released_at=None).order_by("placed_at")),
+        parcels=_parcels(order),
         shipments=list(order.shipments.order_by("shipped_at")),
         returns=list(order.return_orders.order_by("requested_at")),
         subtotal=order.money(order.subtotal),
@@ -101,6 +115,22 @@ def order_page(order: Order) -> OrderPage:
         place=(order.location or order.channel.location).name,
         promise=str(order.channel.service or "end of a working day") if order.ship_by else "",
     )
+
+
+def _parcels(order: Order) -> list[PageParcel]:
+    packages = order.packages.order_by("pk").prefetch_related("labels", "lines__order_line__sku")
+    found = []
+    for package in packages:
+        live = [label for label in package.labels.all() if label.state in Label.LIVE]
+        rows = list(package.lines.all())
+        listed = ", ".join(
+            f"{row.quantity} × {row.order_line.sku or row.order_line.description}"
+            for row in rows[:CONTENTS]
+        )
+        if len(rows) > CONTENTS:
+            listed += f" and {len(rows) - CONTENTS} more lines"
+        found.append(PageParcel(package, live[0] if live else None, listed))
+    return found
 
 
 def _stock(sku_ids: list[int], location_id: int) -> dict[int, tuple[int, int]]:

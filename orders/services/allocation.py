@@ -83,7 +83,7 @@ def allocate_orders(order_ids: Iterable[int], *, actor: Acting) -> Outcomes:
     for line in OrderLine.objects.filter(order__in=waiting, is_stocked=True).select_related("sku"):
         lines[line.order_id].append(line)
     claimed, claims = _claimed(lines)
-    _route_again([order for order in waiting if not _has(lines[order.pk], claimed)], lines)
+    _route_again(waiting, lines, claimed)
     wanted = {
         line.pk: line.quantity_open - claimed.get(line.pk, 0)
         for mine in lines.values()
@@ -112,13 +112,20 @@ def _has(lines: Sequence[OrderLine], claimed: Mapping[int, int]) -> bool:
     return any(claimed.get(line.pk) or line.quantity_shipped for line in lines)
 
 
-def _route_again(orders: Sequence[Order], lines: Lines) -> None:
+def _route_again(orders: Sequence[Order], lines: Lines, claimed: Mapping[int, int]) -> None:
     """Choose the place anew for orders that have nothing anywhere."""
-    routing = [order for order in orders if order.routed != Order.Routing.MANUAL]
+    routing = [
+        order
+        for order in orders
+        if order.routed != Order.Routing.MANUAL and not _has(lines[order.pk], claimed)
+    ]
     if not routing:
         return
+    claiming = {
+        (line.sku_id or 0, order.ships_from_id) for order in orders for line in lines[order.pk]
+    }
     before = {order.pk: (order.location_id, order.routed) for order in routing}
-    route([(order, lines[order.pk]) for order in routing])
+    route([(order, lines[order.pk]) for order in routing], claiming=claiming)
     moved = [order for order in routing if before[order.pk] != (order.location_id, order.routed)]
     save_many(moved, ["location", "routed"])
 

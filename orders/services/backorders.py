@@ -10,6 +10,7 @@ from django.utils import timezone
 from backoffice import timeline
 from backoffice.actors import Acting, Actors
 from inventory.models import Location, StockLevel
+from inventory.services.levels import lock_levels
 from inventory.services.reservations import release_stock
 from orders import signals
 from orders.models.holds import Hold
@@ -22,6 +23,7 @@ from orders.services.errors import (
     NotAllocated,
     OrderError,
     PickingBegun,
+    WrongState,
 )
 from orders.services.holds import end_holds
 from orders.services.outcomes import lock_order
@@ -77,7 +79,7 @@ def reroute_order(
     """Ship what is left of an order from another place; its claims move there.
 
     Raises StockShort when the place has too little, NotAllocated when it has nothing of a line,
-    PickingBegun, OrderError, AlreadyCancelled, AlreadyShipped, StaleVersion. Announces
+    PickingBegun, WrongState, OrderError, AlreadyCancelled, AlreadyShipped, StaleVersion. Announces
     orders_routed.
     """
     order = _open(lock_order(order_id, version))
@@ -87,9 +89,14 @@ def reroute_order(
         return order
     if order.picking_since is not None:
         raise PickingBegun(f"Order {order} is being picked. Take it off the pick list first.")
+    if order.packages.filter(unpacked_at=None, shipment=None).exists():
+        raise WrongState(f"Part of order {order} is packed. Take its parcels apart first.")
     lines = [line for line in order.lines.select_related("sku") if line.is_stocked]
     waiting = [line for line in lines if line.quantity_open]
     _refuse_stockless(order, place, waiting)
+    # What is given free and what is claimed, in one go: no two wait for each other in a ring.
+    both = (order.ships_from_id, place.pk)
+    lock_levels((line.sku_id or 0, where) for line in waiting for where in both)
     by_sku = Actors({line.sku_id or 0: actor.of(order.pk) for line in lines})
     release_stock(LINE, [line.pk for line in waiting], actor=by_sku)
     order.location = place

@@ -16,8 +16,9 @@ from inventory.services.reservations import release_stock
 from orders import signals
 from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
+from orders.models.packages import Label, Package
 from orders.services.allocation import LINE
-from orders.services.errors import AlreadyShipped, PickingBegun
+from orders.services.errors import AlreadyShipped, LabelExists, PickingBegun
 from orders.services.figures import uncount_cancelled
 from orders.services.holds import close_holds
 from orders.services.outcomes import Outcomes, lock_orders, unknown
@@ -35,9 +36,10 @@ def cancel_orders(
 ) -> Outcomes:
     """Cancel orders and give their stock free; one that is cancelled already is left alone.
 
-    Refuses an order that is being picked, or of which something has left: the order's lock decides
-    between this and those. Money stays as it is; finance hears of it. `times` by order id says when
-    history was cancelled; None means now. Raises StaleVersion. Announces orders_cancelled.
+    Refuses an order that is being picked, has a label, or of which something has left: the order's
+    lock decides between this and those. Its parcels are taken apart. Money stays as it is; finance
+    hears of it. `times` by order id says when history was cancelled; None means now. Raises
+    StaleVersion. Announces orders_cancelled.
     """
     ids = set(order_ids)
     orders = lock_orders(ids, versions)
@@ -46,6 +48,8 @@ def cancel_orders(
             "order_id", flat=True
         )
     )
+    live = Label.objects.filter(package__order__in=orders, state__in=Label.LIVE)
+    labelled = set(live.values_list("package__order_id", flat=True))
     done = Outcomes(refused=unknown(ids, orders))
     for order in orders:
         if order.is_cancelled:
@@ -54,6 +58,10 @@ def cancel_orders(
             done.refused[order.pk] = AlreadyShipped(
                 f"Part of order {order} has left already, so it can't be cancelled. Ask for a "
                 "return instead."
+            )
+        elif order.pk in labelled:
+            done.refused[order.pk] = LabelExists(
+                f"A parcel of order {order} has a label. Void it first, so that it is paid back."
             )
         elif order.picking_since is not None:
             done.refused[order.pk] = PickingBegun(
@@ -84,6 +92,7 @@ def _cancel(
         order.version += 1
     save_many(orders, ["cancelled_at", "cancel_reason", "fulfilment", "is_held", "version"])
     OrderLine.objects.filter(order__in=orders).update(quantity_cancelled=F("quantity"))
+    Package.objects.filter(order__in=orders, unpacked_at=None).update(unpacked_at=now)
     close_holds(list(Hold.objects.filter(order__in=orders, released_at=None)), actor=actor)
     uncount_cancelled(orders)
     _give_back(orders, actor=actor)

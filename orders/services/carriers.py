@@ -24,7 +24,11 @@ CHANNEL = "orders.channel"
 
 @dataclass(frozen=True, slots=True)
 class ServiceEdit:
-    """What a carrier service is; `calendar` None means that it knows no holidays."""
+    """What a carrier service is.
+
+    `calendar` None means that it knows no holidays; limits that are None and no countries, that it
+    takes anything anywhere.
+    """
 
     carrier: str
     name: str
@@ -33,6 +37,9 @@ class ServiceEdit:
     weekdays: Sequence[int]
     calendar: Calendar | None
     is_active: bool = True
+    max_grams: int | None = None
+    max_side_cm: int | None = None
+    countries: Sequence[str] = ()
 
 
 @transaction.atomic
@@ -84,6 +91,9 @@ def _write(service: CarrierService, edit: ServiceEdit) -> None:
     service.weekdays = sorted(set(edit.weekdays))
     service.calendar = edit.calendar
     service.is_active = edit.is_active
+    service.max_grams = edit.max_grams
+    service.max_side_cm = edit.max_side_cm
+    service.countries = list(edit.countries)
 
 
 def _free_key(name: str) -> str:

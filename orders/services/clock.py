@@ -20,7 +20,8 @@ def set_ship_by(orders: Iterable[Order]) -> list[Order]:
     rows = [order for order in orders if not order.is_history]
     if not rows:
         return []
-    known = clocks(order.channel_id for order in rows)
+    own = {order.service_id for order in rows if order.service_id is not None}
+    known = clocks({order.channel_id for order in rows}, own)
     changed = []
     for order in rows:
         due = known.ship_by(order)

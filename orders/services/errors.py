@@ -47,3 +47,19 @@ class WrongState(OrderError):
 
 class BadTag(OrderError):
     """A tag is lower-case letters, digits and hyphens, at most 40 characters."""
+
+
+class NoLabel(OrderError):
+    """A parcel does not leave without a label."""
+
+
+class LabelExists(OrderError):
+    """The parcel has a label, or the number stands on another one."""
+
+
+class ParcelTrouble(OrderError):
+    """The carrier's service can't take the parcel; `trouble` says in a code why."""
+
+    def __init__(self, message: str, trouble: str) -> None:
+        super().__init__(message)
+        self.trouble = trouble

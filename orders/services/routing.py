@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from inventory.models import Sku
 from inventory.services.levels import Pair, lock_levels
@@ -17,15 +17,17 @@ Routed = tuple[Order, Sequence[OrderLine]]
 Wanted = Mapping[int, int]
 
 
-def route(orders: Sequence[Routed]) -> None:
+def route(orders: Sequence[Routed], *, claiming: Iterable[Pair] = ()) -> None:
     """Choose a place for each order, unsaved: the first that has all of it, else most of it.
 
     An order that is collected goes to the shop where that happens. Levels of what several places
     could give are locked, so that two orders don't count on one unit. A place that has nothing of
-    an order is never chosen: it then has none, and says so.
+    an order is never chosen: it then has none, and says so. `claiming` are levels that the caller
+    will lock besides: all are locked in one go, so that nobody waits for each other in a ring.
     """
     places = _places([order for order, _ in orders])
     choosing = []
+    others = set(claiming)
     for order, lines in orders:
         wanted = _wanted(lines)
         if order.method == Order.Method.PICKUP and order.pickup_at_id is not None:
@@ -34,8 +36,9 @@ def route(orders: Sequence[Routed]) -> None:
             order.location_id, order.routed = order.channel.location_id, Routing.ONLY
         else:
             choosing.append((order, wanted))
+        others |= {(sku_id, order.ships_from_id) for sku_id in wanted}
     if choosing:
-        _choose(choosing, places)
+        _choose(choosing, places, others)
 
 
 def _places(orders: Sequence[Order]) -> dict[int, list[int]]:
@@ -56,7 +59,9 @@ def _wanted(lines: Sequence[OrderLine]) -> Wanted:
     return wanted
 
 
-def _choose(orders: Sequence[tuple[Order, Wanted]], places: Mapping[int, list[int]]) -> None:
+def _choose(
+    orders: Sequence[tuple[Order, Wanted]], places: Mapping[int, list[int]], others: set[Pair]
+) -> None:
     pairs = {
         (sku_id, place)
         for order, wanted in orders
@@ -64,7 +69,8 @@ def _choose(orders: Sequence[tuple[Order, Wanted]], places: Mapping[int, list[in
         for sku_id in wanted
     }
     left: dict[Pair, int] = defaultdict(int)
-    left |= {pair: max(0, level.available) for pair, level in lock_levels(pairs).items()}
+    levels = lock_levels(pairs | others)
+    left |= {pair: max(0, level.available) for pair, level in levels.items()}
     skus = Sku.objects.filter(pk__in={sku_id for sku_id, _ in pairs}, allow_backorder=True)
     beyond = set(skus.values_list("pk", flat=True))
     for order, wanted in orders:

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
 from backoffice import timeline
@@ -18,12 +19,15 @@ from inventory.services.writing import Moving
 from orders import signals
 from orders.models.axes import fulfilment_axis
 from orders.models.orders import Order, OrderLine
+from orders.models.packages import Label, PackageLine
 from orders.models.shipments import Shipment, ShipmentLine
 from orders.services.allocation import LINE
+from orders.services.customs import ask_customs_again
 from orders.services.drafts import Address
 from orders.services.errors import (
     AlreadyCancelled,
     AlreadyShipped,
+    LabelExists,
     NotAllocated,
     OrderError,
     PickingBegun,
@@ -42,12 +46,14 @@ def ship_order(
     tracking: str = "",
     at: datetime | None = None,
     key: str | None = None,
+    package_id: int | None = None,
     version: int | None = None,
     actor: Acting,
 ) -> Shipment:
     """Ship units by line id, or all that is open (`quantities` None); `at` None means now.
 
-    A repeated `key` ships nothing and returns the first shipment. Raises OnHold, NotPaid,
+    What is packed in a parcel leaves with it, which is then named by `package_id`. A repeated `key`
+    ships nothing and returns the first shipment. Raises OnHold, NotPaid,
     NotAllocated, AlreadyCancelled, TooMany, StaleVersion. Announces orders_shipped.
     """
     order = lock_order(order_id)
@@ -58,7 +64,7 @@ def ship_order(
     if refusal := why_not_ready(order):
         raise refusal
     lines = list(order.lines.filter(kind=OrderLine.Kind.STOCK).order_by("position"))
-    sending = _sending(order, lines, quantities)
+    sending = _sending(order, lines, quantities, _packed(order, package_id))
     shipment = Shipment.objects.create(
         order=order,
         key=key or f"shipment:{uuid4()}",
@@ -80,18 +86,29 @@ def ship_order(
     return shipment
 
 
+def _packed(order: Order, package_id: int | None) -> dict[int, int]:
+    """Units by line that other parcels hold."""
+    rows = PackageLine.objects.filter(
+        package__order=order, package__unpacked_at=None, package__shipment=None
+    ).exclude(package=package_id)
+    return dict(rows.values_list("order_line").annotate(units=Sum("quantity")))
+
+
 def _sending(
-    order: Order, lines: list[OrderLine], quantities: Mapping[int, int] | None
+    order: Order,
+    lines: list[OrderLine],
+    quantities: Mapping[int, int] | None,
+    packed: Mapping[int, int],
 ) -> dict[int, int]:
+    still_open = {line.pk: line.quantity_open - packed.get(line.pk, 0) for line in lines}
     if quantities is None:
-        quantities = {line.pk: line.quantity_open for line in lines}
+        quantities = still_open
     sending = {pk: quantity for pk, quantity in quantities.items() if quantity}
-    still_open = {line.pk: line.quantity_open for line in lines}
     for pk, quantity in sending.items():
         if not 0 < quantity <= still_open.get(pk, 0):
             raise TooMany(
                 f"Order {order} has {still_open.get(pk, 0)} units of this line left to ship, not "
-                f"{quantity}."
+                f"{quantity}. What is in a parcel leaves with it."
             )
     if not sending:
         raise OrderError(f"Order {order} has nothing left to ship.")
@@ -169,7 +186,8 @@ def edit_order_address(
 ) -> Order:
     """Change where an order is shipped to, until something has left.
 
-    Raises AlreadyShipped, AlreadyCancelled, PickingBegun, StaleVersion.
+    Raises AlreadyShipped, AlreadyCancelled, PickingBegun, LabelExists,
+    StaleVersion.
     """
     order = lock_order(order_id, version)
     if order.is_cancelled:
@@ -178,6 +196,8 @@ def edit_order_address(
         raise AlreadyShipped(f"Part of order {order} has left already, to the address it had.")
     if order.picking_since is not None:
         raise PickingBegun(f"Order {order} is being picked. Take it off the pick list first.")
+    if Label.objects.filter(package__order=order, state__in=Label.LIVE).exists():
+        raise LabelExists(f"A parcel of order {order} has a label to its old address. Void it.")
     order.ship_name = address.name
     order.ship_lines = address.lines
     order.ship_city = address.city
@@ -194,6 +214,7 @@ def edit_order_address(
             "version",
         ]
     )
+    ask_customs_again(order)
     timeline.record(
         [
             timeline.Happened(

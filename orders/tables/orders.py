@@ -16,10 +16,11 @@ from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Amount, Choice, Day, Text, yes_no
 from inventory.models import Location
-from orders.filters import SHIP_BY, TO_SHIP, ShipBy
 from orders.models.channels import Channel
 from orders.models.orders import Order
 from orders.queries.countries import country_name, country_options
+from orders.queries.due import TO_SHIP
+from orders.tables.ship_by import SHIP_BY, ShipBy
 
 # A cut-off so near asks for attention.
 NEAR = timedelta(hours=2)
@@ -238,5 +239,6 @@ ORDERS = Workbench[Order](
         "orders.unpick",
         "orders.allocate",
     ),
+    actions_template="orders/_order_list_actions.html",
     empty=Empty("No orders yet.", "They arrive from your channels, or by an import of history."),
 )

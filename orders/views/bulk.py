@@ -8,7 +8,7 @@ from typing import Any
 from backoffice.actors import Actor
 from backoffice.workbench import bulk
 from backoffice.workbench.bulk import BulkAction, Outcome
-from orders.forms import HoldForm, TagForm, ending
+from orders.forms.orders import HoldForm, TagForm, ending
 from orders.models.holds import Hold
 from orders.services.allocation import allocate_orders
 from orders.services.holds import hold_orders, release_orders

@@ -19,7 +19,7 @@ from backoffice.models import AuditEntry
 from backoffice.views import audit as audit_view
 from backoffice.views.calendars import week_words
 from backoffice.views.me import signed_in
-from orders.forms import PromiseForm, ServiceForm
+from orders.forms.carriers import PromiseForm, ServiceForm
 from orders.models.carriers import CarrierService
 from orders.models.channels import Channel
 from orders.queries.clock import clocks, collection_of
@@ -101,6 +101,7 @@ def carrier_edit(request: HttpRequest, key: str) -> HttpResponse:
         return f"{service} is changed"
 
     initial = {name: getattr(service, name) for name in ServiceForm.base_fields}
+    initial["countries"] = ", ".join(service.countries)
     return ask(
         request,
         ServiceForm(request.POST or None, initial=initial),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
@@ -18,13 +18,13 @@ from backoffice.dialogs import ask, seen_version
 from backoffice.views.me import signed_in
 from inventory.models import Location
 from inventory.services.errors import InventoryError
-from orders.forms import PromiseRestForm, RouteForm, ShipForm
+from orders.forms.parcels import PromiseRestForm, RouteForm, ShipLinesForm
 from orders.models.orders import Order, OrderLine
-from orders.queries.allocated import allocated_by_line
 from orders.services.allocation import allocate_orders
 from orders.services.backorders import promise_rest, reroute_order
 from orders.services.errors import OrderError
 from orders.services.outcomes import Outcomes
+from orders.services.packing import ready_to_pack
 from orders.services.picking import start_picking, stop_picking
 from orders.services.shipping import ship_order
 
@@ -63,33 +63,6 @@ def _seen(request: HttpRequest, order: Order) -> Mapping[int, int]:
     return {} if shown is None else {order.pk: shown}
 
 
-class ShipLinesForm(ShipForm):
-    """How many units of each line leave; what is set aside stands there already."""
-
-    def __init__(
-        self, *args: Any, lines: Iterable[OrderLine], ready: Mapping[int, int], **options: Any
-    ) -> None:
-        super().__init__(*args, **options)
-        for line in lines:
-            name = line.sku.code if line.sku else line.description
-            self.fields[f"line_{line.pk}"] = forms.IntegerField(
-                label=f"{name}: units",
-                min_value=0,
-                max_value=line.quantity_open,
-                initial=ready.get(line.pk, 0),
-                required=False,
-                help_text=f"of {line.quantity_open} still open, {ready.get(line.pk, 0)} set aside",
-            )
-
-    @property
-    def quantities(self) -> dict[int, int] | None:
-        """Units by line id; None, all that is open, where no line was sent along."""
-        names = [name for name in self.fields if name.startswith("line_")]
-        if not any(name in self.data for name in names):
-            return None
-        return {int(name.removeprefix("line_")): self.cleaned_data[name] or 0 for name in names}
-
-
 @permission_required("orders.ship_order", raise_exception=True)
 @both
 def order_ship(request: HttpRequest, number: str) -> HttpResponse:
@@ -99,7 +72,7 @@ def order_ship(request: HttpRequest, number: str) -> HttpResponse:
     form = ShipLinesForm(
         request.POST or None,
         lines=[line for line in goods if line.quantity_open],
-        ready=allocated_by_line([order.pk]).get(order.pk, {}),
+        ready=ready_to_pack(order),
     )
 
     def act(values: dict[str, Any], actor: Actor) -> str:

@@ -15,10 +15,10 @@ from django.views.decorators.http import require_GET
 from backoffice import counts, home, search
 from backoffice.models import User
 from backoffice.money import Money
-from orders.filters import TO_SHIP, will_miss
 from orders.models.customers import Customer
 from orders.models.orders import Order
 from orders.queries.countries import country_name
+from orders.queries.due import TO_SHIP, will_miss
 
 SHOWN = 8
 

@@ -15,7 +15,7 @@ from backoffice import actors
 from backoffice.dialogs import ask, seen_version
 from backoffice.views.me import signed_in
 from inventory.services.errors import InventoryError
-from orders.forms import AddressForm, CancelForm, DeskHoldForm, TagForm, ending
+from orders.forms.orders import AddressForm, CancelForm, DeskHoldForm, TagForm, ending
 from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.queries.pages import order_page

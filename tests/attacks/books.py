@@ -69,6 +69,31 @@ WRONG = {
     "an order is held as long as one of its holds is": """
         SELECT o.id FROM orders_order o WHERE o.is_held <> EXISTS (
             SELECT 1 FROM orders_hold h WHERE h.order_id = o.id AND h.released_at IS NULL)""",
+    "nothing held, cancelled or unpaid is being picked": """
+        SELECT o.id FROM orders_order o WHERE o.picking_since IS NOT NULL
+            AND (o.is_held OR o.cancelled_at IS NOT NULL)""",
+    "no parcel has two live labels, and no number two parcels": """
+        SELECT min(package_id) FROM orders_label
+        WHERE state IN ('buying', 'bought', 'void_requested')
+        GROUP BY package_id HAVING count(*) > 1
+        UNION SELECT min(package_id) FROM orders_label WHERE state IN ('bought', 'void_requested')
+        GROUP BY carrier, tracking HAVING count(*) > 1""",
+    "no unit is in two parcels": """
+        SELECT l.id FROM orders_orderline l WHERE l.quantity - l.quantity_cancelled < (
+            SELECT coalesce(sum(r.quantity), 0) FROM orders_packageline r
+            JOIN orders_package p ON p.id = r.package_id
+            WHERE r.order_line_id = l.id AND p.unpacked_at IS NULL)
+            AND NOT EXISTS (SELECT FROM orders_order o
+                            WHERE o.id = l.order_id AND o.cancelled_at IS NOT NULL)""",
+    "no cancelled order has a live label": """
+        SELECT o.id FROM orders_order o JOIN orders_package p ON p.order_id = o.id
+        JOIN orders_label b ON b.package_id = p.id
+        WHERE o.cancelled_at IS NOT NULL AND b.state IN ('buying', 'bought', 'void_requested')""",
+    "what left with a parcel was shipped": """
+        SELECT p.id FROM orders_package p WHERE p.shipment_id IS NOT NULL AND EXISTS (
+            SELECT FROM orders_packageline r WHERE r.package_id = p.id AND r.quantity <> (
+                SELECT coalesce(sum(s.quantity), 0) FROM orders_shipmentline s
+                WHERE s.shipment_id = p.shipment_id AND s.order_line_id = r.order_line_id))""",
     "each unit comes back to the shelf at most once": """
         SELECT source_id FROM inventory_stockmove WHERE source = 'orders.returnorder'
         GROUP BY source_id, sku_id, reason, to_location_id HAVING sum(quantity) > (

@@ -6,11 +6,13 @@ import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from backoffice.actors import HOUSE, Actor, person
 from backoffice.models import LegalEntity, User
@@ -25,18 +27,26 @@ from finance.services.refunds import (
     request_refund,
     withdraw_refund,
 )
-from inventory.models import Sku
+from inventory.models import Location, Sku
 from inventory.services.errors import InventoryError
 from inventory.services.moves import adjust_stock, receive_stock, write_off_stock
 from inventory.services.writing import Moving
+from orders.models.carriers import CarrierService
 from orders.models.channels import Channel
 from orders.models.holds import Hold
 from orders.models.orders import Order
+from orders.models.packages import Label, Package, TrackerEvent
 from orders.models.returns import ReturnOrder
+from orders.services.allocation import allocate_orders
+from orders.services.backorders import promise_rest, reroute_order
 from orders.services.cancelling import cancel_orders
+from orders.services.delivery import Delivery, redeliver
 from orders.services.drafts import Address, NewOrder, OnShort
 from orders.services.errors import OrderError
 from orders.services.holds import hold_orders, release_orders
+from orders.services.labels import Wanted, buy_label, void_label
+from orders.services.packing import hand_over, pack_order, unpack_package
+from orders.services.picking import start_picking, stop_picking
 from orders.services.placing import place_orders
 from orders.services.returns import (
     NewReturn,
@@ -48,12 +58,13 @@ from orders.services.returns import (
 )
 from orders.services.shipping import edit_order_address, ship_order
 from orders.services.tags import add_tags, remove_tags
+from orders.services.tracking import NewEvent, record_tracking
 from tests.attacks.books import what_is_wrong
 from tests.bed.databases import Database, at_once
 from tests.bed.people import MakeUser
 from tests.finance.factories import NOW, pounds
 from tests.inventory.factories import make_sku
-from tests.orders.factories import line, make_channel
+from tests.orders.factories import line, make_channel, make_service, make_store, stock
 
 WORKERS = 50
 # What a service says when somebody was faster: nothing was changed.
@@ -71,6 +82,8 @@ class Shop:
     asks: Actor
     decides: Actor
     dice: random.Random
+    service: CarrierService
+    second: Location
 
     @property
     def order(self) -> Order:
@@ -84,6 +97,12 @@ class Shop:
         found = Refund.objects.filter(state="requested").order_by("?").first()
         return found or Refund(pk=0, order=self.orders[0], amount=Decimal(1), currency="GBP")
 
+    def package(self) -> Package:
+        found = Package.objects.filter(unpacked_at=None).order_by("?").first()
+        if found is None:
+            raise OrderError("Nothing is packed.")
+        return found
+
     def coming(self, state: str) -> list[int]:
         found = ReturnOrder.objects.filter(state=state).order_by("?")
         return list(found.values_list("pk", flat=True)[:2])
@@ -94,14 +113,19 @@ def make_shop(make_user: MakeUser, seed: int) -> Shop:
     open_books(LegalEntity.objects.get())
     skus = [make_sku("MUG", stock=30), make_sku("PLATE", stock=30)]
     asks, decides = make_user("support"), make_user("finance")
-    shop = Shop(channel, skus, [], person(asks), person(decides), random.Random(seed))
+    second = make_store("LEEDS", channel=channel)
+    for sku in skus:
+        stock(sku, 5, second)
+    service = make_service(channel)
+    dice = random.Random(seed)
+    shop = Shop(channel, skus, [], person(asks), person(decides), dice, service, second)
     shop.orders = [place(shop), place(shop)]
     return shop
 
 
 def place(shop: Shop) -> Order:
     lines = tuple(line(sku, 3, "10.00") for sku in shop.dice.sample(shop.skus, 2))
-    new = NewOrder(shop.channel, lines, ship_to=Address(name="G", country="GB"))
+    new = NewOrder(shop.channel, lines, ship_to=Address("G", "Lane 1", "Leeds", "LS1", "GB"))
     return place_orders([new], on_short=OnShort.HOLD, actor=HOUSE).orders[0]
 
 
@@ -192,10 +216,68 @@ def move_house(shop: Shop) -> object:
     return edit_order_address(shop.order.pk, address, version=None, actor=shop.asks)
 
 
+def pick(shop: Shop) -> object:
+    act = shop.dice.choice([start_picking, stop_picking])
+    return act([shop.order.pk], actor=shop.asks).or_raise()
+
+
+def pack(shop: Shop) -> object:
+    order = shop.order
+    some = {each.pk: 1 for each in order.lines.all()} if shop.dice.random() < 0.5 else None
+    return pack_order(order.pk, quantities=some, actor=shop.asks)
+
+
+def label(shop: Shop) -> object:
+    package = shop.package()
+    key = f"race:{package.pk}:{shop.dice.randrange(3)}"
+    tracking = f"JD{shop.dice.randrange(40)}"
+    return buy_label(Wanted(package.pk, shop.service.pk, key, tracking), actor=shop.asks)
+
+
+def void(shop: Shop) -> object:
+    found = Label.objects.filter(state__in=Label.LIVE).order_by("?").first()
+    return void_label(found.pk, actor=shop.asks) if found else None
+
+
+def leave(shop: Shop) -> object:
+    return hand_over(shop.package().pk, actor=shop.asks)
+
+
+def unpack(shop: Shop) -> object:
+    return unpack_package(shop.package().pk, actor=shop.asks)
+
+
+def track(shop: Shop) -> object:
+    states = list(TrackerEvent.State)
+    event = NewEvent(shop.dice.choice(states), NOW)
+    return record_tracking(shop.package().pk, [event], actor=shop.asks)
+
+
+def collect(shop: Shop) -> object:
+    place = shop.dice.choice([None, shop.channel.location])
+    fee = Decimal(shop.dice.choice([0, 5]))
+    return redeliver(shop.order.pk, Delivery(fee, place), actor=shop.asks)
+
+
+def promise(shop: Shop) -> object:
+    day = timezone.localdate() + timedelta(days=shop.dice.randrange(9))
+    return promise_rest(shop.order.pk, day, actor=shop.asks)
+
+
+def elsewhere(shop: Shop) -> object:
+    place = shop.dice.choice([shop.channel.location, shop.second])
+    return reroute_order(shop.order.pk, place.pk, actor=shop.asks)
+
+
+def allocate(shop: Shop) -> object:
+    return allocate_orders([each.pk for each in shop.orders], actor=shop.asks)
+
+
 Act = Callable[[Shop], Any]
 ACTS: list[Act] = [
     place, pay, cancel, ship, hold, release, ask, approve, reject, withdraw, send_back,
-    receive_back, inspect, refuse_back, take_in, write_off, adjust, tag, move_house,
+    receive_back, inspect, refuse_back, take_in, write_off, adjust, tag, move_house, pick, pack,
+    label, void, leave, unpack, track, collect, promise, elsewhere, allocate,
 ]  # fmt: skip
 
 
@@ -221,6 +303,19 @@ PAIRS = [
     (place, write_off),
     (place, cancel),
     (adjust, ship),
+    (pick, cancel),
+    (pick, hold),
+    (pack, ship),
+    (pack, cancel),
+    (label, cancel),
+    (label, collect),
+    (leave, void),
+    (leave, ship),
+    (unpack, label),
+    (elsewhere, ship),
+    (elsewhere, cancel),
+    (promise, allocate),
+    (track, leave),
 ]
 
 
@@ -233,7 +328,7 @@ def test_two_acts_by_fifty_at_once_leave_money_and_stock_right(
     committed_db: Database, make_user: MakeUser, pair: tuple[Act, Act]
 ) -> None:
     shop = make_shop(make_user, seed=1)
-    for begun in (pay, pay, pay, pay, ship, send_back, ask, ask):
+    for begun in (pay, pay, pay, pay, ship, send_back, ask, ask, pack, label):
         try:
             begun(shop)
         except REFUSALS:

@@ -15,7 +15,9 @@ from finance.models.ledger import JournalEntry
 from finance.models.payments import Payment
 from finance.services.books import open_books
 from finance.services.refunds import request_refund
+from orders.models.carriers import CarrierService
 from orders.models.orders import Order
+from orders.models.packages import Label, Package
 from orders.models.returns import ReturnOrder
 from orders.services.returns import NewReturn, NewReturnLine, request_returns
 from orders.services.shipping import ship_order
@@ -50,6 +52,7 @@ def make_world(make_user: MakeUser) -> World:
     order = story.dear_order(customer_id=customer.pk)
     pay(order)
     ship_order(order.pk, actor=HOUSE)
+    make_service(order.channel)
     world.records = {
         "all": {"pk": order.pk, "number": order.number, "label": "orders.order"},
         **_of_orders(order, world),
@@ -66,12 +69,21 @@ def make_world(make_user: MakeUser) -> World:
 
 def _of_orders(order: Order, world: World) -> dict[str, dict[str, Any]]:
     line = order.lines.get()
+    package = Package.objects.create(
+        order=order, number=f"{order.number}-P1", declared_value=5, currency=order.currency
+    )
+    Label.objects.create(
+        package=package, service=CarrierService.objects.get(), key="world", state="bought",
+        carrier=SCRIPT, tracking=SCRIPT, actor_label="world",
+    )  # fmt: skip
     wanted = NewReturn(order.channel, (NewReturnLine(1, line.pk),), order_id=order.pk)
     request_returns([wanted], actor=HOUSE)
     refund = request_refund(order, None, "goodwill", actor=person(world.people["support"]))
     back, payment = ReturnOrder.objects.get(), Payment.objects.get()
     return {
         "order": {"number": order.number, "tag": "high-value", "pk": order.pk},
+        "package": {"number": package.number},
+        "package_new": {"number": order.number},
         "order_tickets": {"pk": order.pk},
         "return": {"number": back.number},
         "return_request": {"number": order.number},
@@ -172,7 +184,7 @@ def _of_the_ground(order: Order, world: World) -> dict[str, dict[str, Any]]:
         [auditor.pk], "support", actor=person(world.people["administrator"])
     )
     return {
-        "carrier": {"key": make_service(order.channel).key},
+        "carrier": {"key": CarrierService.objects.get().key},
         "channel": {"key": order.channel.key},
         "company": {"name": order.channel.legal_entity.name},
         "calendar": {"pk": calendar.pk, "key": calendar.key, "day": "2026-12-24"},

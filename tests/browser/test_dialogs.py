@@ -200,7 +200,7 @@ def test_dialogs_of_lists(
 ) -> None:
     a_paid_order()
     sign_in(page, operations_user)
-    ready(page, "/orders/?total=gte:5")
+    ready(page, "/orders/?view=all&total=gte:5")
     looks(page, button(page, "Save view"), "Save this view")
     button(page, "Save view").click()
     page.get_by_label("Name", exact=True).fill("Mine")

@@ -39,6 +39,8 @@ def company(operations_user: User, support_user: User) -> list[str]:
         "/orders/",
         "/customers/",
         "/returns/",
+        "/parcels/",
+        "/settings/channels/",
         "/inventory/",
         "/inventory/moves/",
         "/tickets/",

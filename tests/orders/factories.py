@@ -36,7 +36,7 @@ def make_channel(key: str = "shop", *, ships_unpaid: bool = False) -> Channel:
     )
 
 
-def make_shop(code: str = "LEEDS", *, channel: Channel | None = None) -> Location:
+def make_store(code: str = "LEEDS", *, channel: Channel | None = None) -> Location:
     """A second place of the company, to which the channel may route."""
     make_warehouse()
     place, _ = Location.objects.get_or_create(

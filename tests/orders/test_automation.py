@@ -74,6 +74,12 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.order_picking",
         "orders.order_routed",
         "orders.order_backordered",
+        "orders.parcel_packed",
+        "orders.label_bought",
+        "orders.label_voided",
+        "orders.parcel_moved",
+        "orders.parcel_in_trouble",
+        "orders.delivery_changed",
         "orders.order_cancelled",
         "orders.order_tagged",
         "orders.order_reported",
@@ -91,6 +97,8 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.allocate_order",
         "orders.route_order",
         "orders.promise_rest",
+        "orders.pack_order",
+        "orders.note_tracking",
     }
     assert {"orders.return_without_order", "orders.stock_short"} <= {kind.key for kind in cases}
 

@@ -14,6 +14,7 @@ from backoffice import calendars
 from backoffice.actors import HOUSE
 from backoffice.models import Calendar
 from backoffice.versions import StaleVersion
+from orders.models.carriers import CarrierService
 from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.queries.clock import Collection
@@ -171,9 +172,7 @@ def test_a_service_that_ships_orders_is_not_switched_off() -> None:
     assert (channel.service, channel.promise_days) == (None, 2)
 
 
-def fresh_service(pk: int) -> object:
-    from orders.models.carriers import CarrierService  # noqa: PLC0415
-
+def fresh_service(pk: int) -> CarrierService:
     return CarrierService.objects.get(pk=pk)
 
 

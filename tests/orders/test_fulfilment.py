@@ -111,9 +111,9 @@ def test_what_is_being_picked_is_neither_cancelled_nor_sent_elsewhere() -> None:
     start_picking([order.pk], versions={order.pk: order.version}, actor=HOUSE).or_raise()
     assert start_picking([order.pk], actor=HOUSE).unchanged
     version = fresh(order).version
-    for act in (lambda: cancel(order), lambda: readdress(order)):
+    for act in (cancel, readdress):
         with pytest.raises(PickingBegun):
-            act()
+            act(order)
     assert (fresh(order).version, fresh(order).is_cancelled) == (version, False)
     with pytest.raises(StaleVersion):
         stop_picking([order.pk], versions={order.pk: order.version}, actor=HOUSE)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from automations.models.events import Event
 from automations.models.failures import Failure
 from backoffice.actors import HOUSE
-from orders.forms import HoldForm
+from orders.forms.orders import HoldForm
 from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.queries.checks import orders_that_differ

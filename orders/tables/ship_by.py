@@ -1,21 +1,16 @@
-"""Filters of the lists of orders."""
+"""The filter of when an order must leave."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
 
 from backoffice.workbench.filters import Choice, FilterError
-from orders.models.orders import Order
+from orders.queries.due import TO_SHIP, end_of_day, will_miss
 
-TO_SHIP = Q(fulfilment__in=[Order.Fulfilment.UNSHIPPED, Order.Fulfilment.PART_SHIPPED])
-PAID = [Order.Payment.PAID, Order.Payment.OVERPAID, Order.Payment.PART_REFUNDED]
-# What keeps an order from leaving, whatever the time.
-STUCK = Q(is_held=True) | Q(channel__ships_unpaid=False) & ~Q(payment__in=PAID)
 SHIP_BY = (
     ("missing", "will miss today’s cut-off"),
     ("late", "cut-off is over"),
@@ -23,19 +18,6 @@ SHIP_BY = (
     ("tomorrow", "tomorrow"),
     ("later", "later"),
 )
-
-
-def end_of_day(ahead: int = 0) -> datetime:
-    """The end of today, or of a day ahead, in the viewer's zone."""
-    day = timezone.localdate() + timedelta(days=ahead + 1)
-    return datetime.combine(day, time.min, timezone.get_current_timezone())
-
-
-def will_miss() -> Q:
-    """Open orders that must leave today and can't as they stand, or should have left already."""
-    now = timezone.now()
-    due = TO_SHIP & Q(ship_by__lt=end_of_day())
-    return due & (STUCK | Q(ship_by__lt=now))
 
 
 @dataclass(frozen=True, kw_only=True)

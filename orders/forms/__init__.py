@@ -1,0 +1,1 @@
+"""Input of orders, by noun. Import the submodule."""
