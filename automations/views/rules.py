@@ -28,6 +28,7 @@ from automations.views.drafting import rule_or_404, signed_in
 from automations.views.phrases import differences, read, told
 from automations.views.schedule_parts import times_of
 from automations.views.shadows import may_shadow
+from automations.views.tuning import tunable_rows
 from backoffice.actors import person
 from backoffice.models import AuditEntry
 from backoffice.workbench import respond
@@ -145,6 +146,7 @@ def rule_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "shadow_words": f"v{shadow.document.version} in shadow" if shadow else "",
         "may_shadow": may_shadow(signed_in(request)),
         "audit": _told_audit(rule),
+        "tunables": tunable_rows(rule, signed_in(request)),
     }
     return render(request, "automations/rule_detail.html", context)
 
