@@ -15,7 +15,7 @@ from automations.services import doors
 from automations.services.announcing import named
 from automations.services.approving import SUITABLE, role_for
 from automations.services.errors import NotPossible, Refused
-from backoffice import audit, notices, roles, standing_in
+from backoffice import audit, banners, notices, roles, standing_in
 from backoffice.actors import Actor
 from backoffice.models import User
 
@@ -53,6 +53,7 @@ def agree(emergency_id: int, *, sha256: str, actor: Actor) -> Emergency:
     """
     doors.call("agree_emergency", emergency_id, sha256, doors.person_id(actor))
     found = _whole(emergency_id)
+    _show_at_once()
     emergencies.open_case(found, SUITABLE[found.document.risk][0])
     wanted = {roles.FINANCE, *SUITABLE[found.document.risk]}
     owner = [found.rule.owner] if found.rule.owner is not None else []
@@ -70,6 +71,7 @@ def agree(emergency_id: int, *, sha256: str, actor: Actor) -> Emergency:
 def end(emergency_id: int, *, actor: Actor) -> None:
     """End it now; one person can. What is live acts again. Raises Refused."""
     doors.call("end_emergency", emergency_id, doors.person_id(actor))
+    _show_at_once()
     emergencies.cancel_left()
     emergencies.ask_for_review(emergency_id)
 
@@ -87,6 +89,12 @@ def review(emergency_id: int, *, was_right: bool, note: str, actor: Actor) -> No
     people = [user for user in (found.asked_by, found.agreed_by) if user is not None]
     text = f"{actor.label} reviewed the emergency of {named(found.document)}. {verdict} {note}"
     _tell(people, found, text, "reviewed")
+
+
+def _show_at_once() -> None:
+    """The banner of every page begins or ends now, and once this is committed."""
+    banners.forget()
+    transaction.on_commit(banners.forget)
 
 
 def _tell(people: list[User], found: Emergency, text: str, about: str) -> None:

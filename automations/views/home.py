@@ -80,6 +80,7 @@ def emergency_banners() -> list[Banner]:
             f" {each.agreed_by}.",
             reverse("approval_detail", args=[each.document_id]),
             "Look at it",
+            each.ends_at,
         )
         for each in emergencies.in_force()
         if each.ends_at is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from automations.models.policies import Emergency
 from automations.models.runs import Effect, Run
 from automations.services import approvals, drafts, emergencies, rules, stops
 from automations.services.errors import Refused
-from backoffice import staff
+from backoffice import banners, staff
 from backoffice.actors import Actor, person
 from backoffice.models import AuditEntry, Notice
 from tests.automations import factories as make
@@ -28,6 +29,12 @@ from tests.depot.models import Parcel
 pytestmark = pytest.mark.usefixtures("any_db")
 
 WHY = "Parcels are lost every minute."
+
+
+@pytest.fixture(autouse=True)
+def no_banner_for_others() -> Iterator[None]:
+    yield
+    banners.forget()
 
 
 def by(role: str, name: str = "") -> Actor:
