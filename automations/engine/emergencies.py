@@ -68,6 +68,12 @@ def cancel_left() -> int:
     return database.write(LEFT)
 
 
+def acting(rule_id: int | None) -> int | None:
+    """The emergency in which a rule acts now; None when there is none."""
+    found = Emergency.objects.filter(rule_id=rule_id or 0, state=Emergency.State.AGREED)
+    return found.values_list("pk", flat=True).first()
+
+
 def ask_for_review(emergency_id: int) -> None:
     """Tell those who look at the case that it is over and waits for their review."""
     found = Emergency.objects.select_related("rule", "document").get(pk=emergency_id)

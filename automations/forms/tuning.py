@@ -54,7 +54,7 @@ def _field(param: Param) -> tuple[forms.Field, Any]:
         given["label"] = f"{param.label}, in minutes"
         field, now = forms.IntegerField(min_value=1, **given), _minutes(now)
     elif param.type == "date":
-        field = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), **given)
+        field = forms.DateField(widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"), **given)
     else:
         field = forms.CharField(max_length=200, **given)
     return field, now

@@ -196,6 +196,11 @@ BEGIN
     END IF;
     UPDATE automations_activation SET until_at = moment, ended_by_id = p_user
      WHERE until_at IS NULL AND (id = live.id OR (document_id = d.id AND mode = 'shadow'));
+    -- What is approved takes over from what acts in an emergency (0103), which still has to be reviewed.
+    UPDATE automations_activation SET until_at = least(expires_at, moment), ended_by_id = p_user
+     WHERE until_at IS NULL AND rule_id = d.rule_id AND mode = 'emergency';
+    UPDATE automations_emergency SET state = 'ended', ended_at = moment, ended_by_id = p_user
+     WHERE rule_id = d.rule_id AND state = 'agreed';
     INSERT INTO automations_activation (rule_id, kind, key, mode, document_id, from_at, activated_by_id, first_look)
     VALUES (d.rule_id, d.kind, d.key, 'live', d.id, moment, p_user, p_first_look) RETURNING id INTO fresh;
     PERFORM automations_next_epoch();

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from automations.engine import moving
+from automations.engine import emergencies, moving
 from automations.engine.moving import Waiting
 from automations.models.documents import Activation, Approval, Document
 from automations.models.rules import Rule
@@ -17,7 +17,7 @@ from automations.rules.parsing import read_document
 from automations.services import announcing, doors
 from automations.services.approving import role_for
 from automations.services.errors import NotPossible, Refused
-from backoffice import audit
+from backoffice import audit, banners
 from backoffice.actors import Actor
 from backoffice.models import User
 
@@ -157,6 +157,7 @@ def _activate(
     document_id: int, actor: Actor, first_look: FirstLook | None, waiting: Waiting
 ) -> int:
     document = Document.objects.get(pk=document_id)
+    acting = emergencies.acting(document.rule_id)
     opened: int = doors.call(
         "activate_document",
         document_id,
@@ -167,6 +168,10 @@ def _activate(
         key = read_document(document.text).source_key
         Rule.objects.filter(pk=document.rule_id).update(trigger=key)
         moving.settle(document.rule_id, document_id, waiting)
+    if acting is not None:  # what is approved takes over from it
+        banners.forget()
+        transaction.on_commit(banners.forget)
+        emergencies.ask_for_review(acting)
     return opened
 
 

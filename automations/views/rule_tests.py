@@ -64,6 +64,8 @@ def _numbers(label: str, ids: set[int]) -> dict[int, str]:
 
 def _part(request: HttpRequest, rule: Rule, body: Any, what: str) -> HttpResponse:
     rows = _rows(rule, body)
+    if not rows:
+        return HttpResponse("")  # no gap where nothing stands
     context = {
         "rule": rule,
         "rows": rows,

@@ -75,8 +75,8 @@ def shown(user: User, viewer: User) -> list[Shown]:
 
 class DeputyForm(forms.Form):
     deputy = forms.ModelChoiceField(User.objects.none(), label="Who stands in")
-    first = forms.DateField(label="First day", widget=forms.DateInput(attrs={"type": "date"}))
-    last = forms.DateField(label="Last day", widget=forms.DateInput(attrs={"type": "date"}))
+    first = forms.DateField(label="First day", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
+    last = forms.DateField(label="Last day", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
     why = forms.CharField(label="Why", max_length=200)
 
     def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:

@@ -241,6 +241,10 @@ def test_it_can_still_be_approved_as_any_other_and_whoever_edited_stays_an_edito
         approvals.approve(document.pk, sha256=document.sha256, actor=person(make.author()))
     approvals.approve(document.pk, sha256=document.sha256, actor=person(make.approver(document)))
     assert Activation.objects.in_force().get().document_id == document.pk
+    assert Activation.objects.get(mode="emergency").until_at is not None
+    assert Emergency.objects.get().state == "ended"
+    assert emergencies.in_force() == []
+    assert Failure.objects.get(kind="emergency").state == "open"  # it still has to be reviewed
     make.parcels_arrived()
     make.work_all()
     assert Run.objects.get().state == "done"

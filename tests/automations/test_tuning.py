@@ -216,7 +216,7 @@ def test_the_builder_names_a_value_gives_it_a_range_and_fixes_it_again() -> None
         "Let the owner change the value" in client.get(f"/rules/{rule.slug}/edit/").content.decode()
     )
     page = post(do="name_value:c1")
-    assert "Values the owner may change" in page
+    assert "values the owner may change" in page
     assert "Fix the value again" in page
     (clause,) = draft().body["when"]["all"]
     assert clause["value"] == {"param": "parcel_total"}
