@@ -102,6 +102,7 @@ urlpatterns = [
         name="emergency_review",
     ),
     path("approvals/<int:pk>/", approvals.approval_detail, name="approval_detail"),
+    path("approvals/<int:pk>/_/withdraw/", policies.approval_withdraw, name="approval_withdraw"),
     path("approvals/<int:pk>/_/cases/", rule_tests.approval_cases, name="approval_cases"),
     path("approvals/<int:pk>/_/evidence/", approvals.approval_evidence, name="approval_evidence"),
     path("approvals/<int:pk>/_/meets/", meetings.approval_meets, name="approval_meets"),

@@ -1,4 +1,4 @@
-"""How many have to agree to a version, by risk: read by all, changed by finance."""
+"""How many have to agree to a version, by risk; and taking a version back before anybody has."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from automations.forms.policies import QuorumForm
+from automations.forms.rules import WhyForm
+from automations.models.documents import Document
 from automations.models.policies import ApprovalPolicy
-from automations.services import policies
+from automations.services import policies, rules
 from automations.services.approving import SUITABLE
 from automations.services.errors import AutomationError
 from automations.tables import RISK_PILLS, RISKS
@@ -98,6 +100,29 @@ def approval_policy_answer(request: HttpRequest, risk: str, verdict: str) -> Htt
         word="Agree" if agrees else "Leave it",
         danger=agrees,
         back=reverse("approval_policy"),
+        refusals=(AutomationError,),
+        act=act,
+    )
+
+
+@permission_required("automations.submit_rule", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def approval_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a version back that waits, or that nobody has put in force."""
+    document = get_object_or_404(Document.objects.exclude(rule=None), pk=pk)
+
+    def act(values: dict[str, Any]) -> str:
+        actor = person(signed_in(request))
+        rules.withdraw_document(document.pk, why=values["why"], actor=actor)
+        return f"Version {document.version} is taken back. The draft stays as it is."
+
+    return ask(
+        request,
+        WhyForm(request.POST or None),
+        title=f"Take version {document.version} back",
+        text="Nobody can decide on it any more. The draft stays, and can be submitted again.",
+        word="Take it back",
+        back=reverse("approval_detail", args=[pk]),
         refusals=(AutomationError,),
         act=act,
     )

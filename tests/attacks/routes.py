@@ -206,6 +206,7 @@ PERMISSIONS = {
     "emergency_agree": "automations.use_emergency",
     "emergency_end": "automations.use_emergency",
     "emergency_review": "automations.approve_document",
+    "approval_withdraw": "automations.submit_rule",
     "approval_policy": "automations.view_approvalpolicy",
     "approval_policy_change": "automations.change_approvalpolicy",
     "approval_policy_answer": "automations.change_approvalpolicy",

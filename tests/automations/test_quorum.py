@@ -190,6 +190,22 @@ def test_the_page_of_the_policy_is_read_by_all_and_changed_by_finance() -> None:
     assert policies.quorum("money") == 1
 
 
+def test_a_version_that_waits_is_taken_back_with_a_reason() -> None:
+    document = money()
+    url = f"/approvals/{document.pk}/_/withdraw/"
+    hx: dict[str, Any] = {"headers": {"HX-Request": "true"}}
+    assert signed_in(finance("one")).post(url, {"why": "Mine."}, **hx).status_code == 403
+    client = signed_in(make.author())
+    assert "Take back…" in client.get(f"/approvals/{document.pk}/").content.decode()
+    assert client.post(url, {"why": ""}, **hx).status_code == 422
+    assert Document.objects.get().state == "submitted"
+    assert client.post(url, {"why": "Too early."}, **hx).status_code == 204
+    assert Document.objects.get().state == "withdrawn"
+    with pytest.raises(Refused):
+        approve(document, finance("one"))
+    assert client.post(url, {"why": "Again."}, **hx).status_code == 422
+
+
 # --- who is told --------------------------------------------------------------------------------
 
 
