@@ -20,6 +20,9 @@ class AutomationsConfig(AppConfig):
         "automations_approval",
         "automations_activation",
         "automations_epoch",
+        # How many have to agree, and what acts before they have.
+        "automations_approvalpolicy",
+        "automations_emergency",
         # Written at `migrate`, from what the actions say of themselves.
         "automations_actionrisk",
     )
@@ -40,11 +43,13 @@ class AutomationsConfig(AppConfig):
         # and kinds of case, its connectors package the kinds of system it calls.
         autodiscover_modules("automation", "connectors")
         from automations.receivers import connect
+        from automations.services import leavers
         from automations.views.health import register_health
         from automations.views.home import register_everywhere
         from automations.views.registered import register_runs_and_cases, register_webhooks
 
         connect()
+        leavers.register()
         register_everywhere()
         register_health()
         register_runs_and_cases()

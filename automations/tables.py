@@ -24,13 +24,13 @@ from django.utils.safestring import SafeString
 
 from automations.engine import schedule
 from automations.models.connectors import SCOPE, ConnectorAccount
-from automations.models.documents import Activation, Document, DocumentEditor, Stop
+from automations.models.documents import Activation, Approval, Document, DocumentEditor, Stop
 from automations.models.failures import Failure
 from automations.models.rules import Rule
 from automations.queries import rules as queries
-from automations.services.approvals import SUITABLE
+from automations.services.approving import SUITABLE
 from automations.triggers import source
-from backoffice import ui
+from backoffice import standing_in, ui
 from backoffice.models import User
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
@@ -240,14 +240,17 @@ APPROVED_KINDS = ("rule", SCOPE)
 
 def documents_for(user: User) -> QuerySet[Document]:
     """Everything submitted; `is_own` and `for_me` are about this person."""
-    held = set(user.groups.values_list("name", flat=True))
+    held = standing_in.roles_of(user)
     risks = [str(risk) for risk, roles in SUITABLE.items() if held & set(roles)]
     own = Exists(DocumentEditor.objects.filter(document=OuterRef("pk"), user=user))
+    said = Exists(Approval.objects.filter(document=OuterRef("pk"), approver=user))
     ranks = [When(risk=risk, then=Value(at)) for at, (risk, _) in enumerate(RISKS)]
     return Document.objects.filter(kind__in=APPROVED_KINDS).annotate(
         is_own=own,
         # Without a suitable role the condition would be empty, which is no boolean in SQL.
-        for_me=ExpressionWrapper(Q(risk__in=risks) & ~Q(own), output_field=BooleanField())
+        for_me=ExpressionWrapper(
+            Q(risk__in=risks) & ~Q(own) & ~Q(said), output_field=BooleanField()
+        )
         if risks
         else Value(False),
         rank=Case(*ranks, default=Value(9)),
@@ -265,7 +268,8 @@ def waiting_for(user: User) -> QuerySet[Document]:
 
 def needing_someone(user: User) -> QuerySet[Rule]:
     """Rules that are stopped, due for review, nobody's, or sent back to this person."""
-    own = Document.objects.filter(Q(submitted_by=user) | Q(author=user), rule=OuterRef("pk"))
+    theirs = Q(submitted_by=user) | Q(author=user) | Q(rule__owner=user)
+    own = Document.objects.filter(theirs, rule=OuterRef("pk"))
     came_back = Exists(own.filter(state=Document.State.CHANGES))
     rows: Any = rules_for(user).annotate(came_back=came_back)
     wanted = Q(review_on__lte=timezone.localdate()) | Q(owner=None) | Q(is_stopped=True)
@@ -376,4 +380,5 @@ APPROVALS = Workbench[Document](
         "Nothing was submitted yet.",
         "Versions of rules and scopes of connectors come here before they act.",
     ),
+    actions_template="automations/_approval_list_actions.html",
 )

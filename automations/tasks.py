@@ -13,6 +13,7 @@ from automations.engine.match import BATCH, match_batch
 from automations.engine.outside import call_lane
 from automations.engine.scan import PAGE, scan_batch
 from automations.engine.take import take_batch
+from automations.services import shadow_trials
 from automations.simulation.backtests import backtest_slice
 
 
@@ -54,6 +55,7 @@ def call_connector(lane: str) -> None:
 @shared_task
 def tend() -> None:
     tending.tend()
+    shadow_trials.compare_due()
 
 
 @shared_task

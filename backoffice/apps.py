@@ -12,6 +12,7 @@ class BackofficeConfig(AppConfig):
     read_only_tables = (
         "backoffice_auditlink",
         "backoffice_auditpending",
+        "backoffice_deputy",
         "backoffice_rolegrant",
         "backoffice_user_groups",
         "backoffice_user_user_permissions",

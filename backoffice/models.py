@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models.functions import Now, Upper
 from simple_history.models import HistoricalRecords
 
-from backoffice import role_grants, trail  # noqa: F401 - further tables of this app
+from backoffice import deputies, role_grants, trail  # noqa: F401 - further tables of this app
 from backoffice.actors import ActorKind
 
 ACTOR_KINDS = [(kind.value, kind.value) for kind in ActorKind]
@@ -367,6 +367,9 @@ class Notice(models.Model):
     key = models.CharField(max_length=120)
     created_at = models.DateTimeField(db_default=Now())
     read_at = models.DateTimeField(null=True)
+    # It waits for this person, so it goes out by mail too (backoffice.mailing); once.
+    to_mail = models.BooleanField(default=False, db_default=False)
+    mailed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -379,6 +382,12 @@ class Notice(models.Model):
             # The bell's figure.
             models.Index(
                 fields=["user"], name="notice_unread", condition=models.Q(read_at__isnull=True)
+            ),
+            # What waits to be mailed.
+            models.Index(
+                fields=["id"],
+                name="notice_to_mail",
+                condition=models.Q(to_mail=True, mailed_at=None),
             ),
         ]
 

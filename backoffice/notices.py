@@ -7,6 +7,7 @@ with those that are new; it must not fail the work that told them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth.models import Permission
@@ -20,16 +21,19 @@ from backoffice.models import Notice, User
 stored = Signal()  # notices
 
 
-def notify(users: Iterable[User], text: str, link: str, *, key: str = "") -> list[Notice]:
+def notify(
+    users: Iterable[User], text: str, link: str, *, key: str = "", mail: bool = False
+) -> list[Notice]:
     """Tell these people one sentence, with the page to look at; answers the notices that are new.
 
     `key` names what it is about: a person is told once, however often it is found. Empty: always.
-    Raises ValueError for a link that leaves the house.
+    `mail`: it waits for them, so it is mailed too, unless they have read it by then. Raises
+    ValueError for a link that leaves the house.
     """
     if link and not url_has_allowed_host_and_scheme(link, allowed_hosts=None):
         raise ValueError(f"A notice links to a page of ours, not to {link}.")
     key = key or uuid4().hex
-    given = {"text": text[:300], "link": link}
+    given: dict[str, Any] = {"text": text[:300], "link": link, "to_mail": mail}
     fresh = []
     for user in {user.pk: user for user in users if user.is_active}.values():
         notice, new = Notice.objects.get_or_create(user=user, key=key, defaults=given)

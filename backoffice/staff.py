@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
@@ -47,7 +48,7 @@ def administrators() -> QuerySet[User]:
     return User.objects.filter(groups__name=ADMINISTRATOR)
 
 
-def _call(function: str, *arguments: str | int | None) -> Any:
+def call(function: str, *arguments: str | int | datetime | None) -> Any:
     """Call a guarded function; raises StaffError with the sentence it refuses with."""
     places = ", ".join(["%s"] * len(arguments))
     try:
@@ -128,7 +129,7 @@ def change_role(ids: Sequence[int], role: str, *, actor: Acting) -> list[RoleGra
     yes; until then they keep what they have. A second request replaces the first.
     """
     with transaction.atomic():
-        given = [_call("ask_role", pk, role, actor.of(pk).user_id) for pk in sorted(set(ids))]
+        given = [call("ask_role", pk, role, actor.of(pk).user_id) for pk in sorted(set(ids))]
         grants = list(RoleGrant.objects.filter(pk__in=given).select_related("user", "asked_by"))
         for grant in grants:
             if grant.state == RoleGrant.State.ASKED:
@@ -144,19 +145,19 @@ def _tell(grant: RoleGrant) -> None:
     ]
     said = f"{grant.asked_by} asks that {grant.user} gets the role {grant.role}. Do you agree?"
     link = reverse("user_detail", args=[grant.user.username])
-    notices.notify(others, said, link, key=f"role-grant:{grant.pk}")
+    notices.notify(others, said, link, key=f"role-grant:{grant.pk}", mail=True)
 
 
 @audit.traces_refusals("staff.refused", "backoffice.rolegrant", StaffError)
 def agree_to_role(grant_id: int, *, actor: Actor) -> None:
     """Agree that somebody gets the role another asked for; raises StaffError."""
-    _call("decide_role", grant_id, actor.user_id, True)
+    call("decide_role", grant_id, actor.user_id, True)
 
 
 @audit.traces_refusals("staff.refused", "backoffice.rolegrant", StaffError)
 def turn_down_role(grant_id: int, *, actor: Actor) -> None:
     """Say no to it, or take back what one asked for; raises StaffError."""
-    _call("decide_role", grant_id, actor.user_id, False)
+    call("decide_role", grant_id, actor.user_id, False)
 
 
 def change_password(form: PasswordChangeForm, *, actor: Actor) -> None:

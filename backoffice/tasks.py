@@ -4,7 +4,7 @@ from time import monotonic
 
 from celery import shared_task
 
-from backoffice import chain
+from backoffice import chain, mailing
 from backoffice.workbench import jobs
 
 # Below the soft time limit of a task, so that a long job hands itself on.
@@ -27,6 +27,12 @@ def sweep_bulk_jobs() -> None:
     """Wake the bulk jobs whose message was lost."""
     for job_id in jobs.stalled():
         jobs.wake_quietly(run_bulk_job.delay, job_id)
+
+
+@shared_task
+def mail_notices() -> None:
+    """Mail the notices that wait for a person."""
+    mailing.send_due()
 
 
 @shared_task

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
-from backoffice import counts
+from backoffice import banners, counts
 from backoffice.models import User
 
 
@@ -147,5 +147,6 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         return {"navigation": []}
     return {
         "navigation": lambda: rail(user, request.path),
+        "banners": banners.shown,
         "role": lambda: ", ".join(group.name.capitalize() for group in user.groups.all()),
     }

@@ -183,7 +183,7 @@ class Batch:
         """Asked of the database right before each effect; what is stopped is kept for later."""
         stopped = stopped_now()
         for one in works:
-            if stopped.holds(one.rule_id) and not one.shadow:
+            if stopped.holds(one.rule_id, document_id=one.document_id) and not one.shadow:
                 one.park(Run.Parked.STOP, STOPPED)
         return [one for one in works if one.acting]
 

@@ -297,6 +297,13 @@ def open_domain_cases(kind: CaseKind, new: Sequence[NewCase]) -> None:
 
 
 @transaction.atomic
+def close_cases(kind: str, keys: Sequence[str], says: str) -> int:
+    """Close these cases of a kind, as what they ask for is done; how many there were."""
+    found = Failure.objects.filter(kind=kind, key__in=list(keys))
+    return _resolve(found, Failure.Resolution.SOLVED, says)
+
+
+@transaction.atomic
 def close_every_case(kind: CaseKind, says: str) -> int:
     """Close every open case of a kind because what it tells of is over; how many there were."""
     return _resolve(Failure.objects.filter(kind=kind.key), Failure.Resolution.MENDED, says)

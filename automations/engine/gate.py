@@ -100,8 +100,9 @@ def _query() -> Seen:
         logger.exception("The stops can't be read, so nothing is sent")
         connection.close()
         return Seen(None, None, at)
-    rules, lanes, everything = found
-    return Seen(now, Stopped(frozenset(rules), frozenset(lanes), everything), at)
+    rules, lanes, everything, over = found
+    stopped = Stopped(frozenset(rules), frozenset(lanes), everything, frozenset(over))
+    return Seen(now, stopped, at)
 
 
 @cache
@@ -112,8 +113,10 @@ def watch() -> Watch:
     return made
 
 
-def pass_through(rule_id: int, lane: str, lease: Lease, needs: timedelta) -> None:
-    """Let one call begin, which may take as long as `needs`; raises NotSent.
+def pass_through(
+    rule_id: int, lane: str, lease: Lease, needs: timedelta, document_id: int = 0
+) -> None:
+    """Let one call of a version begin, which may take as long as `needs`; raises NotSent.
 
     Nothing is sent when PostgreSQL does not answer: what can't be known to be allowed is not.
     """
@@ -121,7 +124,7 @@ def pass_through(rule_id: int, lane: str, lease: Lease, needs: timedelta) -> Non
         seen = watch().look()
         if seen.now is None or seen.stopped is None:
             raise NotSent("It could not be asked whether this is stopped.")
-        if seen.stopped.holds(rule_id, lane):
+        if seen.stopped.holds(rule_id, lane, document_id):
             raise NotSent("It was stopped.", stopped=True)
         now = clock()
         length = (needs + MARGIN).total_seconds()

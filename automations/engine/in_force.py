@@ -20,28 +20,40 @@ from backoffice.models import LegalEntity
 
 ACTIVE = """
 SELECT a.id, a.rule_id, a.document_id, r.position, a.mode = 'shadow',
-    CASE WHEN a.looked_at IS NULL THEN a.first_look END
+    CASE WHEN a.looked_at IS NULL THEN a.first_look END, a.mode = 'emergency'
 FROM automations_activation a JOIN automations_rule r ON r.id = a.rule_id
-WHERE a.until_at IS NULL ORDER BY r.position, r.id
+WHERE a.until_at IS NULL AND (a.expires_at IS NULL OR a.expires_at > statement_timestamp())
+    AND NOT (a.mode = 'live' AND EXISTS (SELECT 1 FROM automations_activation e
+        WHERE e.rule_id = a.rule_id AND e.mode = 'emergency' AND e.until_at IS NULL
+            AND e.expires_at > statement_timestamp()))
+ORDER BY r.position, r.id
 """
+# Rules, connectors, everything; and versions that acted in an emergency which is over.
 STOPPED = """
 ARRAY(SELECT rule_id FROM automations_stop WHERE lifted_at IS NULL AND rule_id IS NOT NULL),
 ARRAY(SELECT lane FROM automations_stop WHERE lifted_at IS NULL AND lane <> ''),
-EXISTS (SELECT 1 FROM automations_stop WHERE lifted_at IS NULL AND rule_id IS NULL AND lane = '')
+EXISTS (SELECT 1 FROM automations_stop WHERE lifted_at IS NULL AND rule_id IS NULL AND lane = ''),
+ARRAY(SELECT a.document_id FROM automations_activation a WHERE a.mode = 'emergency'
+    AND (a.until_at IS NOT NULL OR a.expires_at <= statement_timestamp())
+    AND NOT EXISTS (SELECT 1 FROM automations_activation v WHERE v.document_id = a.document_id
+        AND (v.mode = 'live' OR (v.mode = 'emergency' AND v.until_at IS NULL
+            AND v.expires_at > statement_timestamp()))))
 """
 MOMENT = f"SELECT now(), (SELECT value FROM automations_epoch LIMIT 1), {STOPPED}"  # noqa: S608
 
 
 class Stopped(NamedTuple):
-    """What must not act: rules, connectors (by lane), or everything."""
+    """What must not act: rules, connectors (by lane), everything, or versions past their hour."""
 
     rules: frozenset[int]
     lanes: frozenset[str]
     everything: bool
+    over: frozenset[int] = frozenset()
 
-    def holds(self, rule_id: int, lane: str = "") -> bool:
-        """Whether a step of this rule, through this connector, is stopped."""
-        return self.everything or rule_id in self.rules or (lane != "" and lane in self.lanes)
+    def holds(self, rule_id: int, lane: str = "", document_id: int = 0) -> bool:
+        """Whether a step of this rule's version, through this connector, is stopped."""
+        held = self.everything or rule_id in self.rules or document_id in self.over
+        return held or (lane != "" and lane in self.lanes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +79,17 @@ class Active:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Everything in force at one epoch. `first_looks` are those still waited for, by document."""
+    """Everything in force at one epoch. `first_looks` are those still waited for, by document.
+
+    `emergencies` are the versions among it that act for an hour only.
+    """
 
     epoch: int
     zone: ZoneInfo
     by_trigger: Mapping[str, RuleIndex[Active]]
     by_rule: Mapping[int, tuple[Active, ...]]
     first_looks: Mapping[int, FirstLook]
+    emergencies: frozenset[int]
 
     @property
     def triggers(self) -> list[str]:
@@ -120,10 +136,12 @@ _current: Rules | None = None
 def moment() -> Moment:
     """The rules in force, read again only when the epoch says that something changed."""
     global _current
-    now, epoch, *stopped = database.fetch(MOMENT)[0]
-    if _current is None or _current.epoch != epoch:
+    now, epoch, *found = database.fetch(MOMENT)[0]
+    stopped = _stopped(*found)
+    # The clock ends an emergency before anybody writes that it is over.
+    if _current is None or _current.epoch != epoch or _current.emergencies & stopped.over:
         _current = _load(epoch)
-    return Moment(now.astimezone(_current.zone), _current, _stopped(*stopped))
+    return Moment(now.astimezone(_current.zone), _current, stopped)
 
 
 def stopped_now() -> Stopped:
@@ -131,8 +149,8 @@ def stopped_now() -> Stopped:
     return _stopped(*database.fetch(f"SELECT {STOPPED}")[0])
 
 
-def _stopped(rules: list[int], lanes: list[str], everything: bool) -> Stopped:
-    return Stopped(frozenset(rules), frozenset(lanes), everything)
+def _stopped(rules: list[int], lanes: list[str], everything: bool, over: list[int]) -> Stopped:
+    return Stopped(frozenset(rules), frozenset(lanes), everything, frozenset(over))
 
 
 def business_zone() -> ZoneInfo:
@@ -147,7 +165,7 @@ def _load(epoch: int) -> Rules:
     by_trigger: dict[str, list[tuple[Active, list[EqualityKey | Bound]]]] = defaultdict(list)
     by_rule: dict[int, list[Active]] = defaultdict(list)
     looks: dict[int, FirstLook] = {}
-    for activation_id, rule_id, document_id, position, shadow, first_look in found:
+    for activation_id, rule_id, document_id, position, shadow, first_look, _ in found:
         rule = documents[document_id]
         # An unusable version has no trigger to speak of: it matches nothing, and its screen and
         # the log say so.
@@ -165,6 +183,7 @@ def _load(epoch: int) -> Rules:
         {trigger: RuleIndex(known) for trigger, known in by_trigger.items()},
         {rule_id: tuple(known) for rule_id, known in by_rule.items()},
         looks,
+        frozenset(row[2] for row in found if row[6]),
     )
 
 

@@ -168,7 +168,7 @@ class Intents:
     def _not_stopped(self) -> None:
         """As the transaction found it; the gate asks again right before the first byte."""
         for one in self._acting():
-            if self.at.stopped.holds(one.rule_id, one.lane):
+            if self.at.stopped.holds(one.rule_id, one.lane, one.document_id):
                 one.park(Run.Parked.STOP, STOPPED)
 
     def _by_action(self) -> dict[str, list[Doing]]:

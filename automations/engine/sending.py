@@ -73,16 +73,19 @@ def outcome_of(said: object) -> CallLog.Outcome:
     return next(known for kind, known in OUTCOMES if isinstance(said, kind))
 
 
-def gate_of(account: Account, lease: Lease, rule_id: int) -> Callable[[], None]:
-    """What a call of this rule asks right before its first byte."""
+def gate_of(
+    account: Account, lease: Lease, rule_id: int, document_id: int = 0
+) -> Callable[[], None]:
+    """What a call of this rule's version asks right before its first byte."""
     needs = timedelta(seconds=account.scope.total_seconds)
-    return partial(gate.pass_through, rule_id, account.key, lease, needs)
+    return partial(gate.pass_through, rule_id, account.key, lease, needs, document_id)
 
 
 def send(sending: Sending) -> Sent:
     """Make the call; answers whatever came of it, and raises nothing."""
     account, trace = sending.account, Trace()
-    ask = gate_of(account, sending.lease, sending.work.rule_id)
+    work = sending.work
+    ask = gate_of(account, sending.lease, work.rule_id, work.document_id)
     said: Said
     try:
         said = account.connector.call(account, sending.asked, sending.effect, trace, ask)

@@ -11,6 +11,7 @@ from automations.engine import (
     crashes,
     database,
     doubts,
+    emergencies,
     escalation,
     outages,
     progress,
@@ -41,6 +42,7 @@ def sweep() -> None:
     with transaction.atomic():
         crashes.count(crashes.find())
     doubts.expire()
+    emergencies.end_due()
     snoozes.wake()
     questions.time_out()
     escalation.escalate()

@@ -14,7 +14,7 @@ from automations.conditions.compiling import figure_field
 from automations.conditions.fields import Catalogue, Field, Kind
 from automations.conditions.operands import ConditionInvalid, Scope
 from automations.conditions.operators import FIGURE_OPERATORS, OPERATORS, TAKES, Takes
-from automations.conditions.tree import Count, Sum, field_of
+from automations.conditions.tree import Count, Sum, field_of, param_of
 from automations.rules.editing import (
     LIST_SHAPES,
     MODES,
@@ -86,6 +86,8 @@ def read_values(field: Field, op: str, value: Any, data: QueryDict, name: str) -
     if field_of(value) is not None:
         path = data.get(f"{name}-value-beside", "")
         return [{"field": path}] if path else [value]
+    if param_of(value) is not None:
+        return [value]
     kind = Kind.DURATION if takes is Takes.SPAN else field.kind
     if takes is Takes.MANY:
         kept = list(value) if isinstance(value, list) else []

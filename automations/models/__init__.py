@@ -8,10 +8,12 @@ from automations.models import (
     failures,
     figures,
     intake,
+    policies,
     progress,
     rules,
     runs,
     schedules,
+    trials,
 )
 
 __all__ = [
@@ -22,8 +24,10 @@ __all__ = [
     "failures",
     "figures",
     "intake",
+    "policies",
     "progress",
     "rules",
     "runs",
     "schedules",
+    "trials",
 ]

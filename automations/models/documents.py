@@ -54,6 +54,11 @@ class Document(models.Model):
     submitted_at = models.DateTimeField(db_default=Now())
     decided_at = models.DateTimeField(null=True)
     draft_revision = models.IntegerField(null=True)
+    # The version in force that its owner changed a value of, inside the range that was approved
+    # with it. None: it needs an approval of its own.
+    tuned_from = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
 
     objects = DocumentQuerySet.as_manager()
 
@@ -133,12 +138,14 @@ class Activation(models.Model):
     """A period in which a document was in force. The open one acts.
 
     A document of a rule names the rule; any other is told by kind and key (a connector's scope).
-    `shadow`: it runs beside what acts and takes no effect, so it needs no approval.
+    `shadow`: it runs beside what acts and takes no effect, so it needs no approval. `emergency`: it
+    acts instead of what is live, for an hour, by the will of two.
     """
 
     class Mode(models.TextChoices):
         LIVE = "live", "Live"
         SHADOW = "shadow", "In shadow"
+        EMERGENCY = "emergency", "In an emergency"
 
     rule = models.ForeignKey(Rule, null=True, on_delete=models.PROTECT, related_name="activations")
     kind = models.CharField(max_length=20, db_default="rule")
@@ -147,6 +154,8 @@ class Activation(models.Model):
     document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="activations")
     from_at = models.DateTimeField(db_default=Now())
     until_at = models.DateTimeField(null=True)
+    # Of an emergency: it acts no longer than this, whether or not anybody has ended it.
+    expires_at = models.DateTimeField(null=True)
     activated_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
     )
@@ -182,6 +191,19 @@ class Activation(models.Model):
             models.CheckConstraint(
                 condition=models.Q(until_at=None) | models.Q(until_at__gte=models.F("from_at")),
                 name="activation_ends_after_start",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(mode="emergency", expires_at__isnull=False)
+                | (~models.Q(mode="emergency") & models.Q(expires_at__isnull=True)),
+                name="activation_emergency_ends",
+            ),
+        ]
+        indexes = [
+            # Each effect asks whether the emergency it belongs to is over.
+            models.Index(
+                fields=["document"],
+                name="activation_emergency",
+                condition=models.Q(mode="emergency"),
             ),
         ]
 

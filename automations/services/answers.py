@@ -14,7 +14,7 @@ from automations.models.failures import Failure
 from automations.models.runs import Run
 from automations.rules.parameters import ParametersInvalid
 from automations.services import doors, failures, stops
-from automations.services.approvals import role_for
+from automations.services.approving import role_for
 from automations.services.errors import NotPossible, Refused
 from automations.services.handing import may_answer
 from automations.simulation.again import look_again

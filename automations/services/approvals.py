@@ -9,25 +9,19 @@ from typing import Any
 
 from django.db import transaction
 
-from automations.actions import Risk
-from automations.engine import moving
+from automations.engine import emergencies, moving
 from automations.engine.moving import Waiting
-from automations.models.documents import Activation, Approval, Document, DocumentEditor
+from automations.models.documents import Activation, Approval, Document
 from automations.models.rules import Rule
 from automations.rules.parsing import read_document
-from automations.services import doors
+from automations.services import announcing, doors
+from automations.services.approving import role_for
 from automations.services.errors import NotPossible, Refused
-from backoffice import audit, roles
+from backoffice import audit, banners
 from backoffice.actors import Actor
 from backoffice.models import User
 
 DOCUMENT, RULE = "automations.document", "automations.rule"
-# Mirrors automations_role_suits, which decides; here it only chooses words and buttons.
-SUITABLE: Mapping[str, tuple[str, ...]] = {
-    Risk.MONEY: (roles.FINANCE,),
-    Risk.CUSTOMER: (roles.OPERATIONS, roles.SUPPORT),
-    Risk.NONE: (roles.OPERATIONS, roles.FINANCE, roles.SUPPORT),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +36,6 @@ class FirstLook:
         return {"reviewer": self.reviewer_id, "after": self.after, "from": self.since}
 
 
-def role_for(user: User, risk: str) -> str | None:
-    """The role in which this person could decide on such a risk; None when there is none."""
-    held = set(user.groups.values_list("name", flat=True))
-    return next((role for role in SUITABLE[risk] if role in held), None)
-
-
-def why_not(document: Document, user: User) -> str | None:
-    """Why this person can't decide on this document; None when they can."""
-    if document.state != Document.State.SUBMITTED:
-        return "This version no longer waits for approval."
-    if DocumentEditor.objects.filter(document=document, user=user).exists():
-        return "You edited or submitted this version, so someone else has to decide."
-    if role_for(user, document.risk) is None:
-        wanted = " or ".join(SUITABLE[document.risk])
-        return f"Someone of {wanted} has to decide on this."
-    return None
-
-
 def _decide(
     document_id: int,
     verdict: Approval.Verdict,
@@ -68,11 +44,11 @@ def _decide(
     comment: str,
     evidence: Mapping[str, Any],
     actor: Actor,
-) -> int:
+) -> Approval:
     approver = doors.person_id(actor)
     risk = Document.objects.values_list("risk", flat=True).get(pk=document_id)
     role = role_for(User.objects.get(pk=approver), risk) or ""
-    answer: int = doors.call(
+    fresh = doors.call(
         "decide_document",
         document_id,
         sha256,
@@ -82,7 +58,10 @@ def _decide(
         comment,
         doors.as_json(evidence),
     )
-    return answer
+    people = ("approver", "document__author", "document__submitted_by", "document__rule__owner")
+    given = Approval.objects.select_related(*people).get(pk=fresh)
+    announcing.decided(given.document, given)
+    return given
 
 
 @audit.traces_refusals("rules.refused", DOCUMENT, Refused, NotPossible)
@@ -100,8 +79,9 @@ def approve(
 ) -> Approval:
     """Agree to exactly this content, and put it in force unless told otherwise.
 
-    `sha256` is the hash the person looked at; `evidence` is what they were shown; `waiting` says
-    what becomes of runs that wait under the version before. Raises Refused.
+    Where a second person has to agree, their yes does. `sha256` is the hash the person looked at;
+    `evidence` is what they were shown; `waiting` says what becomes of runs that wait under the
+    version before. Raises Refused.
     """
     given = _decide(
         document_id,
@@ -111,9 +91,9 @@ def approve(
         evidence=evidence or {},
         actor=actor,
     )
-    if activate_now:
+    if activate_now and given.document.state == Document.State.APPROVED:
         _activate(document_id, actor, first_look, waiting)
-    return Approval.objects.get(pk=given)
+    return given
 
 
 @audit.traces_refusals("rules.refused", DOCUMENT, Refused, NotPossible)
@@ -142,6 +122,7 @@ def request_changes(
     return _turn_back(document_id, Approval.Verdict.CHANGES, sha256, comment, actor, evidence or {})
 
 
+@transaction.atomic
 def _turn_back(
     document_id: int,
     verdict: Approval.Verdict,
@@ -150,10 +131,9 @@ def _turn_back(
     actor: Actor,
     evidence: Mapping[str, Any],
 ) -> Approval:
-    given = _decide(
+    return _decide(
         document_id, verdict, sha256=sha256, comment=comment, evidence=evidence, actor=actor
     )
-    return Approval.objects.get(pk=given)
 
 
 @audit.traces_refusals("rules.refused", DOCUMENT, Refused, NotPossible)
@@ -177,6 +157,7 @@ def _activate(
     document_id: int, actor: Actor, first_look: FirstLook | None, waiting: Waiting
 ) -> int:
     document = Document.objects.get(pk=document_id)
+    acting = emergencies.acting(document.rule_id)
     opened: int = doors.call(
         "activate_document",
         document_id,
@@ -187,6 +168,10 @@ def _activate(
         key = read_document(document.text).source_key
         Rule.objects.filter(pk=document.rule_id).update(trigger=key)
         moving.settle(document.rule_id, document_id, waiting)
+    if acting is not None:  # what is approved takes over from it
+        banners.forget()
+        transaction.on_commit(banners.forget)
+        emergencies.ask_for_review(acting)
     return opened
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from automations.actions import actions
 from automations.engine import wake
 from automations.models.backtests import Backtest
 from automations.models.documents import Document
+from automations.models.events import Event
 from automations.models.rules import Rule
 from automations.queries.rules import live_document
 from automations.rules.canonical import canonical, content_hash, contracts_of
@@ -24,6 +26,51 @@ from backoffice.actors import Actor
 PERIODS = (30, 60, 90)
 # Older figures tell too little of today's events; a verdict wants fresh ones.
 FRESH = timedelta(days=7)
+# What a trigger has of events in this time is its history.
+HISTORY = timedelta(days=90)
+
+
+def has_history(trigger: str) -> bool:
+    """Whether there are events of a trigger to replay; without them a verdict needs none."""
+    now = timezone.now()
+    found = Event.objects.filter(
+        trigger=trigger, occurred_at__gt=now - HISTORY, occurred_at__lte=now
+    )
+    return found.exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a yes to a version could rest on now: a finished count, or why there is none.
+
+    `job` is the finished count, else the newest that was begun; `missing`: it can't be approved
+    before there is one. `says` tells people how it stands.
+    """
+
+    job: Backtest | None
+    missing: bool
+    says: str = ""
+
+
+def ground_of(document: Document) -> Ground:
+    """How it stands with the evidence for a version; PostgreSQL decides the same at a yes."""
+    if document.rule is None:
+        return Ground(None, missing=False)
+    starts_on = read_document(document.text).trigger_key
+    if starts_on is None:
+        return Ground(None, missing=False, says="No fact starts it, so no events can be replayed.")
+    job = evidence_for(document)
+    if job is not None:
+        return Ground(job, missing=False)
+    if not has_history(starts_on):
+        words = "Nothing of this kind happened in the last 90 days, so there is nothing to replay."
+        return Ground(None, missing=False, says=f"{words} The approval says so.")
+    live = beside(document.rule, document.pk)
+    known = Backtest.objects.filter(rule=document.rule, sha256=document.sha256, live=live)
+    begun = known.filter(state__in=Backtest.OPEN).order_by("-id").first()
+    if begun is not None:
+        return Ground(begun, missing=True, says=f"It is being counted: {begun.percent} % so far.")
+    return Ground(None, missing=True, says="Have it counted on this page, then decide.")
 
 
 def beside(rule: Rule, document_id: int | None = None) -> Document | None:

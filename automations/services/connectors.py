@@ -19,7 +19,7 @@ from automations.models.connectors import SCOPE, ConnectorAccount, ConnectorStat
 from automations.models.documents import Document
 from automations.models.intake import IntakeSecret
 from automations.rules.canonical import content_hash
-from automations.services import doors
+from automations.services import announcing, doors
 from automations.services.errors import NotPossible, Refused, Stale
 from backoffice import audit
 from backoffice.actors import Actor
@@ -130,7 +130,9 @@ def submit_scope(account_id: int, *, scope: Scope, why: str, actor: Actor) -> Do
         person,
         NO_REVISION,
     )
-    return Document.objects.get(pk=document_id)
+    submitted = Document.objects.select_related("rule", "submitted_by").get(pk=document_id)
+    announcing.submitted(submitted)
+    return submitted
 
 
 @audit.traces_refusals("connectors.refused", ACCOUNT, Refused, NotPossible)

@@ -19,7 +19,7 @@ from automations.rules.canonical import canonical, content_hash, contracts_of
 from automations.rules.document import Do, Every, RuleDocument, walk_steps
 from automations.rules.parsing import parse_document, read_document
 from automations.rules.validating import validate_document
-from automations.services import backtests, doors
+from automations.services import announcing, backtests, doors
 from automations.services.errors import Invalid, NotPossible, Refused, Stale
 from automations.triggers import triggers
 from backoffice import audit, calendars
@@ -191,8 +191,9 @@ def submit_rule(rule_id: int, *, revision: int, why: str, actor: Actor) -> Docum
         doors.person_id(actor),
         draft.revision,
     )
-    submitted = Document.objects.select_related("rule").get(pk=document_id)
+    submitted = Document.objects.select_related("rule", "submitted_by").get(pk=document_id)
     _gather_evidence(submitted, actor)
+    announcing.submitted(submitted)
     return submitted
 
 

@@ -10,7 +10,7 @@ from automations.actions import Risk
 from automations.engine import parking
 from automations.models.documents import Activation, Stop
 from automations.services import doors
-from automations.services.approvals import role_for
+from automations.services.approving import role_for
 from automations.services.errors import NotPossible, Refused
 from backoffice import audit
 from backoffice.actors import Actor

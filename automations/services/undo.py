@@ -13,7 +13,7 @@ from automations.engine.undo import Busy, Piece, Undone, Verdict
 from automations.engine.work import FINISHED
 from automations.models.runs import Run
 from automations.services import doors
-from automations.services.approvals import SUITABLE, role_for
+from automations.services.approving import SUITABLE, role_for
 from automations.services.ending import RUN, end_locked
 from automations.services.errors import AutomationError, NotPossible, Refused, Stale
 from automations.services.failures import Bulk, because

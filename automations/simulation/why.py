@@ -170,7 +170,8 @@ class _Around:
         ids = [event.pk for event in events]
         pending = PendingEvent.objects.filter(pk__in=ids)
         self.pending = set(pending.values_list("pk", flat=True))
-        periods = Activation.objects.filter(rule__in=self.rules, mode=Activation.Mode.LIVE)
+        periods = Activation.objects.filter(rule__in=self.rules)
+        periods = periods.exclude(mode=Activation.Mode.SHADOW)
         self.periods = list(periods.order_by("from_at"))
         self.stops = list(Stop.objects.filter(Q(rule__in=self.rules) | Q(rule=None, lane="")))
         documents = {period.document_id for period in self.periods}
@@ -239,7 +240,8 @@ class _Around:
 
 
 def _held(period: Activation, at: datetime) -> bool:
-    return period.from_at <= at and (period.until_at is None or period.until_at > at)
+    ends = period.until_at or period.expires_at
+    return period.from_at <= at and (ends is None or ends > at)
 
 
 def _stopped(stop: Stop, rule: Rule, at: datetime) -> bool:

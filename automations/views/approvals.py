@@ -26,13 +26,15 @@ from automations.models.documents import Document
 from automations.queries import approvals as queries
 from automations.queries import rules as rule_queries
 from automations.rules.parsing import DocumentInvalid
-from automations.services import approvals, backtests
-from automations.services.approvals import SUITABLE, FirstLook, why_not
+from automations.services import approvals, backtests, policies
+from automations.services.approvals import FirstLook
+from automations.services.approving import SUITABLE, agreed, deciders, why_not
 from automations.services.errors import AutomationError
 from automations.simulation.preview_now import NowPreview, preview_now
 from automations.tables import RISK_PILLS, STATE_PILLS, waiting_for
 from automations.views.backtests import begin, days_of, may_ask, panel_context
 from automations.views.drafting import signed_in
+from automations.views.emergencies import context_of as emergency_context
 from automations.views.evidence import kept_evidence
 from automations.views.meetings import kept_meetings
 from automations.views.money import sums
@@ -99,6 +101,7 @@ def approval_detail(request: HttpRequest, pk: int) -> HttpResponse:
     was = read(json.loads(before.text)) if before else None
     context = {
         **_around(document, user),
+        **emergency_context(document, user),
         "rule": document.rule,
         "changes": differences(was, now) if now else [],
         "told": told(now) if now else None,
@@ -111,6 +114,7 @@ def _around(document: Document, user: User) -> dict[str, Any]:
     """What stands around every document that waits for a verdict."""
     before = _before(document)
     previous, following, place = _neighbours(document, user)
+    waits = document.state == Document.State.SUBMITTED
     return {
         "document": document,
         "state": STATE_PILLS[document.state],
@@ -129,7 +133,13 @@ def _around(document: Document, user: User) -> dict[str, Any]:
         "previous": previous,
         "following": following,
         "place": place,
-        "waits": document.state == Document.State.SUBMITTED,
+        "waits": waits,
+        "quorum": policies.quorum(document.risk),
+        "agreed": list(agreed(document).select_related("approver")) if waits else [],
+        "nobody": waits and not deciders(document),
+        "lapsed": document.state == Document.State.APPROVED
+        and not any(each.mode == "live" for each in document.activations.all())
+        and not agreed(document).exists(),
     }
 
 
@@ -264,6 +274,7 @@ def approval_verdict(request: HttpRequest, pk: int, verdict: str) -> HttpRespons
             refusal = str(error)
         else:
             url = reverse("approval_detail", args=[pk])
+            document.refresh_from_db(fields=["state"])
             return respond.go(request, url, _done(verdict, document))
     word, title, look = VERDICTS[verdict]
     context = {
@@ -275,6 +286,8 @@ def approval_verdict(request: HttpRequest, pk: int, verdict: str) -> HttpRespons
         "word": word,
         "button_class": look,
         "evidence": evidence,
+        "ground": backtests.ground_of(document),
+        "second_needed": policies.quorum(document.risk) > agreed(document).count() + 1,
         "refusal": refusal,
         "days": days,
         "action": request.path,
@@ -325,7 +338,9 @@ def _decide(
 
 def _done(verdict: str, document: Document) -> str:
     words = {
-        "approve": f"Approved. Version {document.version} is live.",
+        "approve": f"Approved. Version {document.version} is live."
+        if document.state == Document.State.APPROVED
+        else "You agreed. A second person has to as well.",
         "changes": "Sent back with what to change.",
         "reject": f"Rejected version {document.version}.",
     }

@@ -18,7 +18,7 @@ from automations.queries import rules as queries
 from automations.rules.editing import Json, NoSuchPart
 from automations.rules.step_editing import normal, sees
 from automations.services import drafts, rules
-from automations.services.approvals import SUITABLE
+from automations.services.approving import SUITABLE
 from automations.services.errors import AutomationError, Invalid, NotPossible, Stale
 from automations.views.drafting import (
     Drafting,
@@ -31,6 +31,7 @@ from automations.views.drafting import (
 from automations.views.inputs import field_groups
 from automations.views.limit_rows import limit_rows, policy_rows
 from automations.views.meetings import of_draft
+from automations.views.param_rows import param_rows
 from automations.views.phrases import differences, read, told
 from automations.views.rows import Rows
 from automations.views.start_rows import start_row
@@ -59,6 +60,7 @@ def builder_context(drafting: Drafting, pattern: str = "") -> dict[str, Any]:
         "variables": field_groups(drafting.catalogue),
         "limits": limit_rows(body, drafting.blocking, subject),
         "policies": policy_rows(body),
+        "params": param_rows(body, drafting.blocking),
         "deepest": DEEPEST,
         "problems": drafting.blocking,
         "whole_problems": [each for each in drafting.blocking if each.path in whole],

@@ -17,6 +17,7 @@ from automations.conditions.fields import Catalogue
 from automations.conditions.problems import Problem
 from automations.forms.conditions import read_conditions
 from automations.forms.limits import read_limits
+from automations.forms.params import read_params
 from automations.forms.starts import read_start, source_of
 from automations.forms.steps import new_step, read_steps
 from automations.models.documents import Document
@@ -24,7 +25,8 @@ from automations.models.events import Event
 from automations.models.rules import Draft, Rule
 from automations.queries import rules as queries
 from automations.rules.editing import Json, NoSuchPart, parts_of, uid_of
-from automations.rules.step_editing import NEW, add_step, edit, normal
+from automations.rules.naming import drop_unused, fix_value, name_value
+from automations.rules.step_editing import NEW, add_step, edit, normal, places
 from automations.services.rules import problems_of
 from automations.simulation import stored
 from automations.simulation.records import as_it_stands
@@ -120,13 +122,27 @@ def edited(body: Any, data: QueryDict) -> tuple[Json, str]:
     read_conditions(made, catalogue, data)
     read_steps(made, catalogue, data)
     read_limits(made, data)
+    read_params(made, data)
     read_start(made, data)
+    if operation.startswith(("name_value:", "fix_value:")):
+        return made, _name(made, catalogue, operation)
     if operation.startswith("add_step:"):
         return made, _add_step(made, catalogue, operation.removeprefix("add_step:"))
     if not operation:
         return made, ""
     uid = edit(made, operation, catalogue)
+    drop_unused(made)
     return made, _focus(operation, uid)
+
+
+def _name(body: Json, catalogue: Catalogue, operation: str) -> str:
+    """Give a clause's value a name, or put it back; answers the id of what the focus goes to."""
+    verb, _, uid = operation.partition(":")
+    place = places(body, catalogue).get(uid)
+    if place is None:
+        raise NoSuchPart("This condition is not there any more.")
+    done = name_value(body, place) if verb == "name_value" else fix_value(body, place)
+    return f"c-{done}-grip"
 
 
 def _add_step(body: Json, catalogue: Catalogue, asked: str) -> str:

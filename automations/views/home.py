@@ -11,13 +11,16 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
+from automations.engine.in_force import business_zone
 from automations.models.rules import Rule
 from automations.queries import rules as queries
+from automations.services import emergencies
 from automations.tables import RISK_PILLS, needing_someone, waiting_for, with_live
 from automations.views import bulk
 from automations.views.drafting import signed_in
-from backoffice import counts, search
+from backoffice import banners, counts, search
 from backoffice import home as home_page
+from backoffice.banners import Banner
 from backoffice.counts import Count
 from backoffice.home import HomePanel
 from backoffice.models import User
@@ -68,9 +71,26 @@ def find_rules(words: str, user: User, limit: int) -> Iterable[Hit]:
         yield Hit("rule", rule.name, url, rule.purpose[:80], "bolt")
 
 
+def emergency_banners() -> list[Banner]:
+    """What acts now by an emergency, told on every page."""
+    return [
+        Banner(
+            f"Emergency: “{each.rule.name}” v{each.document.version} acts without an approval until"
+            f" {each.ends_at.astimezone(business_zone()):%H:%M}, by {each.asked_by} and"
+            f" {each.agreed_by}.",
+            reverse("approval_detail", args=[each.document_id]),
+            "Look at it",
+            each.ends_at,
+        )
+        for each in emergencies.in_force()
+        if each.ends_at is not None
+    ]
+
+
 def register_everywhere() -> None:
     """Tell home, rail and search of rules and approvals; once, when the app is ready."""
     bulk.register_bulk_actions()
+    banners.register(emergency_banners)
     home_page.register(
         HomePanel("Approvals", "approval_home", "automations.approve_document", order=10)
     )

@@ -15,7 +15,7 @@ from django.utils import timezone
 from automations.conditions.display import country
 from automations.conditions.fields import Catalogue, Field, Kind
 from automations.conditions.operators import TAKES, Takes, comparable
-from automations.conditions.tree import field_of
+from automations.conditions.tree import field_of, param_of
 from automations.conditions.values import parse_duration
 from automations.forms.conditions import UNITS
 
@@ -102,8 +102,8 @@ _PLAIN = {
 }
 
 
-def input_of(field: Field, kind: Kind, raw: Any, name: str, label: str) -> Input:
-    """The input of one literal."""
+def input_of(field: Field | None, kind: Kind, raw: Any, name: str, label: str) -> Input:
+    """The input of one literal; `field` None: of a kind that has no choices."""
     if kind is Kind.MONEY:
         money = raw if isinstance(raw, dict) else {}
         unit = str(money.get("currency", "GBP"))
@@ -131,7 +131,9 @@ def duration_input(raw: Any, name: str, label: str) -> Input:
 YES_NO = [("true", "yes"), ("false", "no")]
 
 
-def _choices(field: Field) -> list[Option]:
+def _choices(field: Field | None) -> list[Option]:
+    if field is None:
+        return []
     return [(str(stored), str(words)) for stored, words in field.choices]
 
 
@@ -152,6 +154,8 @@ def inputs_of(field: Field, op: str, value: Any, name: str, catalogue: Catalogue
         others = [o for o in catalogue if comparable(field.kind, o.kind)]
         shown = Input("field", f"{name}-value-beside", "The other field", beside)
         return [_with_groups(shown, field_groups(others))]
+    if (named := param_of(value)) is not None:
+        return [Input("named", f"{name}-value", "Named value", named.replace("_", " "))]
     kind = Kind.DURATION if takes is Takes.SPAN else field.kind
     if takes is Takes.MANY:
         values = value if isinstance(value, list) else []

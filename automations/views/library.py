@@ -20,7 +20,7 @@ from automations.rules import library
 from automations.rules.library import RuleTemplate
 from automations.rules.words import RuleWords, rule_in_words
 from automations.services import rules
-from automations.services.approvals import SUITABLE
+from automations.services.approving import SUITABLE
 from automations.simulation.trial import Trial, tried
 from automations.tables import DOMAIN_ICONS, risk_pill
 from automations.views.drafting import signed_in

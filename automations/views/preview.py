@@ -8,19 +8,23 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
+from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from automations.conditions.operands import ConditionInvalid
+from automations.forms.starts import source_of
 from automations.models.events import Event
+from automations.models.rules import Rule
 from automations.rules.editing import Json, uid_of
 from automations.rules.parsing import DocumentInvalid
 from automations.simulation.preview import ClauseCount, Example, Preview, preview
 from automations.simulation.preview_now import Found, preview_now
 from automations.simulation.trial import try_on, try_on_record
-from automations.triggers import Scan
-from automations.views.drafting import Drafting, may_edit
+from automations.triggers import Scan, Source
+from automations.views.drafting import Drafting, may_edit, signed_in
 from automations.views.money import sums
 from automations.views.phrases import differences, read, told
 from automations.views.rows import Rows, paths_by_uid
@@ -30,8 +34,11 @@ from automations.views.unfinished import finished
 from backoffice import subjects
 from backoffice.charts import Bar
 from backoffice.subjects import Subject
+from backoffice.versions import whole
 
 PERIODS = (7, 30, 90)
+# So many of a record's events can be chosen from.
+EVENTS_TO_CHOOSE = 20
 
 
 def examples(found: Sequence[Example]) -> list[dict[str, Any]]:
@@ -188,15 +195,35 @@ def rule_words(request: HttpRequest, slug: str) -> HttpResponse:
 def rule_try(request: HttpRequest, slug: str) -> HttpResponse:
     """The draft on one record, or on its newest event: explained, listed, nothing done."""
     drafting = Drafting.of(slug)
+    body, _ = finished(drafting)
+    return _try(request, drafting.rule, body, drafting.source, reverse("rule_try", args=[slug]))
+
+
+@permission_required("automations.view_rule", raise_exception=True)
+@require_GET
+def rule_test(request: HttpRequest, slug: str) -> HttpResponse:
+    """What is in force, else the draft, on one record or one of its events; nothing is done."""
+    drafting = Drafting.of(slug)
+    body = json.loads(drafting.live.text) if drafting.live else finished(drafting)[0]
+    return _try(request, drafting.rule, body, source_of(body), reverse("rule_test", args=[slug]))
+
+
+def _try(
+    request: HttpRequest, rule: Rule, body: Json, known: Source | None, action: str
+) -> HttpResponse:
+    """A document on a record, at the event that was chosen or its newest: listed, nothing done."""
     number = request.GET.get("number", "").strip()[:60]
-    context: dict[str, Any] = {"rule": drafting.rule, "number": number}
-    if drafting.source is None:
+    context: dict[str, Any] = {"rule": rule, "number": number, "action": action}
+    if known is None:
         return render(request, "automations/builder/_try.html", context)
-    subject = subjects.get(drafting.source.subject)
-    context |= {"noun": subject.noun, "is_now": isinstance(drafting.source, Scan)}
+    subject = subjects.get(known.subject)
+    context |= {"noun": subject.noun, "is_now": isinstance(known, Scan)}
     pk = _key_of(subject, number) if number else None
+    if pk is not None and not signed_in(request).has_perm(subject.view_permission):
+        pk = None  # what it is made of is not theirs to see
+    chosen = whole(request.GET.get("event", ""))
     try:
-        context |= _tried(drafting, subject, pk)
+        context |= _tried(body, known, subject, pk, chosen)
     except (DocumentInvalid, ConditionInvalid, KeyError):
         context["unreadable"] = True
     if "trial" not in context and number:
@@ -206,18 +233,21 @@ def rule_try(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "automations/builder/_try.html", context)
 
 
-def _tried(drafting: Drafting, subject: Subject, pk: int | None) -> dict[str, Any]:
-    """The trial, and the event it was on; nothing when there is none to try it on."""
+def _tried(
+    body: Json, known: Source, subject: Subject, pk: int | None, chosen: int | None
+) -> dict[str, Any]:
+    """The trial, the event it was on, and those to choose from; nothing without a record."""
     if pk is None:
         return {}
-    body, _ = finished(drafting)
-    if isinstance(drafting.source, Scan):
+    if isinstance(known, Scan):
         trial = try_on_record(body, pk)
         return {"trial": trial} if trial is not None else {}
-    assert drafting.source is not None  # noqa: S101 (the caller has looked)
-    found = Event.objects.filter(trigger=drafting.source.key, subject=subject.label, subject_id=pk)
-    event = found.order_by("-id").first()
-    return {"trial": try_on(body, event), "event": event} if event is not None else {}
+    found = Event.objects.filter(trigger=known.key, subject=subject.label, subject_id=pk)
+    events = list(found.order_by("-id")[:EVENTS_TO_CHOOSE])
+    event = next((each for each in events if each.pk == chosen), next(iter(events), None))
+    if event is None:
+        return {}
+    return {"trial": try_on(body, event), "event": event, "events": events}
 
 
 def _key_of(subject: Subject, number: str) -> int | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from automations.conditions.fields import Catalogue, Field, Kind
 from automations.conditions.operators import FIGURE_OPERATORS, MOMENT, OPERATORS, TAKES, Takes
 from automations.conditions.problems import Problem, joined
-from automations.conditions.tree import field_of
+from automations.conditions.tree import field_of, param_of
 from automations.conditions.words import verb
 from automations.forms.conditions import figure_of
 from automations.rules.editing import (
@@ -22,6 +22,7 @@ from automations.rules.editing import (
     parts_of,
     uid_of,
 )
+from automations.rules.naming import named_kind
 from automations.views.inputs import Groups, Input, Option, field_groups, inputs_of
 
 MODE_WORDS: list[Option] = [
@@ -69,6 +70,8 @@ class Row:
     start_only: bool = False
     on_field: bool = False
     can_beside: bool = False
+    can_name: bool = False
+    is_named: bool = False
     can_unwrap: bool = False
     movable: bool = True
 
@@ -223,6 +226,8 @@ class Rows:
             row.op = offered[0]
         row.on_field = field_of(node.get("value")) is not None
         row.can_beside = TAKES[row.op] is Takes.ONE
+        row.is_named = param_of(node.get("value")) is not None
+        row.can_name = not row.on_field and named_kind(known, row.op) is not None
         row.inputs = inputs_of(known, row.op, node.get("value"), row.name, catalogue)
 
 

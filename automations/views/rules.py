@@ -28,6 +28,7 @@ from automations.views.drafting import rule_or_404, signed_in
 from automations.views.phrases import differences, read, told
 from automations.views.schedule_parts import times_of
 from automations.views.shadows import may_shadow
+from automations.views.tuning import tunable_rows
 from backoffice.actors import person
 from backoffice.models import AuditEntry
 from backoffice.workbench import respond
@@ -84,6 +85,13 @@ AUDIT_WORDS = {
     "rules.changes_requested": "asked for changes",
     "rules.withdrawn": "took a version back",
     "rules.activated": "put a version in force",
+    "rules.tuned": "changed a value inside its range",
+    "rules.emergency_asked": "asked for an emergency",
+    "rules.emergency_began": "let it act in an emergency",
+    "rules.emergency_ended": "ended the emergency",
+    "rules.emergency_reviewed": "reviewed the emergency",
+    "rules.tests_added": "made cases its test",
+    "rules.tests_removed": "took its cases away",
     "rules.ended": "ended it",
     "rules.stopped": "stopped it",
     "rules.start_asked": "asked to start it again",
@@ -145,6 +153,7 @@ def rule_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "shadow_words": f"v{shadow.document.version} in shadow" if shadow else "",
         "may_shadow": may_shadow(signed_in(request)),
         "audit": _told_audit(rule),
+        "tunables": tunable_rows(rule, signed_in(request)),
     }
     return render(request, "automations/rule_detail.html", context)
 

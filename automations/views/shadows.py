@@ -15,7 +15,7 @@ from automations.models.documents import Activation, Document
 from automations.models.rules import Rule
 from automations.models.runs import Run
 from automations.queries.rules import live_document, shadow_of
-from automations.services import approvals
+from automations.services import approvals, shadow_trials
 from automations.services.errors import AutomationError
 from automations.simulation.shadow import Comparison, compare
 from automations.views.drafting import rule_or_404, signed_in
@@ -24,8 +24,11 @@ from automations.views.run_list import subject_url
 from backoffice import subjects
 from backoffice.actors import person
 from backoffice.models import User
+from backoffice.versions import whole
 from backoffice.workbench import respond
 
+# How long a shadow runs unless told otherwise.
+DAYS = 7
 KINDS = {
     "live": ("warn", "Only the live version matched", "bolt"),
     "shadow": ("info", "Only the shadow matched", "eye"),
@@ -63,6 +66,7 @@ def rule_shadow(request: HttpRequest, slug: str) -> HttpResponse:
         "lines": _lines(found) if found else [],
         "may_shadow": may_shadow(signed_in(request)),
         "runs_url": reverse("run_list"),
+        "trial": getattr(period, "trial", None),
     }
     return render(request, "automations/rule_shadow.html", context)
 
@@ -114,12 +118,15 @@ def shadow_begin(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Let a submitted or approved version run beside what acts, without effects."""
     user, rule = _checked(request), rule_or_404(slug)
     document = get_object_or_404(Document, rule=rule, version=version)
-    refusal = ""
+    refusal, days = "", whole(request.POST.get("days", "")) or DAYS
     try:
-        approvals.run_in_shadow(document.pk, actor=person(user))
+        shadow_trials.begin(document.pk, days=days, actor=person(user))
     except AutomationError as error:
         refusal = str(error)
-    return _answer(request, rule, refusal, f"Version {version} runs in shadow from now on.")
+    said = (
+        f"Version {version} runs in shadow for {days} days. Then it is compared, and you are told."
+    )
+    return _answer(request, rule, refusal, said)
 
 
 @require_POST

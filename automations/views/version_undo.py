@@ -15,7 +15,7 @@ from automations.forms.cases import WhyForm
 from automations.models.documents import Document
 from automations.models.rules import Rule
 from automations.queries.undo import footprint, undoable
-from automations.services.approvals import SUITABLE, role_for
+from automations.services.approving import SUITABLE, role_for
 from automations.views.drafting import rule_or_404, signed_in
 from automations.views.run_bulk import UNDO, weigh
 from automations.views.run_list import RUNS

@@ -12,9 +12,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from backoffice import actors, staff
+from backoffice import actors, staff, standing_in
 from backoffice.model_forms import UserModelForm
 from backoffice.models import User
+from backoffice.views import deputies
+from backoffice.views.persons import signed_in as signed_in
 
 
 def zone_choices() -> list[tuple[str, str]]:
@@ -35,12 +37,6 @@ class PreferencesForm(UserModelForm):
         }
 
 
-def signed_in(request: HttpRequest) -> User:
-    """The person of this request, who is signed in on every page but the sign-in."""
-    assert isinstance(request.user, User)  # noqa: S101 (LoginRequiredMiddleware)
-    return request.user
-
-
 @require_http_methods(["GET", "POST"])
 def me(request: HttpRequest) -> HttpResponse:
     """Show and change one's preferences."""
@@ -51,7 +47,12 @@ def me(request: HttpRequest) -> HttpResponse:
         messages.success(request, "Your preferences are saved.")
         return redirect("me")
     status = 422 if form.errors else 200
-    return render(request, "backoffice/me.html", {"form": form}, status=status)
+    context = {
+        "form": form,
+        "deputies": deputies.shown(user, user),
+        "may_name": user.groups.filter(name__in=standing_in.DECIDING).exists(),
+    }
+    return render(request, "backoffice/me.html", context, status=status)
 
 
 @sensitive_post_parameters()

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -15,7 +16,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_http_methods
 
-from backoffice import actors, staff, ui
+from backoffice import actors, leaving, staff, standing_in, ui
 from backoffice.actors import Actor
 from backoffice.dialogs import ask
 from backoffice.model_forms import UserModelForm
@@ -23,6 +24,7 @@ from backoffice.models import AuditEntry, User
 from backoffice.role_grants import RoleGrant
 from backoffice.roles import ROLES
 from backoffice.views import audit as audit_view
+from backoffice.views import deputies
 from backoffice.views.me import signed_in
 from backoffice.workbench import bulk
 from backoffice.workbench.bench import View, Workbench
@@ -230,6 +232,8 @@ def user_detail(request: HttpRequest, username: str) -> HttpResponse:
         "waits": waits,
         # The asker may take it back; a yes takes somebody else.
         "may_agree": waits and signed_in(request).pk not in (waits.asked_by_id, user.pk),
+        "left": leaving.left_by(user),
+        "deputies": deputies.shown(user, signed_in(request)),
         "audit_url": reverse("audit_list"),
         "entries": [
             (
@@ -307,30 +311,76 @@ def user_grant(request: HttpRequest, username: str, pk: int, verdict: str) -> Ht
     )
 
 
+class HandOverForm(forms.Form):
+    to = forms.ModelChoiceField(User.objects.none(), label="Goes to", empty_label="Nobody yet")
+
+    def __init__(self, *args: Any, person: User, needed: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["to"]
+        field.queryset, field.required = standing_in.candidates(person), needed
+
+
 @permission_required("backoffice.change_user", raise_exception=True)
 @both
 def user_access(request: HttpRequest, username: str) -> HttpResponse:
-    """Lock one person out, or let them in again."""
+    """Lock one person out and say who takes what they answer for, or let them in again."""
     user = get_object_or_404(User, username=username)
     leaves = user.is_active
+    left = leaving.left_by(user) if leaves else []
+    data = request.POST or None
+    form = HandOverForm(data, person=user, needed=False) if left else forms.Form(data)
 
     def act(values: dict[str, Any]) -> str:
         actor = actors.person(signed_in(request))
-        if leaves:
+        if not leaves:
+            staff.activate_members([user.pk], actor=actor)
+            return f"{user} can sign in again"
+        with transaction.atomic():
             staff.deactivate_members([user.pk], actor=actor)
-            return f"{user} can’t sign in any more"
-        staff.activate_members([user.pk], actor=actor)
-        return f"{user} can sign in again"
+            if to := values.get("to"):
+                leaving.hand_over(user.pk, to=to, actor=actor)
+        return f"{user} can’t sign in any more"
+
+    text = "They are signed out and can’t sign in. What they did stays under their name."
+    if left:
+        text += f" They answer for {_listed(left)}: rules that run go on whoever takes them."
+    return ask(
+        request,
+        form,
+        title=f"Deactivate {user}" if leaves else f"Activate {user}",
+        text=text if leaves else "They can sign in with the password they had.",
+        word="Deactivate" if leaves else "Activate",
+        danger=leaves,
+        back=reverse("user_detail", args=[username]),
+        refusals=(staff.StaffError,),
+        act=act,
+    )
+
+
+def _listed(things: Sequence[str]) -> str:
+    return " and ".join([", ".join(things[:-1]), things[-1]] if len(things) > 1 else things)
+
+
+@permission_required("backoffice.change_user", raise_exception=True)
+@both
+def user_hand_over(request: HttpRequest, username: str) -> HttpResponse:
+    """Give what one person answers for to another."""
+    user = get_object_or_404(User, username=username)
+    left = leaving.left_by(user)
+
+    def act(values: dict[str, Any]) -> str:
+        actor = actors.person(signed_in(request))
+        leaving.hand_over(user.pk, to=values["to"], actor=actor)
+        return f"{values['to']} answers for it now"
 
     return ask(
         request,
-        forms.Form(request.POST or None),
-        title=f"Deactivate {user}" if leaves else f"Activate {user}",
-        text="They are signed out and can’t sign in. What they did stays under their name."
-        if leaves
-        else "They can sign in with the password they had.",
-        word="Deactivate" if leaves else "Activate",
-        danger=leaves,
+        HandOverForm(request.POST or None, person=user, needed=True),
+        title=f"Hand over what {user} answers for",
+        text=f"{_listed(left)}. Rules that run go on; each is due for a review."
+        if left
+        else "They answer for nothing now.",
+        word="Hand over",
         back=reverse("user_detail", args=[username]),
         refusals=(staff.StaffError,),
         act=act,

@@ -192,6 +192,8 @@ CONNECTORS_ALLOW_LOOPBACK = False
 
 # Where mail to staff goes, such as smtp+tls://user:password@host:587.
 vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+# Where people find this site, for links in mails: https://desk.example, without a slash at its end.
+SITE_URL: str = env("SITE_URL", default="")
 DEFAULT_FROM_EMAIL: str = env("DEFAULT_FROM_EMAIL", default="countersign@localhost")
 
 # A message is a wake-up: nothing durable lives in Redis, so nothing waits for it either.
@@ -248,6 +250,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=20),
     },
     "let-go": {"task": "automations.tasks.let_go", "schedule": crontab(hour=2, minute=40)},
+    "mail-notices": {"task": "backoffice.tasks.mail_notices", "schedule": 60.0},
     "bulk-jobs": {"task": "backoffice.tasks.sweep_bulk_jobs", "schedule": 60.0},
     "stock-holds": {"task": "inventory.tasks.expire_reservations", "schedule": 60.0},
     "order-holds": {"task": "orders.tasks.act_on_ended_holds", "schedule": 60.0},

@@ -105,28 +105,41 @@ def refused_so_far() -> int:
     return AuditEntry.objects.filter(verb__endswith=REFUSED).count()
 
 
+UNAPPROVED = """
+WITH RECURSIVE asked (id, document_id) AS (
+    -- What its owner tuned inside an approved range stands on the approval of what it came from.
+    SELECT id, id FROM automations_document
+    UNION ALL
+    SELECT k.id, d.tuned_from_id FROM asked k JOIN automations_document d ON d.id = k.document_id
+     WHERE d.tuned_from_id IS NOT NULL)
+SELECT a.id FROM automations_activation a JOIN automations_document d ON d.id = a.document_id
+ WHERE coalesce(a.rule_id = %s, true) AND (a.mode = 'live' AND NOT EXISTS (
+    SELECT FROM asked k JOIN automations_document r ON r.id = k.document_id AND r.tuned_from_id IS NULL
+      JOIN automations_approval p ON p.document_id = r.id
+      JOIN backoffice_user u ON u.id = p.approver_id JOIN backoffice_user_groups m ON m.user_id = u.id
+      JOIN auth_group g ON g.id = m.group_id AND g.name = p.role
+     WHERE k.id = d.id AND p.sha256 = r.sha256 AND p.verdict = 'approve'
+       AND p.at <= a.from_at AND (p.expires_at > a.from_at OR d.id <> r.id) AND u.is_active
+       AND r.sha256 = encode(sha256(convert_to(array_to_string(r.text || r.pins, E'\\n'), 'UTF8')), 'hex')
+       AND (r.risk <> 'money' OR p.role = 'finance')
+       AND (r.kind <> 'rule' OR p.evidence ? 'backtest' OR p.evidence ? 'no_history')
+       AND u.id NOT IN (r.author_id, r.submitted_by_id)
+       AND u.id NOT IN (SELECT user_id FROM automations_documenteditor WHERE document_id = r.id))
+  OR a.mode = 'emergency' AND NOT EXISTS (
+    SELECT FROM automations_emergency e
+     WHERE e.activation_id = a.id AND e.document_id = d.id AND e.sha256 = d.sha256
+       AND e.asked_by_id <> e.agreed_by_id AND a.expires_at <= a.from_at + interval '60 minutes'
+       AND e.agreed_by_id NOT IN (SELECT user_id FROM automations_documenteditor WHERE document_id = d.id)))
+"""  # noqa: E501
+
+
 def unapproved_in_force(rule: int | None = None) -> list[int]:
     """Periods of a version without a valid approval for its hash by somebody who may give it.
 
-    Of one rule, or of all (None); those that have ended too.
+    Of one rule, or of all (None); those that have ended too. An emergency needs two people instead.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT a.id FROM automations_activation a JOIN automations_document d"
-            " ON d.id = a.document_id WHERE a.mode = 'live' AND NOT EXISTS ("
-            "SELECT FROM automations_approval p JOIN backoffice_user u ON u.id = p.approver_id"
-            " JOIN backoffice_user_groups m ON m.user_id = u.id"
-            " JOIN auth_group g ON g.id = m.group_id AND g.name = p.role"
-            " WHERE p.document_id = d.id AND p.sha256 = d.sha256 AND p.verdict = 'approve'"
-            " AND p.at <= a.from_at AND p.expires_at > a.from_at AND u.is_active"
-            " AND d.sha256 = encode(sha256(convert_to("
-            "array_to_string(d.text || d.pins, E'\\n'), 'UTF8')), 'hex')"
-            " AND (d.risk <> 'money' OR p.role = 'finance')"
-            " AND u.id NOT IN (d.author_id, d.submitted_by_id)"
-            " AND u.id NOT IN (SELECT user_id FROM automations_documenteditor"
-            " WHERE document_id = d.id)) AND coalesce(a.rule_id = %s, true)",
-            [rule],
-        )
+        cursor.execute(UNAPPROVED, [rule])
         return [row[0] for row in cursor.fetchall()]
 
 

@@ -83,6 +83,23 @@ WRITES = {
     "rename a rule to another's key": (
         "UPDATE automations_rule SET slug = 'mine' WHERE id = %(rule)s"
     ),
+    "forge a deputy": (
+        "INSERT INTO backoffice_deputy (person_id, deputy_id, state, gives, from_at, until_at, why,"
+        " asked_by_id) VALUES (%(judge)s, %(clerk)s, 'agreed', true, now(),"
+        " now() + interval '1 day', '', %(judge)s)"
+    ),
+    "forge an emergency": (
+        "INSERT INTO automations_emergency (rule_id, document_id, sha256, state, why, asked_by_id)"
+        " VALUES (%(rule)s, %(document)s, %(sha)s, 'agreed', '', %(clerk)s)"
+    ),
+    "forge an emergency in force": (
+        "INSERT INTO automations_activation (rule_id, kind, key, mode, document_id, from_at,"
+        " expires_at, activated_by_id) VALUES (%(rule)s, 'rule', %(key)s, 'emergency',"
+        " %(document)s, now(), now() + interval '1 hour', %(judge)s)"
+    ),
+    "let one person be enough": "UPDATE automations_approvalpolicy SET approvers = 0",
+    "take the policy away": "DELETE FROM automations_approvalpolicy",
+    "call it tuned": "UPDATE automations_document SET tuned_from_id = id",
     "change the audit trail": "UPDATE backoffice_auditentry SET actor_label = 'Nobody'",
     "empty the audit trail": "TRUNCATE backoffice_auditentry CASCADE",
     "forge a link of the chain": (
@@ -157,6 +174,31 @@ CALLS = {
     "approve another hash": decide(sha="repeat('0', 64)"),
     "give a verdict that there is not": decide(verdict="'approved'"),
     "give no verdict": decide(verdict="NULL"),
+    "rest it on a count that there is not": (
+        "SELECT automations_decide_document(%(document)s, %(sha)s, %(judge)s, 'finance', 'approve',"
+        " '', '{\"backtest\": 0}')"
+    ),
+    "tune what is not in force": (
+        "SELECT automations_tune_document(%(rule)s, %(document)s, 'x', text, %(sha)s, 'Why.',"
+        " %(author)s) FROM automations_document WHERE id = %(document)s"
+    ),
+    "name a deputy for somebody else": (
+        "SELECT backoffice_name_deputy(%(judge)s, %(clerk)s, now(), now() + interval '1 day',"
+        " 'Away.', %(clerk)s)"
+    ),
+    "agree to a deputy that nobody named": (
+        "SELECT backoffice_decide_deputy(0, %(boss)s, true)"
+    ),
+    "ask for an emergency of another hash": (
+        "SELECT automations_ask_emergency(%(document)s, repeat('0', 64), 'Now.', %(clerk)s)"
+    ),
+    "agree to an emergency that nobody asked for": (
+        "SELECT automations_agree_emergency(0, %(sha)s, %(clerk)s)"
+    ),
+    "lower a quorum that nobody asked to lower": (
+        "SELECT automations_agree_quorum('money', %(judge)s, true)"
+    ),
+    "set a quorum as operations": "SELECT automations_set_quorum('money', 2, %(clerk)s)",
     "put it in force unapproved": (
         "SELECT automations_activate_document(%(document)s, %(judge)s, NULL)"
     ),

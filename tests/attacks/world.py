@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils import timezone
+
 from automations.models.connectors import CallLog
 from automations.models.documents import Document
 from automations.models.runs import Run
-from backoffice import staff
+from automations.services import emergencies
+from backoffice import staff, standing_in
 from backoffice.actors import HOUSE, person
 from backoffice.models import BulkJob, Calendar, LegalEntity, SavedView, User
 from finance.models.ledger import JournalEntry
@@ -105,13 +108,25 @@ def _of_rules(case_id: int) -> dict[str, dict[str, Any]]:
     live = Document.objects.get()
     waiting = rules.submit(rules.make_rule(name="Waits for approval"))
     assert live.rule is not None
+    clerk = person(rules.staff("operations", "clerk"))
+    asked = emergencies.ask(waiting.pk, sha256=waiting.sha256, why=SCRIPT, actor=clerk)
     slug = {"slug": live.rule.slug}
     return {
         "template": {"key": "fragile"},
-        "rule": {**slug, "version": live.version, "one": live.version, "two": live.version},
+        "rule": {
+            **slug,
+            "version": live.version,
+            "one": live.version,
+            "two": live.version,
+            "name": "least",
+        },
         "version": {**slug, "version": live.version},
         "shadow": {**slug, "version": live.version},
         "approval": {"pk": waiting.pk, "verdict": "approve"},
+        "emergency": {"pk": asked.pk},
+        "emergency_ask": {"pk": waiting.pk},
+        "approval_policy_change": {"risk": "money"},
+        "approval_policy_answer": {"risk": "money", "verdict": "agree"},
         "evidence": {"pk": waiting.pk},
         "draft": slug,
         "backtest": {"slug": live.rule.slug, "pk": live.rule.backtests.get().pk},
@@ -183,9 +198,19 @@ def _of_the_ground(order: Order, world: World) -> dict[str, dict[str, Any]]:
     (grant,) = staff.change_role(
         [auditor.pk], "support", actor=person(world.people["administrator"])
     )
+    deputy = standing_in.name_deputy(
+        world.people["finance"].pk,
+        deputy=world.people["support"],
+        first=timezone.localdate(),
+        last=timezone.localdate(),
+        why=SCRIPT,
+        actor=person(world.people["finance"]),
+    )
     return {
         "carrier": {"key": CarrierService.objects.get().key},
         "channel": {"key": order.channel.key},
+        "deputy": {"pk": deputy.pk, "verdict": "agree"},
+        "user_deputy": {"username": world.people["finance"].username},
         "company": {"name": order.channel.legal_entity.name},
         "calendar": {"pk": calendar.pk, "key": calendar.key, "day": "2026-12-24"},
         "user": {"username": auditor.username},

@@ -8,9 +8,10 @@ from automations.engine.execute import execute_batch
 from automations.engine.match import match_batch
 from automations.models.documents import Document
 from automations.models.rules import Draft, Rule
-from automations.services import approvals, rules
+from automations.services import approvals, approving, rules
 from backoffice.actors import person
 from backoffice.models import User
+from tests.bed.evidence import gather
 from tests.bed.people import give_roles
 from tests.depot import signals
 from tests.depot.models import Parcel
@@ -78,14 +79,17 @@ def make_rule(**changes: Any) -> Rule:
 
 
 def submit(rule: Rule) -> Document:
+    """A version that waits, with the evidence for it."""
     draft = Draft.objects.get(rule=rule)
-    return rules.submit_rule(
+    document = rules.submit_rule(
         rule.pk, revision=draft.revision, why="Needed.", actor=person(author())
     )
+    gather(document)
+    return document
 
 
 def approver(document: Document) -> User:
-    role = approvals.SUITABLE[document.risk][0]
+    role = approving.SUITABLE[document.risk][0]
     return staff(role, f"approver-{role}")
 
 

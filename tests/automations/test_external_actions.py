@@ -15,7 +15,7 @@ from automations.models.failures import Failure
 from automations.models.runs import LimitUse, Run
 from automations.rules.fillings import JsonField, PathField
 from automations.rules.validating import validate_document
-from automations.services import approvals, connectors
+from automations.services import approving, connectors
 from automations.services.errors import Invalid, NotPossible
 from tests.automations import factories as make
 from tests.automations import lines, shop
@@ -147,7 +147,7 @@ def test_calling_a_web_service_is_for_finance_to_approve() -> None:
     account = lines.web_account("http://127.0.0.1:9")
     document = make.submit(make.make_rule(steps=[lines.call_step(account)]))
     assert document.risk == "money"
-    assert approvals.SUITABLE[document.risk] == ("finance",)
+    assert approving.SUITABLE[document.risk] == ("finance",)
 
 
 def test_actions_outside_suit_every_kind_of_record(

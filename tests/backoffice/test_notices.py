@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from django.test import Client
 
-from backoffice import notices
+from backoffice import mailing, notices
 from backoffice.models import Notice, User
 
 pytestmark = pytest.mark.django_db
@@ -82,3 +83,41 @@ def test_a_notice_of_someone_else_is_not_there(
     assert operations_client.get(f"/notices/{other.pk}/").status_code == 404
     other.refresh_from_db()
     assert other.read_at is None
+
+
+# --- by mail ------------------------------------------------------------------------------------
+
+
+def test_what_waits_for_a_person_is_mailed_once_together_and_what_was_read_is_not(
+    operations_user: User, finance_user: User, mailoutbox: list[EmailMessage]
+) -> None:
+    User.objects.update(email="")
+    User.objects.filter(pk=operations_user.pk).update(email="priya@example.com")
+    notices.notify([operations_user], "Rule A waits.", "/approvals/1/", mail=True)
+    notices.notify([operations_user], "Rule B waits.", "/approvals/2/", mail=True)
+    (seen,) = notices.notify([operations_user], "Rule C waits.", "/approvals/3/", mail=True)
+    notices.read(operations_user, seen.pk)
+    notices.notify([operations_user], "Rule D is late.", "/rules/")
+    notices.notify([finance_user], "Rule A waits.", "/approvals/1/", mail=True)
+    assert mailing.send_due() == 1
+    assert mailing.send_due() == 0
+    (mail,) = mailoutbox
+    assert mail.to == ["priya@example.com"]
+    assert "Rule A waits." in mail.body
+    assert "/approvals/2/" in mail.body
+    assert "Rule C" not in mail.body
+    assert "Rule D" not in mail.body
+
+
+def test_while_the_mail_server_is_away_nothing_is_lost(
+    operations_user: User, mailoutbox: list[EmailMessage], settings: Any
+) -> None:
+    User.objects.filter(pk=operations_user.pk).update(email="priya@example.com")
+    notices.notify([operations_user], "Rule A waits.", "/approvals/1/", mail=True)
+    kept = settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    assert mailing.send_due() == 0
+    settings.EMAIL_BACKEND = kept
+    assert mailing.send_due() == 1
+    assert len(mailoutbox) == 1

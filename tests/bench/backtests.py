@@ -22,6 +22,7 @@ from automations.simulation.backtests import backtest_slice
 from automations.simulation.preview import preview
 from backoffice.actors import person
 from backoffice.models import User
+from tests.bed.evidence import gather
 from tests.bench import company
 from tests.bench.results import Result
 
@@ -111,8 +112,7 @@ def live_rule(staff: dict[str, User]) -> Rule:
         name="Dear", domain="orders", body=body("700.00"), actor=author, fallback="-"
     )
     document = rules.submit_rule(rule.pk, revision=1, why="Measures.", actor=author)
-    while backtest_slice():
-        pass
+    gather(document)
     approvals.approve(document.pk, sha256=document.sha256, actor=person(staff["finance"]))
     return rule
 

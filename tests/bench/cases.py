@@ -13,6 +13,7 @@ from automations.services import approvals, rules
 from backoffice.actors import person
 from backoffice.models import BulkJob, User
 from backoffice.workbench import bulk, jobs
+from tests.bed.evidence import gather
 from tests.bench.engine import TRIGGER
 
 CAUSES = 40
@@ -67,6 +68,7 @@ def make_cases(count: int, staff: dict[str, User]) -> None:
     document = rules.submit_rule(
         rule.pk, revision=1, why="Measures.", actor=person(staff["operations"])
     )
+    gather(document)
     approvals.approve(document.pk, sha256=document.sha256, actor=person(staff["finance"]))
     with connection.cursor() as cursor:
         cursor.execute(EVENTS, [TRIGGER, count])

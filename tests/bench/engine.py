@@ -23,6 +23,7 @@ from automations.services import approvals, rules
 from backoffice.actors import person
 from backoffice.models import User
 from orders.models.orders import Order
+from tests.bed.evidence import gather
 
 RULES = 100
 TRIGGER = "orders.order_placed"
@@ -71,6 +72,7 @@ def make_rules(staff: dict[str, User], *, steps: int = 1) -> None:
         document = rules.submit_rule(
             rule.pk, revision=1, why="Measures.", actor=person(staff["operations"])
         )
+        gather(document)
         approvals.approve(
             document.pk, sha256=document.sha256, actor=person(staff["finance"]), comment=""
         )

@@ -29,6 +29,7 @@ from automations.services import approvals, intake, rules
 from backoffice.actors import person
 from backoffice.models import User
 from orders.models.orders import Order
+from tests.bed.evidence import gather
 from tests.bench import engine, hammer
 from tests.bench.results import Result
 
@@ -95,6 +96,7 @@ def make_rules(staff: dict[str, User]) -> None:
         document = rules.submit_rule(
             rule.pk, revision=1, why="Measures.", actor=person(staff["operations"])
         )
+        gather(document)
         approvals.approve(
             document.pk, sha256=document.sha256, actor=person(staff["finance"]), comment=""
         )

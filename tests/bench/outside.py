@@ -42,6 +42,7 @@ from automations.services import approvals, connectors, rules
 from backoffice.actors import person
 from backoffice.models import User
 from tests.bed.databases import clone, drop, make_template, serving
+from tests.bed.evidence import gather
 from tests.bench import company, engine
 from tests.bench.results import Result, show
 
@@ -83,6 +84,7 @@ def make_caller(staff: dict[str, User], url: str) -> ConnectorAccount:
     made = rules.submit_rule(
         rule.pk, revision=1, why="Measures.", actor=person(staff["operations"])
     )
+    gather(made)
     approvals.approve(made.pk, sha256=made.sha256, actor=finance)
     return account
 

@@ -12,6 +12,7 @@ from backoffice.actors import person
 from backoffice.models import User
 from tests.automations.views.factories import some_orders, submitted
 from tests.bed.browsers import CheckAxe, OpenPage, SignIn
+from tests.bed.evidence import gather
 
 
 def a_second_version(author: User, approver: User) -> Document:
@@ -23,7 +24,9 @@ def a_second_version(author: User, approver: User) -> Document:
     draft.body["when"]["all"][0]["value"]["amount"] = "100"
     actor = person(author)
     drafts.save_draft(first.rule_id, body=draft.body, revision=draft.revision, actor=actor)
-    return rules.submit_rule(first.rule_id, revision=2, why="Smaller ones too.", actor=actor)
+    second = rules.submit_rule(first.rule_id, revision=2, why="Smaller ones too.", actor=actor)
+    gather(second)
+    return second
 
 
 @pytest.mark.requirement("R14")

@@ -17,6 +17,7 @@ from backoffice.models import User
 from orders.models.orders import Order
 from orders.services.drafts import Address
 from tests.automations import factories as engine
+from tests.bed.evidence import gather
 from tests.inventory.factories import make_sku
 from tests.orders.factories import line, make_channel, pay, place, place_history
 
@@ -66,9 +67,11 @@ def submitted(owner: User, **changes: Any) -> Document:
     """A version of such a rule that waits for approval."""
     rule = make_rule(owner, **changes)
     revision = Draft.objects.get(rule=rule).revision
-    return rules.submit_rule(
+    document = rules.submit_rule(
         rule.pk, revision=revision, why="Too many slip by.", actor=person(owner)
     )
+    gather(document)
+    return document
 
 
 def post(client: Client, url: str, **data: Any) -> Any:

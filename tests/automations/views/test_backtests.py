@@ -7,13 +7,14 @@ from django.test import Client
 from django.urls import reverse
 
 from automations.models.backtests import Backtest
-from automations.models.documents import Document
+from automations.models.documents import Approval, Document
 from automations.models.rules import Draft
 from automations.services import backtests, rules
 from automations.simulation.backtests import backtest_slice
 from backoffice.actors import person
 from backoffice.models import User
 from tests.automations.views.factories import make_rule, post, some_orders, submitted
+from tests.bed.evidence import gather
 
 pytestmark = pytest.mark.django_db
 
@@ -118,12 +119,32 @@ def test_without_history_it_says_so(finance_client: Client, document: Document) 
     assert "there is no history to judge it by" in page
 
 
-def test_a_verdict_without_figures_says_that_none_are_kept(
+def test_a_verdict_where_there_is_no_history_says_so(
     finance_client: Client, document: Document
 ) -> None:
     url = reverse("approval_verdict", args=[document.pk, "approve"])
     page = finance_client.get(url, headers={"HX-Request": "true"}).content.decode()
-    assert "Nothing is counted for this version yet" in page
+    assert "Nothing of this kind happened in the last 90 days" in page
+
+
+def test_a_yes_waits_for_the_count_and_the_dialog_says_how_far_it_is(
+    finance_client: Client, operations_user: User
+) -> None:
+    some_orders()
+    rule = make_rule(operations_user)
+    document = rules.submit_rule(rule.pk, revision=1, why="Now.", actor=person(operations_user))
+    url = reverse("approval_verdict", args=[document.pk, "approve"])
+    page = finance_client.get(url, headers={"HX-Request": "true"}).content.decode()
+    assert "It is being counted: 0 % so far." in page
+    assert "Look again" in page
+    refused = post(finance_client, url, sha256=document.sha256, comment="")
+    assert refused.status_code == 422
+    assert "There is no evidence yet for exactly this version" in refused.content.decode()
+    assert not Approval.objects.exists()
+    gather(document)
+    page = finance_client.get(url, headers={"HX-Request": "true"}).content.decode()
+    assert "Look again" not in page
+    assert "of 7 events would match" in page
 
 
 def test_a_schedule_has_no_backtest_to_ask_for(

@@ -14,7 +14,7 @@ from automations.models.documents import Activation, Approval, Document
 from automations.models.failures import Failure
 from automations.models.rules import Draft, Rule
 from automations.models.runs import Run
-from automations.services import approvals, drafts, stops
+from automations.services import approving, drafts, stops
 from backoffice.actors import person
 from backoffice.models import BulkJob, User
 from backoffice.workbench import jobs
@@ -347,4 +347,4 @@ def test_the_approver_says_what_becomes_of_runs_that_wait(finance_client: Client
     assert verdict(finance_client, document, waiting="cancel").status_code == 204
     assert set(Run.objects.values_list("state", flat=True)) == {"cancelled"}
     assert Approval.objects.filter(document=document).exists()
-    assert approvals.role_for(make.staff("finance"), document.risk)
+    assert approving.role_for(make.staff("finance"), document.risk)
