@@ -20,6 +20,8 @@ class AutomationsConfig(AppConfig):
         "automations_approval",
         "automations_activation",
         "automations_epoch",
+        # By the function of migration 0096.
+        "automations_rulereview",
         # Written at `migrate`, from what the actions say of themselves.
         "automations_actionrisk",
     )

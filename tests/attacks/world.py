@@ -97,6 +97,7 @@ def _of_rules(case_id: int) -> dict[str, dict[str, Any]]:
     return {
         "template": {"key": "fragile"},
         "rule": {**slug, "version": live.version, "one": live.version, "two": live.version},
+        "rule_evidence": {**slug, "form": "csv"},
         "version": {**slug, "version": live.version},
         "shadow": {**slug, "version": live.version},
         "approval": {"pk": waiting.pk, "verdict": "approve"},
@@ -106,6 +107,7 @@ def _of_rules(case_id: int) -> dict[str, dict[str, Any]]:
         "failure": {"pk": case_id},
         "run": {"pk": Run.objects.order_by("pk")[0].pk},
         "press": slug,
+        "review": {**slug, "verdict": "change"},
     }
 
 
