@@ -77,6 +77,6 @@ class ImportForm(forms.Form):
         if others:
             self.fields["others"].required = True
             self.fields["others"].error_messages["required"] = "Say that they may be changed."
-            self.fields["others"].help_text = f"Of {', '.join(others)}."
+            self.fields["others"].help_text = f"They belong to {', '.join(others)}."
         else:
             del self.fields["others"]

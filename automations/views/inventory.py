@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -20,7 +21,7 @@ from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Choice, yes_no
 
 PILLS = {
-    "silent": ("bad", "Quiet", "volume"),
+    "silent": ("bad", "Quiet", "player-pause"),
     "noisy": ("bad", "Noisy", "activity"),
     "overdue": ("warn", "Review due", "calendar-exclamation"),
     "ownerless": ("warn", "No owner", "user-question"),
@@ -71,12 +72,20 @@ def _usual(at: Any) -> str:
     return f"of {at.usual:,.0f}" if at.usual is not None else ""
 
 
+def hours(work: timedelta) -> str:
+    """Hand work in hours, never in days: `20 min`, `1 h 35 min`, `52 h`."""
+    whole, minutes = divmod(round(work.total_seconds() / 60), 60)
+    if not whole:
+        return f"{minutes} min"
+    return f"{whole:,} h {minutes} min" if minutes and whole < 10 else f"{whole:,} h"
+
+
 def saved_cell(rule: Rule) -> object:
     """Hand work saved in 30 days; with a sign where the rule does not say what a run saves."""
     found = queries.saved(rule, standing(rule))
     if not found:
         return None
-    return ui.duration(found) if rule.minutes_saved else f"≈ {ui.duration(found)}"
+    return hours(found) if rule.minutes_saved else f"≈ {hours(found)}"
 
 
 def saved_minutes(rule: Rule) -> object:
@@ -93,7 +102,7 @@ def review_cell(rule: Any) -> object:
 
 def saved_in_view(rows: QuerySet[Any]) -> str:
     found = queries.saved_by_all(rows)
-    return f"{ui.duration(found)} of hand work saved in 30 days" if found else ""
+    return f"{hours(found)} of hand work saved in 30 days" if found else ""
 
 
 def context(request: HttpRequest) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from automations.services.errors import AutomationError
 from automations.services.reviews import Due
 from automations.tables import risk_pill
 from automations.views.drafting import signed_in
-from automations.views.inventory import PILLS, flags_of
+from automations.views.inventory import PILLS, flags_of, hours
 from automations.views.phrases import told
 from backoffice import ui
 from backoffice.actors import Actor, person
@@ -108,7 +108,7 @@ def _shown(here: Due) -> dict[str, Any]:
     saved = inventory.saved(rule, standing)
     return {
         "standing": standing,
-        "saved": ui.duration(saved) if saved else "",
+        "saved": hours(saved) if saved else "",
         "says_minutes": bool(rule.minutes_saved),
         "open_cases": getattr(rule, "open_cases", 0),
         "flags": flags_of(rule),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.decorators import permission_required
@@ -24,6 +25,7 @@ from backoffice.actors import person
 from backoffice.models import User
 from backoffice.workbench import respond
 
+CHOSEN = "whom you choose below"
 SALT = "automations.rule_files"
 # The page that was looked at stands for its text this long.
 SECONDS = 3_600
@@ -66,7 +68,13 @@ def rules_export(request: HttpRequest) -> HttpResponse:
 
 def _shown(planned: Planned) -> dict[str, Any]:
     changes = [*planned.changes, *planned.described] if planned.rule else planned.changes
+    if planned.stranger:
+        changes = [
+            replace(change, after=CHOSEN) if change.path == "owner" else change
+            for change in changes
+        ]
     return {
+        "belongs": f"belongs to {planned.others}",
         "planned": planned,
         "state": STATES[planned.state],
         "changes": [Shown(change, *CHANGE_SIGNS[change.kind]) for change in changes],

@@ -84,8 +84,12 @@ def test_an_auditor_gets_everything_about_a_rule_with_one_click(auditor_user: Us
     assert [row["Version"] for row in versions] == ["1", "2", "3"]
     assert {row["Hash holds"] for row in versions} == {"yes"}
     assert all("(author)" in row["Editors"] for row in versions)
-    said = [row for row in table(files, "differences") if row["Version"] == "3"]
-    assert any("high-value → dear" in row["Difference from the version before"] for row in said)
+    (said,) = [
+        row["Difference from the version before"]
+        for row in table(files, "differences")
+        if row["Version"] == "3"
+    ]
+    assert said == "Tag: tag: “high-value” → “dear”"
     verdicts = [
         (row["Version"], row["Verdict"], row["Comment"]) for row in table(files, "approvals")
     ]
