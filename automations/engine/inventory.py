@@ -131,7 +131,7 @@ def _said(rule: Rule, standing: RuleStanding) -> Iterable[tuple[str, str]]:
     name, last = rule.name, _moment(standing.last_fired_at)
     spell = f"{rule.pk}:{last}"
     if standing.is_stale:
-        came = f"has not run since {last}" if standing.last_fired_at else "has never run"
+        came = f"has not run since {last}" if standing.last_fired_at else "has no run on record"
         yield f"stale:{spell}", f"“{name}” {came}. Change it, or retire it."
     if standing.is_silent:
         since = f"since {last}" if standing.last_fired_at else "yet"

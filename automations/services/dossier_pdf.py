@@ -27,6 +27,11 @@ LONGEST_CELL = 500
 LONGEST_TEXT = 20_000
 WIDTH, HEIGHT = landscape(A4)
 MARGIN = 12 * mm
+PADDING = 6  # of reportlab's frame, in points
+# Letters on a line across the page, and how much of one column's words and text counts for it.
+LETTERS = 210
+LONGEST_WORD = 20
+LONGEST_LINE = 60
 # What this typeface has no letter for.
 INSTEAD = {"→": "->", "≈": "~", "−": "-", "\u00a0": " ", "\t": " "}
 LINE = colors.HexColor("#d5dae0")
@@ -45,7 +50,7 @@ def _letters() -> frozenset[int]:
 
 
 def _styles() -> dict[str, ParagraphStyle]:
-    cell = ParagraphStyle("cell", fontName="Sheet", fontSize=6.2, leading=7.6, wordWrap="CJK")
+    cell = ParagraphStyle("cell", fontName="Sheet", fontSize=6.2, leading=7.6)
     return {
         "cell": cell,
         "head": ParagraphStyle("head", cell, fontName="Sheet-Bold"),
@@ -77,14 +82,20 @@ def _paragraph(said: str, style: ParagraphStyle, longest: int = LONGEST_CELL) ->
 
 
 def _widths(sheet: Sheet) -> list[float]:
-    """Room by what the columns hold, within bounds."""
-    shown = sheet.rows[:MOST_ROWS]
-    wanted = [
-        min(60, max(7, len(column) * 0.8, *(min(60, len(row[at])) for row in shown), 0))
-        for at, column in enumerate(sheet.columns)
-    ]
-    room = WIDTH - 2 * MARGIN
-    return [room * each / sum(wanted) for each in wanted]
+    """Room for each column: its longest words whole, then more for what says more."""
+    shown = [sheet.columns, *sheet.rows[:MOST_ROWS]]
+    columns = list(zip(*shown, strict=True))
+    words = [min(LONGEST_WORD, max(map(_word, cells))) + 2 for cells in columns]
+    texts = [min(LONGEST_LINE, max(map(len, cells))) for cells in columns]
+    wishes = [max(1, text - word) for text, word in zip(texts, words, strict=True)]
+    left = max(0, LETTERS - sum(words))
+    shares = [word + left * wish / sum(wishes) for word, wish in zip(words, wishes, strict=True)]
+    room = WIDTH - 2 * MARGIN - 2 * PADDING
+    return [room * share / sum(shares) for share in shares]
+
+
+def _word(said: str) -> int:
+    return max((len(word) for word in said.split()), default=1)
 
 
 def _table(sheet: Sheet, styles: dict[str, ParagraphStyle]) -> list[Flowable]:

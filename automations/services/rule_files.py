@@ -300,16 +300,19 @@ def _said(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def live_changes(made: Planned) -> list[Change] | None:
-    """How a file differs from the version in force; None where none is, or where it can't be read.
+def compared(made: Planned) -> tuple[bool, list[Change]]:
+    """How a file differs from what is in force (True), or from the draft where nothing is.
 
-    For who keeps rules in Git; an import is told by `Planned.changes`, from the draft.
+    For who keeps rules in Git; an import is told by `Planned.changes`, always from the draft.
     """
+    assert made.file is not None  # noqa: S101 (the caller has told what can't be read)
+    assert made.rule is not None  # noqa: S101 (there is nothing to compare a new one with)
+    assert made.draft is not None  # noqa: S101 (every rule has one)
     live = Activation.objects.in_force().filter(rule=made.rule).select_related("document").first()
-    if live is None or made.rule is None or made.file is None:
-        return None
-    after = _document(made.file.rule)
-    return changes_between(read_document(live.document.text), after) if after else None
+    before = read_document(live.document.text) if live else _document(made.draft.body)
+    said = changes_between(before, parse_document(made.file.rule))
+    said += _described_changes(made.rule, made.file, made.owner)
+    return live is not None, said
 
 
 # --- in -----------------------------------------------------------------------------------------

@@ -207,7 +207,7 @@ def test_the_owner_is_told_once_of_a_rule_that_is_not_used_went_quiet_or_doubled
     last_run(noisy, days_ago=0)
     assert inventory.look() == 3
     texts = told(stale.owner)
-    assert "“Unused” has never run. Change it, or retire it." in texts
+    assert "“Unused” has no run on record. Change it, or retire it." in texts
     assert any(
         text.startswith("“Quiet” went quiet: 40 on a usual day, and none since ") for text in texts
     )

@@ -460,6 +460,21 @@ def test_diff_says_in_words_how_a_file_differs_from_what_is_in_force(tmp_path: P
     assert "£150.00" in out.getvalue()
 
 
+def test_diff_needs_no_owner_and_tells_of_drafts_and_new_rules_too(tmp_path: Path) -> None:
+    text = rule_files.export_rule(make.make_rule(name="Drafted"))
+    text = changed(changed(text, "owner: author", "owner: gone"), "high-value", "dear")
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(GOOD)
+    out = io.StringIO()
+    with pytest.raises(CommandError):
+        call_command("rules", "diff", str(tmp_path), stdout=out)
+    assert out.getvalue().splitlines() == [
+        "Drafted, beside its draft (nothing is in force):",
+        "  Tag: tag: “high-value” → “dear”",
+        "Good rule: there is no such rule here.",
+    ]
+
+
 def test_import_by_hand_needs_a_person_who_may_and_changes_nothing_when_asked_to_check(
     tmp_path: Path, finance_user: User
 ) -> None:

@@ -82,9 +82,8 @@ class Command(BaseCommand):
         if planned.rule is None:
             self.stdout.write(f"{planned.name}: there is no such rule here.")
             return True
-        live = rule_files.live_changes(planned)
-        changes = [*(planned.changes if live is None else live), *planned.described]
-        beside = "its draft (nothing is in force)" if live is None else "what is in force"
+        is_live, changes = rule_files.compared(planned)
+        beside = "what is in force" if is_live else "its draft (nothing is in force)"
         if changes:
             self.stdout.write(f"{planned.name}, beside {beside}:")
         for change in changes:
