@@ -6,11 +6,9 @@ them, so no secret is in here.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q, Sum
@@ -21,30 +19,20 @@ from automations.models.documents import Activation, Approval, Document, Documen
 from automations.models.failures import Failure
 from automations.models.figures import RunHour
 from automations.models.rules import DraftRevision, Rule
+from automations.queries.dossier_trail import trail
 from automations.queries.figures import counted_upto
 from automations.queries.reviews import reviews_of, with_due
+from automations.queries.sheets import Sheet, sheet, text
 from automations.rules.canonical import content_hash
 from automations.rules.differences import difference
 from automations.rules.document import RuleDocument
 from automations.rules.parsing import DocumentInvalid, read_document
 from automations.rules.words import rule_in_words
-from backoffice import chain
-from backoffice.models import AuditEntry, User
+from backoffice.models import User
 from backoffice.role_grants import RoleGrant
 
 # Of cases, the newest; the sheet says how many there are in all.
 MOST_CASES = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """One table: `key` names its file, `note` says what to know before reading it."""
-
-    key: str
-    title: str
-    columns: Sequence[str]
-    rows: list[list[str]]
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +67,7 @@ def gather(rule: Rule, *, for_whom: User) -> Dossier:
         _edits(rule),
         _runs(rule),
         _cases(rule),
-        *_trail(rule, versions),
+        *trail(rule, versions),
     ]
     shown = read.get(live.document.version) if live else None
     words = rule_in_words(shown).paragraph if shown else ""
@@ -93,31 +81,6 @@ def _read(document: Document) -> RuleDocument | None:
         return read_document(document.text)
     except DocumentInvalid:
         return None
-
-
-def text(value: Any) -> str:
-    """A value as it stands in a cell: ISO times in UTC, yes and no, nothing for None."""
-    said = str(value)
-    match value:
-        case None:
-            said = ""
-        case bool():
-            said = "yes" if value else "no"
-        case datetime():
-            said = value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        case date():
-            said = value.isoformat()
-        case Decimal():
-            said = format(value, "f")
-        case dict() | list():
-            said = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return said
-
-
-def _sheet(
-    key: str, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], note: str = ""
-) -> Sheet:
-    return Sheet(key, title, columns, [[text(cell) for cell in row] for row in rows], note)
 
 
 def _who(user: User | None) -> str:
@@ -149,7 +112,7 @@ def _about(rule: Rule, live: Activation | None, for_whom: User) -> Sheet:
         ("Exported by", _who(for_whom)),
         ("Exported at", timezone.now()),
     ]
-    return _sheet("rule", "The rule", ("What", "Value"), rows)
+    return sheet("rule", "The rule", ("What", "Value"), rows)
 
 
 def _versions(versions: Sequence[Document]) -> Sheet:
@@ -176,7 +139,7 @@ def _versions(versions: Sequence[Document]) -> Sheet:
     columns = ("Version", "State", "Why", "Risk", "SHA-256", "Hash holds", "Author", "Submitted by")
     more = ("Submitted at", "Decided at", "Editors", "Depends on")
     note = "The hash is of the signed text (documents/v….json) and what it depends on, one a line."
-    return _sheet("versions", "Versions", (*columns, *more), rows, note)
+    return sheet("versions", "Versions", (*columns, *more), rows, note)
 
 
 def _differences(versions: Sequence[Document], read: dict[int, RuleDocument | None]) -> Sheet:
@@ -193,7 +156,7 @@ def _differences(versions: Sequence[Document], read: dict[int, RuleDocument | No
             rows.append((each.version, "", "It does the same as the version before."))
         before = now
     columns = ("Version", "Kind", "Difference from the version before")
-    return _sheet("differences", "Differences", columns, rows)
+    return sheet("differences", "Differences", columns, rows)
 
 
 def _approvals(versions: Sequence[Document]) -> Sheet:
@@ -215,7 +178,7 @@ def _approvals(versions: Sequence[Document]) -> Sheet:
     ]
     columns = ("Version", "Verdict", "By", "As", "At", "Valid until", "SHA-256", "Of this version")
     more = ("Comment", "Evidence that was shown")
-    return _sheet("approvals", "Approvals", (*columns, *more), rows)
+    return sheet("approvals", "Approvals", (*columns, *more), rows)
 
 
 def _periods(rule: Rule) -> Sheet:
@@ -238,7 +201,7 @@ def _periods(rule: Rule) -> Sheet:
     ]
     columns = ("Version", "How", "From", "Until", "Put in force by", "Ended by", "First look asked")
     more = ("First look by", "First look at")
-    return _sheet("periods", "In force", (*columns, *more), rows)
+    return sheet("periods", "In force", (*columns, *more), rows)
 
 
 def _stops(rule: Rule) -> Sheet:
@@ -256,7 +219,7 @@ def _stops(rule: Rule) -> Sheet:
         for each in found.order_by("stopped_at", "pk")
     ]
     columns = ("Stopped at", "By", "Why", "Start asked at", "By", "Started again at", "Agreed by")
-    return _sheet("stops", "Stops", columns, rows)
+    return sheet("stops", "Stops", columns, rows)
 
 
 def _reviews(rule: Rule) -> Sheet:
@@ -285,7 +248,7 @@ def _reviews(rule: Rule) -> Sheet:
         "Next on",
         "Figures shown",
     )
-    return _sheet("reviews", "Reviews", columns, rows)
+    return sheet("reviews", "Reviews", columns, rows)
 
 
 def _grants(rule: Rule, versions: Sequence[Document]) -> Sheet:
@@ -323,7 +286,7 @@ def _grants(rule: Rule, versions: Sequence[Document]) -> Sheet:
         "Ended at",
     )
     note = "Of everyone who approved, reviewed or started this rule again."
-    return _sheet("grants", "Roles of those who decided", (*columns, "Why"), rows, note)
+    return sheet("grants", "Roles of those who decided", (*columns, "Why"), rows, note)
 
 
 def _edits(rule: Rule) -> Sheet:
@@ -339,7 +302,7 @@ def _edits(rule: Rule) -> Sheet:
         for each in found.defer("body").order_by("number")
     ]
     columns = ("Edit", "By", "At", "Note", "Brought back")
-    return _sheet("edits", "Edits of the draft", columns, rows)
+    return sheet("edits", "Edits of the draft", columns, rows)
 
 
 def _runs(rule: Rule) -> Sheet:
@@ -347,7 +310,7 @@ def _runs(rule: Rule) -> Sheet:
     found = months.order_by("month", "state").values("month", "state").annotate(n=Sum("runs"))
     rows = [(f"{row['month']:%Y-%m}", row["state"], row["n"]) for row in found]
     note = f"Runs that ended, by month in UTC, counted up to {text(counted_upto())}."
-    return _sheet("runs", "Runs", ("Month", "How they ended", "Runs"), rows, note)
+    return sheet("runs", "Runs", ("Month", "How they ended", "Runs"), rows, note)
 
 
 def _cases(rule: Rule) -> Sheet:
@@ -371,63 +334,4 @@ def _cases(rule: Rule) -> Sheet:
     ]
     columns = ("Case", "Opened at", "What", "Cause", "State", "Solved as", "Solved by", "Solved at")
     note = f"The newest {MOST_CASES:,} of {total:,}." if total > MOST_CASES else ""
-    return _sheet("cases", "Cases", (*columns, "Owner", "At stake", "Currency"), rows, note)
-
-
-# --- the audit trail ----------------------------------------------------------------------------
-
-
-def entries_of(rule: Rule, versions: Sequence[Document]) -> Any:
-    """What the audit trail has on a rule, its versions and its stops."""
-    stops = Stop.objects.filter(rule=rule).values("pk")
-    about = Q(subject="automations.rule", subject_id=rule.pk)
-    about |= Q(subject="automations.document", subject_id__in=[each.pk for each in versions])
-    about |= Q(subject="automations.stop", subject_id__in=stops)
-    return AuditEntry.objects.filter(about).select_related("link").order_by("at", "pk")
-
-
-def _trail(rule: Rule, versions: Sequence[Document]) -> list[Sheet]:
-    entries = list(entries_of(rule, versions))
-    holds = chain.hold([each.pk for each in entries])
-    rows = []
-    for each in entries:
-        link = getattr(each, "link", None)
-        rows.append(
-            (
-                each.pk,
-                each.at,
-                each.verb,
-                each.actor_kind,
-                each.actor_label,
-                each.user_id,
-                each.subject,
-                each.subject_id,
-                each.detail,
-                link.position if link else None,
-                link.sha256 if link else None,
-                holds.get(each.pk, "not sealed yet"),
-            )
-        )
-    columns = ("Entry", "At", "What", "Kind", "Who", "User", "On", "Number", "Detail", "Link")
-    trail = _sheet("audit", "Audit trail", (*columns, "SHA-256 of the link", "Holds"), rows)
-    return [trail, _verified(len(entries), holds)]
-
-
-def _verified(entries: int, holds: dict[int, bool]) -> Sheet:
-    """What was checked, and what came of it."""
-    now = chain.standing()
-    last = now.checked
-    broken = sorted(entry for entry, good in holds.items() if not good)
-    rows = [
-        ("Head of the chain", str(now.head)),
-        ("Entries in this export", entries),
-        ("Of these sealed in the chain", len(holds)),
-        ("Of these true to their link", sum(holds.values())),
-        ("Changed after they were sealed", ", ".join(map(str, broken)) or "none"),
-        ("The whole chain was last checked at", last.at if last else "never"),
-        ("It then held up to", f"{last.position}:{last.sha256}" if last else ""),
-        ("What that check found", (last.finding or "All holds.") if last else ""),
-        ("What is wrong with the trail now", now.trouble or "nothing"),
-    ]
-    note = "Hold the head against the chain later: manage.py verify_audit --expect HEAD."
-    return _sheet("verification", "Verification", ("What", "Value"), rows, note)
+    return sheet("cases", "Cases", (*columns, "Owner", "At stake", "Currency"), rows, note)

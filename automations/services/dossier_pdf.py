@@ -19,10 +19,11 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Flowable, LongTable, Paragraph, SimpleDocTemplate, Spacer, TableStyle
 
-from automations.queries.dossier import Dossier, Sheet, text
+from automations.queries.dossier import Dossier
+from automations.queries.sheets import Sheet, text
 
 # Of a sheet on paper; the CSV holds all of it.
-MOST_ROWS = 400
+MOST_ROWS = 150
 LONGEST_CELL = 500
 LONGEST_TEXT = 20_000
 WIDTH, HEIGHT = landscape(A4)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from automations.models.rules import Rule
-from automations.queries.dossier import Dossier, Sheet, gather, text
+from automations.queries.dossier import Dossier, gather
+from automations.queries.sheets import Sheet, text
 from automations.services.dossier_pdf import as_pdf
 from backoffice import audit
 from backoffice.actors import person

@@ -181,11 +181,11 @@ class Plan:
         return sum(each.state == state for each in self.rules)
 
 
-def plan(text: str, *, importer: User, owner: User | None = None) -> Plan:
+def plan(text: str, *, importer: User | None, owner: User | None = None) -> Plan:
     """Hold a text against the rules there are; changes nothing.
 
-    `owner` owns the rules whose file names somebody unknown. Raises YamlInvalid for a text of
-    which nothing can be read.
+    `importer` None: somebody only looks. `owner` owns the rules whose file names somebody unknown.
+    Raises YamlInvalid for a text of which nothing can be read.
     """
     found = read_rules(text)
     keys = [each.file.key for each in found if each.file]
@@ -211,13 +211,14 @@ def _planned(
     read: ReadRule,
     draft: Draft | None,
     people: dict[str, User],
-    importer: User,
+    importer: User | None,
     stand_in: User | None,
 ) -> Planned:
     assert read.file is not None  # noqa: S101 (only what could be read comes here)
     made = Planned(read, draft.rule if draft else None, draft)
     made.owner, made.stranger = _owner(made, people, importer, stand_in)
-    if made.rule is not None and made.rule.owner_id not in (None, importer.pk):
+    mine = importer.pk if importer is not None else None
+    if made.rule is not None and made.rule.owner_id not in (None, mine):
         made.others = str(made.rule.owner)
     made.problems = [read.located(each) for each in _problems(made)]
     if not made.blocking:
@@ -226,7 +227,7 @@ def _planned(
 
 
 def _owner(
-    made: Planned, people: dict[str, User], importer: User, stand_in: User | None
+    made: Planned, people: dict[str, User], importer: User | None, stand_in: User | None
 ) -> tuple[User | None, str]:
     """Who would own the rule, and the name in the file that nobody here goes by."""
     assert made.file is not None  # noqa: S101 (only what could be read comes here)

@@ -145,3 +145,16 @@ def test_a_file_is_looked_at_and_imported_by_the_keyboard_alone(
     page.keyboard.press("Control+Enter")
     page.wait_for_url(f"**/rules/{rule.slug}/edit/")
     assert Draft.objects.get(rule=rule).body["steps"][0]["with"] == {"tag": "dear"}
+
+
+def test_an_auditor_takes_the_evidence_with_one_click(
+    page: Page, sign_in: SignIn, auditor_user: User
+) -> None:
+    rule = make.live_rule(name="Tag dear parcels")
+    sign_in(page, auditor_user)
+    ready(page, f"/rules/{rule.slug}/")
+    for form, begins in (("pdf", b"%PDF-"), ("csv", b"PK")):
+        with page.expect_download() as taken:
+            page.locator(f"#evidence-{form}").click()
+        assert taken.value.suggested_filename.startswith(f"evidence-{rule.slug}-")
+        assert Path(taken.value.path()).read_bytes().startswith(begins)
