@@ -381,7 +381,8 @@ def _write(made: Planned, sha256: str, actor: Actor) -> None:
         )
     else:
         assert made.draft is not None  # noqa: S101 (every rule has one)
-        fresh = {name: value for name, value in fresh.items() if _differs(made, name)}
+        differs = {change.path for change in made.described}
+        fresh = {name: value for name, value in fresh.items() if name in differs}
         if made.changes:
             drafts.save_draft(
                 made.rule.pk,
@@ -390,12 +391,8 @@ def _write(made: Planned, sha256: str, actor: Actor) -> None:
                 actor=actor,
                 note="Imported from a file",
             )
-        if any(change.path == "owner" for change in made.described) and made.owner is not None:
+        if "owner" in differs and made.owner is not None:
             fresh["owner_id"] = made.owner.pk
     if fresh:
         rules.describe_rule(made.rule.pk, version=made.rule.version, actor=actor, **fresh)
     audit.record("rules.imported", "automations.rule", made.rule.pk, actor=actor, file=sha256)
-
-
-def _differs(made: Planned, name: str) -> bool:
-    return any(change.path == name for change in made.described)
