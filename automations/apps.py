@@ -23,6 +23,8 @@ class AutomationsConfig(AppConfig):
         # How many have to agree, and what acts before they have.
         "automations_approvalpolicy",
         "automations_emergency",
+        # By the function of migration 0096.
+        "automations_rulereview",
         # Written at `migrate`, from what the actions say of themselves.
         "automations_actionrisk",
     )

@@ -28,6 +28,7 @@ from automations.models.documents import Activation, Approval, Document, Documen
 from automations.models.failures import Failure
 from automations.models.rules import Rule
 from automations.queries import rules as queries
+from automations.queries.inventory import IN_TROUBLE
 from automations.services.approving import SUITABLE
 from automations.triggers import source
 from backoffice import standing_in, ui
@@ -267,16 +268,16 @@ def waiting_for(user: User) -> QuerySet[Document]:
 
 
 def needing_someone(user: User) -> QuerySet[Rule]:
-    """Rules that are stopped, due for review, nobody's, or sent back to this person."""
+    """Rules that are stopped, quiet, noisy, stale, due for review, nobody's, or sent back."""
     theirs = Q(submitted_by=user) | Q(author=user) | Q(rule__owner=user)
     own = Document.objects.filter(theirs, rule=OuterRef("pk"))
     came_back = Exists(own.filter(state=Document.State.CHANGES))
     rows: Any = rules_for(user).annotate(came_back=came_back)
     wanted = Q(review_on__lte=timezone.localdate()) | Q(owner=None) | Q(is_stopped=True)
-    wanted |= Q(came_back=True)
+    wanted |= Q(came_back=True) | IN_TROUBLE
     found: QuerySet[Rule] = (
         rows.filter(wanted, retired_at=None)
-        .select_related("owner")
+        .select_related("owner", "standing")
         .order_by("-is_stopped", "review_on", "name")
     )
     return found

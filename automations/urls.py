@@ -7,6 +7,7 @@ from automations.views import (
     approvals,
     backtests,
     builder,
+    dossiers,
     emergencies,
     health,
     home,
@@ -14,6 +15,8 @@ from automations.views import (
     meetings,
     policies,
     preview,
+    reviews,
+    rule_files,
     rule_tests,
     rules,
     shadows,
@@ -22,6 +25,7 @@ from automations.views import (
     version_undo,
 )
 from automations.views.addresses import OUTSIDE, RUNS_AND_CASES
+from automations.views.inventory import INVENTORY
 from automations.views.schedule_parts import calendar_rules
 from backoffice.workbench.pages import urls
 
@@ -39,6 +43,17 @@ urlpatterns = [
     path("rules/templates/", library.template_list, name="template_list"),
     path("rules/templates/<slug:key>/use/", library.template_use, name="template_use"),
     path("rules/stop/", stopping.stop_page, name="stop_page"),
+    *urls(INVENTORY, "rules/inventory/"),
+    path("rules/_/reviews/", reviews.review_home, name="review_home"),
+    path("rules/review/", reviews.walk, name="rule_review"),
+    path("rules/review/<slug:slug>/", reviews.review_rule, name="review_rule"),
+    path(
+        "rules/review/<slug:slug>/_/<slug:verdict>/", reviews.review_verdict, name="review_verdict"
+    ),
+    path("rules/import/", rule_files.rules_import, name="rules_import"),
+    path("rules/export/", rule_files.rules_export, name="rules_export"),
+    path("rules/<slug:slug>/evidence/<slug:form>/", dossiers.rule_evidence, name="rule_evidence"),
+    path("rules/<slug:slug>/export/", rule_files.rule_export, name="rule_export"),
     path("rules/<slug:slug>/", rules.rule_detail, name="rule_detail"),
     path("rules/<slug:slug>/edit/", builder.rule_edit, name="rule_edit"),
     path("rules/<slug:slug>/edit/_/save/", builder.rule_save, name="rule_save"),

@@ -44,6 +44,15 @@ FROM backoffice_auditlink l LEFT JOIN backoffice_auditentry e ON e.id = l.entry_
 WHERE l.position > %s ORDER BY l.position LIMIT %s
 """  # noqa: S608 (nothing of it is given)
 PARTS = slice(4, 13)
+# The same of some entries alone, each with the hash of the link before its own.
+ENTRIES = f"""
+SELECT l.position, l.sha256, l.entry_id, {MOMENT.format("l.sealed_at")},
+    e.id::text, {MOMENT.format("e.at")}, e.verb, e.subject, e.subject_id::text,
+    e.actor_kind, e.actor_label, e.user_id::text, e.detail::text, coalesce(b.sha256, '')
+FROM backoffice_auditlink l JOIN backoffice_auditentry e ON e.id = l.entry_id
+LEFT JOIN backoffice_auditlink b ON b.position = l.position - 1
+WHERE l.entry_id = ANY (%s)
+"""  # noqa: S608 (nothing of it is given)
 # Neither linked nor waiting: what was written past the trigger.
 UNLINKED = """
 SELECT e.id FROM backoffice_auditentry e
@@ -201,6 +210,19 @@ class _Walk:
             self._pass, self._size = sealed_at, 0
         self._size += 1
         return self._complete is not None and at < self._complete - BACKDATED
+
+
+def hold(entries: Sequence[int]) -> dict[int, bool]:
+    """Whether each of these entries is the one that its link sealed; those not sealed are left out.
+
+    It says nothing of the chain between them: that is what `verify` is for.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(ENTRIES, [list(entries)])
+        rows = cursor.fetchall()
+    return {
+        row[2]: link_hash([row[13], str(row[0]), row[3], *row[PARTS]]) == row[1] for row in rows
+    }
 
 
 def guards_off(cursor: Cursor) -> str | None:

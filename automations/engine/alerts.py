@@ -78,7 +78,7 @@ def send() -> int:
     return told
 
 
-def _owner(rule: Rule) -> list[User]:
+def owner_of(rule: Rule) -> list[User]:
     """The owner; those who tend the engine where a rule has none, or one who left."""
     if rule.owner is not None and rule.owner.is_active:
         return [rule.owner]
@@ -96,7 +96,7 @@ def _tell_failing(rule: Rule, failures: int, of: int, since: datetime, now: date
     }
     link = f"{reverse('failure_list')}?{urlencode(asked, doseq=True)}"
     key = f"failing:{rule.pk}:{now:%Y-%m-%dT%H}"
-    return len(notices.notify(_owner(rule), text, link, key=key))
+    return len(notices.notify(owner_of(rule), text, link, key=key))
 
 
 def _tell_overrun(rule: Rule, each: Overrunning) -> int:
@@ -110,7 +110,7 @@ def _tell_overrun(rule: Rule, each: Overrunning) -> int:
         text = f"“{rule.name}”: {_step_words(each)}"
         link = step_url(each.worst_run_id, each.cursor)
     key = f"overrun:{rule.pk}:{each.kind}:{each.hour:%Y-%m-%dT%H}"
-    return len(notices.notify(_owner(rule), text, link, key=key))
+    return len(notices.notify(owner_of(rule), text, link, key=key))
 
 
 def _step_words(each: Overrunning) -> str:

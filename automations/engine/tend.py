@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from automations.engine import alerts, measure, overruns, progress, watchdog
+from automations.engine import alerts, inventory, measure, overruns, progress, watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +22,7 @@ PARTS: tuple[Callable[[], object], ...] = (
     measure.count_all,
     overruns.find,
     alerts.send,
+    inventory.look,
     progress.forget,
 )
 

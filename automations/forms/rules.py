@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.contrib.auth.models import Permission
-from django.db.models import Q, QuerySet
 
 from automations.forms.starts import start_choices
 from automations.models.rules import Rule
+from automations.queries.rules import owners
 from automations.triggers import triggers
 from backoffice.models import User
 
-
-def owners() -> QuerySet[User]:
-    """Who may own a rule: active staff who may change one."""
-    may = Permission.objects.filter(codename="change_rule", content_type__app_label="automations")
-    return (
-        User.objects.filter(is_active=True)
-        .filter(Q(groups__permissions__in=may) | Q(user_permissions__in=may))
-        .distinct()
-        .order_by("first_name", "last_name", "username")
-    )
+MOST_A_DAY = 1_000_000_000
 
 
 def trigger_choices() -> list[tuple[str, list[tuple[str, str]]]]:
@@ -61,12 +52,36 @@ class CareForm(forms.Form):
     review_on = forms.DateField(
         required=False, label="Review by", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
     )
+    minutes_saved = forms.DecimalField(
+        required=False,
+        label="Minutes a run saves",
+        min_value=0,
+        max_value=Decimal("9999.99"),
+        decimal_places=2,
+    )
+    expected_per_day_min = forms.IntegerField(
+        required=False, label="Runs a day, at least", min_value=0, max_value=MOST_A_DAY
+    )
+    expected_per_day_max = forms.IntegerField(
+        required=False, label="Runs a day, at most", min_value=0, max_value=MOST_A_DAY
+    )
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         chosen = self.fields["owner"]
         assert isinstance(chosen, forms.ModelChoiceField)  # noqa: S101 (declared above)
         chosen.queryset = owners()
+
+    def clean_minutes_saved(self) -> Decimal:
+        """Nothing said is none saved."""
+        return self.cleaned_data["minutes_saved"] or Decimal(0)
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        least, most = given.get("expected_per_day_min"), given.get("expected_per_day_max")
+        if least is not None and most is not None and least > most:
+            self.add_error("expected_per_day_max", "At most is less than at least.")
+        return given
 
 
 class WhyForm(forms.Form):

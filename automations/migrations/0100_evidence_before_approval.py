@@ -117,7 +117,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("automations", "0085_retention")]
+    dependencies = [("automations", "0096_reviews")]
 
     operations = [
         migrations.RunSQL(GUARD, UNGUARD),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
+from django.contrib.auth.models import Permission
 from django.db.models import (
     Count,
     Exists,
@@ -25,6 +26,7 @@ from automations.models.rules import RULE_SPAN, Draft, DraftRevision, Rule
 from automations.models.runs import Run
 from automations.models.schedules import ScheduleSlot
 from automations.queries.events import first_since
+from backoffice.models import User
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -160,4 +162,15 @@ def open_stops() -> QuerySet[Stop]:
         Stop.objects.filter(lifted_at=None)
         .select_related("rule", "stopped_by", "asked_by")
         .order_by("-stopped_at")
+    )
+
+
+def owners() -> QuerySet[User]:
+    """Who may own a rule: active staff who may change one."""
+    may = Permission.objects.filter(codename="change_rule", content_type__app_label="automations")
+    return (
+        User.objects.filter(is_active=True)
+        .filter(Q(groups__permissions__in=may) | Q(user_permissions__in=may))
+        .distinct()
+        .order_by("first_name", "last_name", "username")
     )

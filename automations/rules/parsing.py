@@ -87,7 +87,8 @@ def _sentence(error: Any, name: str) -> str:
     return _SENTENCES.get(kind, f"{error['msg']}.".replace("..", "."))
 
 
-def _problems(error: ValidationError, path: str) -> list[Problem]:
+def problems_in(error: ValidationError, path: str) -> list[Problem]:
+    """What pydantic found, in our words, each at its place below `path`."""
     found = []
     for known in error.errors(include_url=False, include_input=False):
         # Pydantic names the branch of a union as <branch>; documents have no such key.
@@ -107,7 +108,7 @@ def parse_condition(raw: Any, path: str = "when") -> Any:
     try:
         return _CONDITION.validate_python(raw)
     except ValidationError as error:
-        raise DocumentInvalid(_problems(error, path)) from error
+        raise DocumentInvalid(problems_in(error, path)) from error
 
 
 def parse_document(raw: Any) -> RuleDocument:
@@ -117,7 +118,7 @@ def parse_document(raw: Any) -> RuleDocument:
     try:
         return RuleDocument.model_validate(raw)
     except ValidationError as error:
-        raise DocumentInvalid(_problems(error, "")) from error
+        raise DocumentInvalid(problems_in(error, "")) from error
 
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

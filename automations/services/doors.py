@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -27,16 +28,23 @@ def call(function: str, *arguments: Any) -> Any:
     """Call one guarded function; raises Refused with the sentence it refuses with."""
     places = sql.SQL(", ").join([sql.Placeholder()] * len(arguments))
     query = sql.SQL("SELECT {}({})").format(sql.Identifier(f"automations_{function}"), places)
+    with refusals(), connection.cursor() as cursor:
+        cursor.execute(query.as_string(cursor.connection), arguments)
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What a guard refuses in here is undone and raised as Refused, with its sentence."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(query.as_string(cursor.connection), arguments)
-            row = cursor.fetchone()
+        with transaction.atomic():
+            yield
     except DatabaseError as error:
         if getattr(error.__cause__, "sqlstate", None) != REFUSED:
             raise
         said = getattr(error.__cause__, "diag", None)
         raise Refused(str(getattr(said, "message_primary", error))) from error
-    return row[0] if row else None
 
 
 def as_json(value: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ from backoffice.models import User
 # What a start names its trigger or its scan by.
 STARTS = ("on", "for", "manual")
 # Pages stand at these addresses.
-RESERVED = ("stop", "templates")
+RESERVED = ("stop", "templates", "inventory", "review", "import", "export")
 # What an approver is shown unless they ask for less.
 EVIDENCE_DAYS = 90
 RISKS = [Risk.NONE, Risk.CUSTOMER, Risk.MONEY]
@@ -73,11 +73,15 @@ def create_rule(
     purpose: str = "",
     fallback: str = "",
     review_on: date | None = None,
+    slug: str = "",
 ) -> Rule:
-    """Make a rule with its first draft, which may still have problems. `owner` None: the maker."""
+    """Make a rule with its first draft, which may still have problems. `owner` None: the maker.
+
+    `slug` empty: a free one from its name; raises IntegrityError for one that is taken.
+    """
     person = doors.person_id(actor)
     rule = Rule.objects.create(
-        slug=_free_slug(name),
+        slug=slug or _free_slug(name),
         name=name,
         domain=domain,
         purpose=purpose,
@@ -93,9 +97,13 @@ def create_rule(
     return rule
 
 
+@audit.traces_refusals("rules.refused", "automations.rule", Refused)
 @transaction.atomic
 def describe_rule(rule_id: int, *, version: int, actor: Actor, **changes: Any) -> Rule:
-    """Change what people read about a rule (see DESCRIBED), never what it does; raises Stale."""
+    """Change what people read about a rule (see DESCRIBED), never what it does.
+
+    Raises Stale, and Refused for a review of a rule in force that would come later.
+    """
     rule = Rule.objects.select_for_update(no_key=True).get(pk=rule_id)
     if rule.version != version:
         raise Stale("Someone changed this rule meanwhile. Look at it before you save.")
@@ -108,7 +116,8 @@ def describe_rule(rule_id: int, *, version: int, actor: Actor, **changes: Any) -
     for name, value in changes.items():
         setattr(rule, name, value)
     rule.version += 1
-    rule.save(update_fields=[*changes, "version"])
+    with doors.refusals():
+        rule.save(update_fields=[*changes, "version"])
     if "position" in changes:
         doors.call("touch_epoch")
     audit.record("rules.described", "automations.rule", rule.pk, actor=actor, **told)

@@ -102,6 +102,9 @@ def register_everywhere() -> None:
             order=40,
         )
     )
+    home_page.register(
+        HomePanel("Rules to review", "review_home", "automations.approve_document", order=42)
+    )
     counts.register("approval_list", approvals_count)
     counts.register("rule_list", rules_count)
     search.register("Rules", "automations.view_rule", find_rules)

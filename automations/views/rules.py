@@ -99,6 +99,9 @@ AUDIT_WORDS = {
     "rules.refused": "was refused",
     "rules.shadowed": "let a version run in shadow",
     "rules.shadow_ended": "ended the shadow",
+    "rules.imported": "imported it from a file",
+    "rules.evidence_exported": "took its evidence as a file",
+    "rules.reviewed": "reviewed it",
     "rules.looked_at": "took the first look at a version",
 }
 

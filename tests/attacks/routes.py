@@ -176,6 +176,14 @@ PERMISSIONS = {
     "rule_tune": OWN,  # the rule's owner
     "rule_detail": "automations.view_rule",
     "rule_diff": "automations.view_rule",
+    "rule_export": "automations.view_rule",
+    "rule_evidence": "backoffice.view_auditentry",
+    "rules_export": "automations.view_rule",
+    "rules_import": "automations.add_rule",
+    "rule_review": "automations.view_rule",
+    "review_rule": "automations.view_rule",
+    "review_verdict": OWN,  # whoever changes, approves or stops rules
+    "review_home": "automations.approve_document",
     "rule_new": "automations.add_rule",
     "rules_stop": "automations.stop_rule",
     "rules_start": "automations.stop_rule",

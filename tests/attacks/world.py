@@ -120,6 +120,7 @@ def _of_rules(case_id: int) -> dict[str, dict[str, Any]]:
             "two": live.version,
             "name": "least",
         },
+        "rule_evidence": {**slug, "form": "csv"},
         "version": {**slug, "version": live.version},
         "shadow": {**slug, "version": live.version},
         "approval": {"pk": waiting.pk, "verdict": "approve"},
@@ -133,6 +134,7 @@ def _of_rules(case_id: int) -> dict[str, dict[str, Any]]:
         "failure": {"pk": case_id},
         "run": {"pk": Run.objects.order_by("pk")[0].pk},
         "press": slug,
+        "review": {**slug, "verdict": "change"},
     }
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
+
+from django.db import connection
+from django.utils import timezone
 
 from automations.engine.execute import execute_batch
 from automations.engine.match import match_batch
 from automations.models.documents import Document
+from automations.models.figures import RunHour
 from automations.models.rules import Draft, Rule
-from automations.services import approvals, approving, rules
+from automations.services import approvals, approving, drafts, rules
 from backoffice.actors import person
 from backoffice.models import User
 from tests.bed.evidence import gather
@@ -88,6 +93,16 @@ def submit(rule: Rule) -> Document:
     return document
 
 
+def edit(rule: Rule, **changes: Any) -> None:
+    """The author saves another body of the draft."""
+    drafts.save_draft(
+        rule.pk,
+        body=body(**changes),
+        revision=Draft.objects.get(rule=rule).revision,
+        actor=person(author()),
+    )
+
+
 def approver(document: Document) -> User:
     role = approving.SUITABLE[document.risk][0]
     return staff(role, f"approver-{role}")
@@ -105,6 +120,22 @@ def live_rule(**changes: Any) -> Rule:
     rule = make_rule(**changes)
     make_live(rule)
     return rule
+
+
+def live_for(rule: Rule, days: float) -> None:
+    """Let a live rule have been in force for so many days."""
+    since = timezone.now() - timedelta(days=days)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT depot_live_since(%s, %s)", [rule.pk, since])
+
+
+def ended(rule: Rule, *, days_ago: float, runs: int = 1, state: str = "done") -> None:
+    """Let so many runs of a rule have ended then, as they are counted."""
+    at = timezone.now() - timedelta(days=days_ago)
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    RunHour.objects.create(
+        hour=hour, rule_id=rule.pk, state=state, runs=runs, longest=0.1, longest_run_id=1
+    )
 
 
 def make_parcels(count: int = 1, **changes: Any) -> list[Parcel]:

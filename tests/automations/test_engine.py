@@ -183,12 +183,16 @@ def test_an_event_that_breaks_the_matching_is_a_case_and_the_others_pass() -> No
     broken = Event.objects.order_by("id")[2]
     with connection.cursor() as cursor:
         # A form of payload that no upcaster knows: nothing can read it.
-        cursor.execute("DELETE FROM automations_event WHERE id = %s", [broken.pk])
         cursor.execute(
-            "INSERT INTO automations_event (id, trigger, subject, subject_id, subject_version,"
+            "INSERT INTO automations_event (trigger, subject, subject_id, subject_version,"
             " occurred_at, recorded_at, payload_version, facts, actor_kind, depth, history)"
-            " VALUES (%s, %s, %s, %s, 1, now(), now(), 0, '{}', '', 0, false)",
-            [broken.pk, broken.trigger, broken.subject, broken.subject_id],
+            " VALUES (%s, %s, %s, 1, now(), now(), 0, '{}', '', 0, false) RETURNING id",
+            [broken.trigger, broken.subject, broken.subject_id],
+        )
+        (event_id,) = cursor.fetchone()
+        cursor.execute(
+            "UPDATE automations_pendingevent SET event_id = %s WHERE event_id = %s",
+            [event_id, broken.pk],
         )
     make.work_all()
     assert Run.objects.filter(state="done").count() == 4

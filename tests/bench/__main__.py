@@ -2,7 +2,7 @@
 
 `BENCH=engine,latency make bench` measures some parts; `--history 10000000`, `--orders 1000000` and
 `--file FILE` are the large forms. Parts: import, pages, engine, outside, hooks, scaling,
-history, health, scans, backtest, preview.
+history, health, inventory, scans, backtest, preview.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from tests.bench import (  # noqa: E402
     floor,
     health,
     hooks,
+    inventory,
     latency,
     one_task_each,
     outside,
@@ -203,6 +204,23 @@ def measure_health(database: Database, sizes: Sizes) -> list[Result]:
     return [*found, Result("metrics.p95_ms", health.scrape_ms(client), "ms", empty)]
 
 
+def measure_inventory(database: Database, sizes: Sizes) -> list[Result]:
+    """The inventory of 500 rules, and what is due of them, with many runs behind them."""
+    company.make_orders(1_000)
+    staff = company.staff()
+    scaling.live_rules(database.owner_url, inventory.RULES, staff["operations"])
+    health.make_runs(sizes.runs, inventory.RULES)
+    health.count_per_second()
+    client = company.client_of(staff["administrator"])
+    empty = pages.p95_ms(client, "/me/")
+    note = f"{inventory.RULES} rules, {sizes.runs:,} runs"
+    found = [Result("inventory.count_ms", inventory.count_ms(), "ms", note=note, must=2_000)]
+    for name, address in inventory.addresses().items():
+        figure = pages.p95_ms(client, address)
+        found.append(Result(f"pages.p95_ms.{name}", figure, "ms", empty, must=300, aim=120))
+    return found
+
+
 def measure_hooks(database: Database, sizes: Sizes) -> list[Result]:
     """Signed webhooks over HTTP: stored, and on to the effects of the rules they start."""
     company.make_orders(sizes.events)
@@ -235,6 +253,7 @@ PARTS: dict[str, Measure] = {
     "scaling": measure_scaling,
     "history": measure_history,
     "health": measure_health,
+    "inventory": measure_inventory,
     "scans": measure_scans,
     "backtest": measure_backtest,
     "preview": measure_preview,
