@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -39,6 +40,8 @@ class Deputy(models.Model):
     )
     state = models.CharField(max_length=10, choices=State)
     gives = models.BooleanField()
+    # The roles that were lent when it was agreed, and no others.
+    lends = ArrayField(models.CharField(max_length=150), default=list, db_default=[])
     from_at = models.DateTimeField()
     until_at = models.DateTimeField()
     why = models.TextField()

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.urls import reverse
@@ -31,15 +30,19 @@ def roles_of(user: User) -> set[str]:
     if not own & set(DECIDING):
         return own
     away = Deputy.objects.in_force().filter(deputy=user, person__is_active=True)
-    lent = Group.objects.filter(user__in=away.values("person"), name__in=DECIDING)
-    return own | set(lent.values_list("name", flat=True))
+    lent: set[str] = set()
+    for row in away.filter(decided_by__isnull=False).select_related("person"):
+        held = row.person.groups.filter(name__in=row.lends)
+        lent |= set(held.values_list("name", flat=True))
+    return own | lent
 
 
 def holders_of(roles: Iterable[str]) -> QuerySet[User]:
     """The active people who decide in one of these roles now, deputies included."""
     wanted = set(roles)
     holders = User.objects.filter(groups__name__in=wanted, is_active=True)
-    away = Deputy.objects.in_force().filter(person__in=holders)
+    lent = Q(lends__overlap=sorted(wanted), decided_by__isnull=False)
+    away = Deputy.objects.in_force().filter(lent, person__in=holders)
     found = Q(pk__in=holders.values("pk")) | Q(pk__in=away.values("deputy"))
     return User.objects.filter(found, is_active=True, groups__name__in=DECIDING).distinct()
 

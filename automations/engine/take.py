@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from automations.engine import database, progress
 from automations.engine.record import record_facts
@@ -114,7 +114,7 @@ def take_batch(limit: int = BATCH) -> int:
     """Take deliveries off the inbox; answers how many. One that breaks is set aside alone."""
     try:
         return _take(limit)
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
         raise
     except Exception:
         logger.exception("A batch of up to %s deliveries can't be taken", limit)

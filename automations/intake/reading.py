@@ -40,7 +40,18 @@ def parse(body: bytes) -> Any:
     if not isinstance(content, dict):
         raise Unreadable("It is no JSON object.")
     _not_too_deep(content)
+    _whole_signs(body, content)
     return content
+
+
+def _whole_signs(body: bytes, content: Any) -> None:
+    """JSON can write half a sign (`\\ud800`), which PostgreSQL and no text can hold."""
+    if b"\\u" in body:
+        text = json.dumps(content, ensure_ascii=False, default=str)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise Unreadable("It has half a sign in a text.") from None
 
 
 def _not_too_deep(content: Any) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, DataError, connection, transaction
 from django.utils import timezone
 
+from automations.engine import take
+from automations.engine.record import record_facts
 from automations.engine.take import PATIENCE, take_batch
 from automations.models.events import Event
 from automations.models.failures import Failure
@@ -333,3 +336,37 @@ def test_a_mapping_that_does_not_fit_is_refused_with_what_is_wrong_at_each_field
     assert set(errors) == {"order", "state", "amount.currency", "happened_at"}
     assert not source.routes.exists()
     assert OrderReport.__dataclass_fields__.keys() >= {"order", "state"}
+
+
+@pytest.mark.parametrize(
+    "text", ['"R\\ud800"', '"\\udc00R"', '"\\ud800\\ud800"'], ids=["first", "second", "two"]
+)
+def test_half_a_sign_in_one_message_keeps_no_other_waiting(text: str) -> None:
+    source = hooks.source()
+    hooks.read(source)
+    poison = json.dumps(hooks.message("msg_1", id="HERE")).replace('"HERE"', text).encode()
+    hooks.send(source, poison)
+    hooks.send(source, hooks.message("msg_2", id="R-2 \U0001f600"), own_id="msg_2")
+    hooks.take_all()
+    states = dict(Delivery.objects.values_list("external_id", "state"))
+    assert states == {"msg_1": "quarantined", "msg_2": "taken"}
+    assert Failure.objects.get().cause_words.endswith("It has half a sign in a text")
+
+
+def test_what_postgresql_can_not_hold_is_set_aside_and_the_others_are_taken() -> None:
+    source = hooks.source()
+    hooks.read(source)
+    for number in range(5):
+        hooks.send(source, hooks.message(f"msg_{number}", id=f"R-{number}"), own_id=f"m{number}")
+    real = record_facts
+
+    def breaks(feed: Any, facts: Any) -> Any:
+        if any("R-2" in repr(fact.payload) for fact in facts):
+            raise DataError("can't be held")
+        return real(feed, facts)
+
+    with patch.object(take, "record_facts", breaks):
+        hooks.take_all()
+    states = dict(Delivery.objects.values_list("external_id", "state"))
+    assert states.pop("m2") == "quarantined"
+    assert set(states.values()) == {"taken"}
