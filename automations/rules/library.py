@@ -147,10 +147,22 @@ def rule_template(key: str) -> RuleTemplate | None:
 
 
 def search(words: str, domain: str = "") -> list[RuleTemplate]:
-    """The templates that hold each of these words; `domain` empty: of all domains."""
+    """The templates that hold each of these words; `domain` empty: of all domains.
+
+    Where none holds them all, as of a whole sentence, those that hold the most telling ones.
+    """
     wanted = words.lower().split()
-    return [
-        each
-        for each in rule_templates()
-        if (not domain or each.domain == domain) and all(word in each.text for word in wanted)
-    ]
+    offered = [each for each in rule_templates() if not domain or each.domain == domain]
+    found = [each for each in offered if all(word in each.text for word in wanted)]
+    return found or _nearest(wanted, offered)
+
+
+def _nearest(wanted: list[str], offered: list[RuleTemplate]) -> list[RuleTemplate]:
+    """Those that share the rarest words: of “about fragile items” it is “fragile” that tells."""
+    stems = {word.strip(".,?!").removesuffix("s") for word in wanted}
+    held = {stem: [each for each in offered if stem in each.text] for stem in stems if stem[3:]}
+    worth = {stem: 1 / len(several) ** 2 for stem, several in held.items() if several}
+    scores = {each.key: sum(worth[stem] for stem in worth if stem in each.text) for each in offered}
+    best = max(scores.values(), default=0.0)
+    near = [each for each in offered if best and scores[each.key] >= best / 2]
+    return sorted(near, key=lambda each: -scores[each.key])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from backoffice import timeline
@@ -58,7 +58,15 @@ def buy_label(wanted: Wanted, *, actor: Acting) -> Label:
     except LabelRefused as error:
         _refused(label.pk, str(error))
         raise
-    return _settle(label.pk, bought, actor)
+    try:
+        return _settle(label.pk, bought, actor)
+    except IntegrityError as error:
+        if "label_tracking_once" not in str(error):
+            raise
+        # Two parcels were given one tracking number at the same moment: the other was faster.
+        says = f"{bought.tracking} stands on another parcel already."
+        _refused(label.pk, says)
+        raise LabelExists(says) from error
 
 
 @transaction.atomic
@@ -67,6 +75,8 @@ def _intend(wanted: Wanted, actor: Acting) -> tuple[Label, LabelRequest | None, 
     order, package = lock_package(wanted.package_id)
     known = Label.objects.select_related("service").filter(key=wanted.key).first()
     known = known or _left_behind(package)
+    if known is not None and known.state == State.VOIDED:
+        raise LabelExists(f"The label {known} of parcel {package} was voided. Get a new one.")
     if known is not None and known.state not in (State.BUYING, State.FAILED):
         return known, None, False
     refuse_gone(package)

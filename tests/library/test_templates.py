@@ -78,7 +78,9 @@ def test_people_find_it_by_their_own_words(words: str, key: str) -> None:
 
 
 def test_words_that_fit_nothing_find_nothing() -> None:
-    assert search("fragile unicorn") == []
+    assert search("unicorn") == []
+    for sentence in ("tell me about fragile items", "Fragile items?", "about fragile unicorns"):
+        assert search(sentence)[0].key == "fragile", sentence
     assert len(search("  ")) == len(rule_templates())
 
 

@@ -150,3 +150,32 @@ def test_an_order_with_a_live_label_is_not_cancelled_and_its_open_parcels_are_ta
     cancel_orders([order.pk], reason=Order.CancelReason.OTHER, actor=HOUSE).or_raise()
     package.refresh_from_db()
     assert package.unpacked_at is not None
+
+
+@pytest.mark.requirement("R71")
+@pytest.mark.usefixtures("committed_db")
+def test_one_number_given_to_many_parcels_at_once_stands_on_one_and_none_is_stuck() -> None:
+    packages = [pack_order(paid().pk, actor=HOUSE) for _ in range(8)]
+    service()
+
+    def try_it(number: int) -> Callable[[], object]:
+        return lambda: buy(packages[number], "JD77", key=f"once-{number}")
+
+    answers = at_once([try_it(number) for number in range(8)])
+    assert sum(isinstance(answer, Label) for answer in answers) == 1
+    assert all(isinstance(answer, Label | LabelExists) for answer in answers), answers
+    assert Label.objects.filter(state="bought").count() == 1
+    assert not Label.objects.filter(state="buying").exists()
+    bought = Label.objects.get(state="bought").package_id
+    for number, package in enumerate(packages):
+        if package.pk != bought:
+            assert buy(package, f"JD9{number}", key=f"again-{number}").state == "bought"
+
+
+@pytest.mark.django_db
+def test_the_key_of_a_voided_label_gets_no_label_and_says_so() -> None:
+    package = pack_order(paid().pk, actor=HOUSE)
+    void_label(buy(package, "JD05", key="file").pk, actor=HOUSE)
+    with pytest.raises(LabelExists, match="voided"):
+        buy(package, "JD05", key="file")
+    assert buy(package, "JD05", key="another").state == "bought"
