@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from automations.models.documents import Document
+from automations.models.failures import Failure
 from automations.models.rules import Rule
 from automations.services import rule_tests
 from automations.services.errors import AutomationError
@@ -100,6 +101,7 @@ def approval_cases(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def failure_change_rule(request: HttpRequest, pk: int) -> HttpResponse:
     """Open the draft of the case's rule, with the cases of its cause as the test."""
+    get_object_or_404(Failure, pk=pk)
     try:
         rule = rule_tests.add_cause(pk, actor=person(signed_in(request)))
     except AutomationError as refusal:

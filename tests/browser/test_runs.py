@@ -19,6 +19,7 @@ from backoffice.workbench import jobs
 from tests.automations import factories as make
 from tests.automations.views import kinds
 from tests.bed.browsers import CheckAxe, OpenPage, SignIn
+from tests.bed.evidence import gather
 from tests.depot.models import Parcel
 
 
@@ -146,6 +147,7 @@ def test_the_approver_chooses_the_first_look_and_what_becomes_of_waiting_runs(
     _, document = candidate([kinds.WAIT, *duty], [kinds.WAIT, *duty])
     make.parcels_arrived(2)
     make.work_all()
+    gather(document)
     sign_in(page, finance_user)
     page.goto(f"/approvals/{document.pk}/")
     expect(page.locator("#verdict")).to_contain_text("2 runs wait under the version before")
