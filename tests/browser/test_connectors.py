@@ -143,7 +143,7 @@ def test_a_scope_with_a_mistake_comes_back_with_what_was_typed(
     account = lines.web_account(outside.url)
     sign_in(page, administrator_user)
     ready(page, "/connectors/")
-    page.get_by_role("link", name=account.name, exact=True).first.click()
+    page.locator("main").get_by_role("link", name=account.name).first.click()
     page.wait_for_load_state("networkidle")
     page.keyboard.press("e")
     page.wait_for_url("**/scope/")
