@@ -30,11 +30,8 @@ def roles_of(user: User) -> set[str]:
     if not own & set(DECIDING):
         return own
     away = Deputy.objects.in_force().filter(deputy=user, person__is_active=True)
-    lent: set[str] = set()
-    for row in away.filter(decided_by__isnull=False).select_related("person"):
-        held = row.person.groups.filter(name__in=row.lends)
-        lent |= set(held.values_list("name", flat=True))
-    return own | lent
+    rows = away.filter(decided_by__isnull=False).values_list("lends", "person__groups__name")
+    return own | {held for lent, held in rows if held in lent}
 
 
 def holders_of(roles: Iterable[str]) -> QuerySet[User]:

@@ -48,7 +48,7 @@ def store(arrival: Arrival) -> bool:
     """
     if connection.in_atomic_block:
         with connection.cursor() as cursor:
-            cursor.execute(STORE.replace("%b", "%s"), arrival)
+            cursor.execute(STORE, arrival)
             return cursor.fetchone() is not None
     try:
         return _insert(arrival)

@@ -96,7 +96,8 @@ def _money(op: str, values: Sequence[Money]) -> tuple[Purses, Purses] | None:
 
 def _texts(op: str, needle: str) -> tuple[Codes, Codes]:
     if op == "not_contains":
-        return tuple(reversed(_texts("contains", needle)))  # type: ignore[return-value]
+        met, other = _texts("contains", needle)
+        return other, met
     return Codes(has=frozenset({(op, needle)})), Codes(lacks=frozenset({(op, needle)}))
 
 

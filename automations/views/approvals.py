@@ -308,7 +308,12 @@ def _form(verdict: str, document: Document, request: HttpRequest) -> VerdictForm
         "waiting": "finish",
     }
     waits = moving.count_waiting(document.rule_id) if document.rule_id is not None else 0
-    return ApproveForm(data, initial=initial, waiting_runs=waits)
+    form = ApproveForm(data, initial=initial, waiting_runs=waits)
+    if "sha256" in request.GET:
+        # Looked at again, for evidence that was not there yet: what was filled in stays.
+        form.initial.update({name: request.GET.get(name, "") for name in form.fields})
+        form.initial["sha256"] = document.sha256
+    return form
 
 
 def _first_look(given: dict[str, Any]) -> FirstLook | None:

@@ -83,6 +83,20 @@ def test_the_dialog_asks_for_a_reason_at_its_field(
     assert not AuditEntry.objects.filter(verb="rules.refused").exists()
 
 
+def test_what_was_filled_in_stays_when_one_looks_again_for_evidence(
+    finance_client: Client, document: Document
+) -> None:
+    url = reverse("approval_verdict", args=[document.pk, "approve"])
+    filled = {"sha256": "0" * 64, "comment": "Looks fine.", "after": "3", "days": "30"}
+    form = finance_client.get(url, filled).context["form"]
+    assert (form["comment"].value(), form["after"].value()) == ("Looks fine.", "3")
+    # Unticked stays unticked, and what is signed is what is there.
+    assert not form["first_look"].value()
+    assert form["sha256"].value() == document.sha256
+    fresh = finance_client.get(url).context["form"]
+    assert fresh["after"].value() == 10
+
+
 def test_sending_back_needs_a_reason(finance_client: Client, document: Document) -> None:
     assert verdict(finance_client, document, "changes").status_code == 422
     assert verdict(finance_client, document, "changes", comment="£400.").status_code == 204
