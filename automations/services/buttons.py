@@ -139,11 +139,12 @@ def press(label: str, rule_id: int, subject_id: int, *, after: int, user: User) 
     """
     button = button_for(label, rule_id, user)
     key = press_key(rule_id, subject_id, after)
+    # Read before the press itself is looked for: whatever comes between the two is then seen there.
+    last = presses_of(label, subject_id, [rule_id]).get(rule_id)
     if (known := Event.objects.filter(key=key).first()) is not None:
         return Pressed(known.pk, run_id(known.pk, rule_id), is_new=False)
     if button.refusal:
         raise Refused(button.refusal)
-    last = presses_of(label, subject_id, [rule_id]).get(rule_id)
     if (last.pk if last else 0) != after:
         raise Stale("Someone started it meanwhile. Look at what it did before you start it again.")
     verdict = judge(button, subject_id)

@@ -140,8 +140,11 @@ def test_an_order_is_tagged_held_and_released_by_keyboard_alone(
     page.wait_for_load_state("networkidle")
     page.keyboard.press("l")
     expect(page.locator("#dialog h2")).to_have_text(f"Release order {order.number}")
-    page.get_by_label("Which hold").press("Enter")
-    page.locator("#dialog button[type=submit]").press("Enter")
+    expect(page.get_by_label("Reason")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.locator("#dialog button[type=submit]")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(page.locator(".strip")).not_to_contain_text("No street")
     assert not fresh(order).is_held
     expect(page.locator("#timeline")).to_contain_text("Put on hold: address")

@@ -137,10 +137,12 @@ def test_a_file_is_looked_at_and_imported_by_the_keyboard_alone(
     sign_in(page, operations_user)
     ready(page, "/rules/")
     page.keyboard.press("i")
-    expect(page.locator("h1")).to_have_text("Import rules")
+    page.wait_for_url("**/rules/import/")
+    page.wait_for_load_state("networkidle")
     page.locator("#id_text").fill(text)
     page.keyboard.press("Control+Enter")
     expect(page.locator("#plan")).to_contain_text("Tag: tag")
+    page.wait_for_load_state("networkidle")
     assert Draft.objects.get(rule=rule).body["steps"][0]["with"] == {"tag": "high-value"}
     page.keyboard.press("Control+Enter")
     page.wait_for_url(f"**/rules/{rule.slug}/edit/")
