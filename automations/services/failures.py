@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from automations.actions import Action
-from automations.engine import doubts, resume, snoozes
+from automations.engine import doubts, emergencies, resume, snoozes
 from automations.engine.compiled import Unusable
 from automations.engine.failures import CASE
 from automations.engine.resume import NoStep
@@ -267,6 +267,8 @@ def solve_case(
     failure = locked(failure_id, version)
     if failure.run_id is not None:
         raise NotPossible("A run stands behind this case: retry, skip or end it.")
+    if failure.kind == emergencies.KIND:
+        raise NotPossible("Review the emergency on the version’s page: that closes this case.")
     log(failure, "solve", actor, said, reference=reference)
     tell(failure, f"Case solved: {said}", actor)
     return close(failure, Failure.Resolution.SOLVED, actor)

@@ -5,9 +5,9 @@ PostgreSQL decides who may (`automations_review_rule`); this says it in words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -27,6 +27,8 @@ from backoffice.actors import Actor
 from backoffice.models import User
 
 Verdict = RuleReview.Verdict
+# As `automations_review_rule` counts it.
+OWNED_FOR = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def walk(user: User) -> list[Due]:
             user=user, document__in=[each.document_id for each in live.values()]
         ).values_list("document_id", flat=True)
     )
+    owned = owned_lately(user, found)
     held = set(user.groups.values_list("name", flat=True))
     asked = queries.changes_asked_for(list(live))
     due = [
@@ -66,7 +69,7 @@ def walk(user: User) -> list[Due]:
             rule,
             live[rule.pk].document,
             rule.due_on,
-            _why_not(rule, live[rule.pk].document, user, held, edited),
+            _why_not(rule, live[rule.pk].document, user, held, edited, owned),
             _open(asked.get(rule.pk), live[rule.pk]),
         )
         for rule in found
@@ -85,13 +88,22 @@ def _order(due: Due) -> tuple[bool, bool, int, date, str]:
     return due.asked is not None, due.why_not is not None, risk, due.due_on, due.rule.name
 
 
+def owned_lately(user: User, among: Sequence[Rule]) -> set[int]:
+    """Which of these rules the person owned within the last year, by number."""
+    since = timezone.now() - OWNED_FOR
+    theirs = Rule.history.filter(owner=user, id__in=[rule.pk for rule in among])
+    return set(theirs.filter(history_date__gt=since).values_list("id", flat=True))
+
+
 def _why_not(
-    rule: Rule, document: Document, user: User, held: set[str], edited: set[int]
+    rule: Rule, document: Document, user: User, held: set[str], edited: set[int], owned: set[int]
 ) -> str | None:
     if rule.owner_id == user.pk:
         return "You own this rule, so someone else has to say that it stays."
     if document.pk in edited:
         return "You edited or submitted this version, so someone else has to say that it stays."
+    if rule.pk in owned:
+        return "You owned this rule within the last year, so someone else has to say that it stays."
     if not held & set(SUITABLE[document.risk]):
         return f"Someone of {' or '.join(SUITABLE[document.risk])} has to say that it stays."
     return None
@@ -101,7 +113,8 @@ def why_not(rule: Rule, document: Document, user: User) -> str | None:
     """Why this person can't say that a rule stays; None when they can."""
     held = set(user.groups.values_list("name", flat=True))
     edited = DocumentEditor.objects.filter(document=document, user=user)
-    return _why_not(rule, document, user, held, set(edited.values_list("document_id", flat=True)))
+    known = set(edited.values_list("document_id", flat=True))
+    return _why_not(rule, document, user, held, known, owned_lately(user, [rule]))
 
 
 @audit.traces_refusals("rules.refused", "automations.rule", Refused, NotPossible)

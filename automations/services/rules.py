@@ -13,13 +13,14 @@ from django.utils.text import slugify
 from automations.actions import Risk, actions
 from automations.conditions.problems import Problem
 from automations.engine import schedule
+from automations.engine.emergencies import acting as acting_emergency
 from automations.models.documents import Document
 from automations.models.rules import Draft, DraftRevision, Rule
 from automations.rules.canonical import canonical, content_hash, contracts_of
 from automations.rules.document import Do, Every, RuleDocument, walk_steps
 from automations.rules.parsing import parse_document, read_document
 from automations.rules.validating import validate_document
-from automations.services import announcing, backtests, doors
+from automations.services import announcing, backtests, doors, emergencies
 from automations.services.errors import Invalid, NotPossible, Refused, Stale
 from automations.triggers import triggers
 from backoffice import audit, calendars
@@ -231,6 +232,8 @@ def retire_rule(rule_id: int, *, version: int, why: str, actor: Actor) -> Rule:
         raise Stale("Someone changed this rule meanwhile. Look at it before you retire it.")
     if rule.retired_at is not None:
         raise Refused("This rule is retired already.")
+    if (acting := acting_emergency(rule_id)) is not None:
+        emergencies.end(acting, actor=actor)
     doors.call("end_activation", rule_id, doors.person_id(actor), why)
     rule.retired_at = timezone.now()
     rule.version += 1

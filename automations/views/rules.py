@@ -16,6 +16,7 @@ from automations.forms.starts import new_start
 from automations.models.documents import Document, Stop
 from automations.models.rules import Draft, Rule
 from automations.queries import rules as queries
+from automations.queries.reviews import with_due
 from automations.queries.rules import shadow_of
 from automations.queries.stops import load_of
 from automations.rules.library import rule_templates
@@ -125,7 +126,7 @@ def _version_words(detail: dict[str, Any]) -> str:
 @require_GET
 def rule_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """What a rule does, whose it is, how it runs, and how it came to be so."""
-    rule = get_object_or_404(queries.rule_list(), slug=slug)
+    rule = get_object_or_404(with_due(queries.rule_list()), slug=slug)
     live, candidate = queries.live_document(rule), queries.candidate(rule)
     draft = queries.draft_of(rule)
     shown = _document(live) if live else read(draft.body)

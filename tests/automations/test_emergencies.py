@@ -277,6 +277,9 @@ def test_a_stop_holds_an_emergency_too_and_a_retired_rule_has_none() -> None:
     found.rule.refresh_from_db()
     rules.retire_rule(found.rule_id, version=found.rule.version, why="Old.", actor=by("operations"))
     assert not Activation.objects.filter(until_at=None).exists()
+    found.refresh_from_db()
+    assert found.state == Emergency.State.ENDED
+    assert Notice.objects.filter(text__contains="is over. What it did waits").exists()
 
 
 @pytest.mark.parametrize(

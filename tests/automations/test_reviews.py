@@ -112,6 +112,16 @@ def test_who_edited_the_version_in_force_can_not_keep_it() -> None:
     refused(rule, make.author(), "You edited or submitted this version")
 
 
+def test_who_gave_the_rule_away_lately_can_not_keep_it() -> None:
+    rule, heir = due_rule(), make.staff("operations", "heir")
+    passing = make.staff("operations", "passing")
+    for owner in (passing, heir):
+        rule = Rule.objects.get(pk=rule.pk)
+        rule.owner = owner
+        rule.save(update_fields=["owner"])
+    refused(rule, passing, "You owned this rule within the last year")
+
+
 def test_a_rule_that_moves_money_is_kept_by_finance_alone(
     support_user: User, finance_user: User
 ) -> None:

@@ -148,6 +148,61 @@ def test_a_candidate_that_waits_goes_live_after_a_tuning_and_everyone_stays_an_e
     assert unapproved_in_force() == []
 
 
+@pytest.mark.parametrize("amount", ["0x64", "1e2", " 100", "1_00", "100.", "+100", "100\n", 100])
+def test_a_spelling_that_no_document_has_is_refused(amount: object) -> None:
+    rule = tunable()
+    live = live_of(rule)
+    body = json.loads(live.text)
+    body["params"]["least"]["value"]["amount"] = amount
+    refused_by_hand(rule, live, body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lowest", "highest", "value", "allowed"),
+    [
+        ("duration", "PT1H", "P9D", "P1DT2H", True),
+        ("duration", "PT1H", "P9D", "2 days", False),
+        ("duration", "PT1H", "P9D", "P1DT", False),
+        ("time", "08:00", "23:59", "09:30", True),
+        ("time", "08:00", "24:00", "24:00", False),
+        ("date", "2026-01-01", "2026-12-31", "2026-11-28", True),
+        ("date", "2026-01-01", "2026-12-31", "today", False),
+        ("datetime", "2026-01-01T00:00:00Z", "infinity", "2026-11-28T09:00:00+01:00", True),
+        ("datetime", "2026-01-01T00:00:00Z", "infinity", "infinity", False),
+        ("decimal", "1", "200", "0x64", False),
+        ("decimal", "1", "200", "12.5", True),
+        ("whole", 1, 200, 100, True),
+    ],
+)
+def test_each_kind_of_value_has_its_spelling(
+    kind: str, lowest: object, highest: object, value: object, allowed: bool
+) -> None:
+    param = {"type": kind, "value": lowest, "range": [lowest, highest]}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT automations_param_allows(%s::jsonb, %s::jsonb)",
+            [json.dumps(param), json.dumps(value)],
+        )
+        assert cursor.fetchone() == (allowed,)
+
+
+def refused_by_hand(rule: Rule, live: Document, body: dict[str, Any]) -> None:
+    text = json.dumps(body, sort_keys=True)
+    before = list(Document.objects.values())
+    with (
+        pytest.raises(DatabaseError),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            "SELECT automations_tune_document(%s, %s, 'least', %s,"
+            " automations_hash(%s, d.pins), 'Why.', %s)"
+            " FROM automations_document d WHERE d.id = %s",
+            [rule.pk, live.pk, text, text, make.author().pk, live.pk],
+        )
+    assert list(Document.objects.values()) == before
+
+
 def test_what_else_a_statement_changes_is_refused() -> None:
     rule = tunable()
     live = live_of(rule)
@@ -157,20 +212,7 @@ def test_what_else_a_statement_changes_is_refused() -> None:
         {"steps": make.steps("depot.pay_duty")},
         {"params": {"least": {**body["params"]["least"], "range": [pounds("0"), pounds("9999")]}}},
     ):
-        text = json.dumps({**body, **change}, sort_keys=True)
-        before = list(Document.objects.values())
-        with (
-            pytest.raises(DatabaseError),
-            transaction.atomic(),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(
-                "SELECT automations_tune_document(%s, %s, 'least', %s,"
-                " automations_hash(%s, d.pins), 'Why.', %s)"
-                " FROM automations_document d WHERE d.id = %s",
-                [rule.pk, live.pk, text, text, make.author().pk, live.pk],
-            )
-        assert list(Document.objects.values()) == before
+        refused_by_hand(rule, live, {**body, **change})
 
 
 def test_the_owner_finds_it_on_the_rule_s_page_and_others_read_it() -> None:
