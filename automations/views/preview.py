@@ -230,7 +230,19 @@ def _try(
         context["missing"] = "unreadable" not in context
     if "trial" in context and pk is not None:
         context["number"] = subject.numbers([pk]).get(pk, number)
+    else:
+        context["example"] = _example(known, subject)
     return render(request, "automations/builder/_try.html", context)
+
+
+def _example(known: Source, subject: Subject) -> str:
+    """The number of a record that the rule could be tried on; empty when there is none."""
+    if isinstance(known, Scan):
+        newest = subject.model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
+    else:
+        events = Event.objects.filter(trigger=known.key, subject=subject.label).order_by("-id")
+        newest = events.values_list("subject_id", flat=True).first()
+    return subject.numbers([newest]).get(newest, "") if newest is not None else ""
 
 
 def _tried(

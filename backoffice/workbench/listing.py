@@ -346,6 +346,12 @@ class Listing(Generic[M]):
         return self.tab.empty or self.bench.empty.nothing_left
 
     @property
+    def everything_url(self) -> str:
+        """The view of all there is, for one that is empty; none where it is that view itself."""
+        shown = next((tab for tab in self.tabs if tab.slug == "all"), None)
+        return f"{self.state.path}?view=all" if shown and shown is not self.tab else ""
+
+    @property
     def clear_url(self) -> str:
         """The view without any filter that was added to it."""
         view = self.state.explicit.get("view")

@@ -53,15 +53,20 @@ class PromiseRestForm(forms.Form):
     day = forms.DateField(label="Day", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"))
 
 
+def called(line: OrderLine) -> str:
+    """What a line is, as one finds it on a shelf: its SKU, then its name."""
+    return f"{line.sku.code} {line.description}".strip() if line.sku else line.description
+
+
 class LinesForm(forms.Form):
     """Units of each line; what can go stands there already."""
 
     def add_lines(self, lines: Iterable[OrderLine], ready: Mapping[int, int]) -> None:
         for line in lines:
-            name = line.sku.code if line.sku else line.description
             units = ready.get(line.pk, 0)
+            fragile = ", fragile" if line.sku and line.sku.is_fragile else ""
             self.fields[f"line_{line.pk}"] = forms.IntegerField(
-                label=f"{name}: units",
+                label=f"{called(line)}{fragile}: units",
                 min_value=0,
                 max_value=line.quantity_open,
                 initial=units,
@@ -114,7 +119,7 @@ class PackForm(LinesForm):
 
 
 class LabelForm(forms.Form):
-    """A label that staff bought; for a parcel abroad also what customs ask of each line."""
+    """A label that staff bought; for a parcel abroad also what customs ask and no SKU told."""
 
     service = forms.ModelChoiceField(
         queryset=CarrierService.objects.filter(is_active=True), empty_label=None
@@ -127,10 +132,9 @@ class LabelForm(forms.Form):
 
     def __init__(self, *args: Any, customs: Iterable[PackageLine], **options: Any) -> None:
         super().__init__(*args, **options)
-        self.customs = list(customs)
+        self.customs = [row for row in customs if not row.is_declared]
         for row in self.customs:
-            line = row.order_line
-            name = line.sku.code if line.sku else line.description
+            name = called(row.order_line)
             self.fields[f"hs_{row.pk}"] = forms.RegexField(
                 r"^[0-9]{6,10}$",
                 label=f"{name}: HS code",

@@ -122,6 +122,11 @@ class PackageLine(models.Model):
     def __str__(self) -> str:
         return f"{self.quantity} of line {self.order_line_id}"
 
+    @property
+    def is_declared(self) -> bool:
+        """Whether all is known that customs ask about it."""
+        return bool(self.hs_code and self.origin) and self.unit_value is not None
+
 
 class Label(models.Model):
     """One attempt to get a label for a parcel. Attempts are never deleted; one at most is live."""

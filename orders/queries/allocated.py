@@ -38,7 +38,11 @@ def allocated_by_line(order_ids: Iterable[int]) -> dict[int, dict[int, int]]:
 
 def unpacked_by_line(order_ids: Iterable[int]) -> dict[int, dict[int, int]]:
     """Units of goods ready to go that no open parcel holds yet, by line, by order."""
-    ready = allocated_by_line(order_ids)
+    return less_packed(allocated_by_line(order_ids))
+
+
+def less_packed(ready: dict[int, dict[int, int]]) -> dict[int, dict[int, int]]:
+    """The same without what open parcels hold; orders of which nothing is left are left out."""
     packed = PackageLine.objects.filter(
         package__order__in=list(ready), package__unpacked_at=None, package__shipment=None
     )

@@ -15,7 +15,7 @@ from orders.models.orders import Order, OrderLine
 from orders.models.packages import Label, Package
 from orders.models.returns import ReturnLine, ReturnOrder
 from orders.models.shipments import Shipment
-from orders.queries.allocated import allocated_by_line
+from orders.queries.allocated import allocated_by_line, less_packed
 from orders.queries.countries import country_name
 
 LAST_ORDERS = 5
@@ -65,6 +65,7 @@ class OrderPage:
     last_orders: list[Order]
     is_late: bool
     is_open: bool
+    to_pack: int
     place: str
     promise: str
 
@@ -77,12 +78,20 @@ class OrderPage:
     def shipped_units(self) -> int:
         return sum(row.line.quantity_shipped for row in self.lines if row.line.is_stocked)
 
+    @property
+    def waiting_parcels(self) -> int:
+        """Parcels that are packed and still here."""
+        return sum(
+            not row.package.unpacked_at and row.package.shipment_id is None for row in self.parcels
+        )
+
 
 def order_page(order: Order) -> OrderPage:
     """Everything an order's page shows beside its timeline and the parts of other apps."""
     lines = list(order.lines.select_related("sku").order_by("position"))
     stock = _stock([line.sku_id for line in lines if line.sku_id], order.ships_from_id)
-    ready = allocated_by_line([order.pk]).get(order.pk, {})
+    set_aside = allocated_by_line([order.pk])
+    ready = set_aside.get(order.pk, {})
     others = Order.objects.filter(customer=order.customer).exclude(pk=order.pk)
     open_still = order.fulfilment in (Order.Fulfilment.UNSHIPPED, Order.Fulfilment.PART_SHIPPED)
     return OrderPage(
@@ -112,6 +121,7 @@ def order_page(order: Order) -> OrderPage:
         last_orders=list(others.order_by("-placed_at")[:LAST_ORDERS]) if order.customer else [],
         is_late=open_still and order.ship_by is not None and order.ship_by < timezone.now(),
         is_open=open_still,
+        to_pack=sum(less_packed(set_aside).get(order.pk, {}).values()) if open_still else 0,
         place=(order.location or order.channel.location).name,
         promise=str(order.channel.service or "end of a working day") if order.ship_by else "",
     )

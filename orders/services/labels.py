@@ -165,10 +165,7 @@ def _over(value: int | None, most: int | None) -> bool:
 
 
 def _lacks_customs(package: Package) -> bool:
-    return any(
-        not line.hs_code or not line.origin or line.unit_value is None
-        for line in package.lines.all()
-    )
+    return not all(line.is_declared for line in package.lines.all())
 
 
 def _request(order: Order, package: Package, label: Label, wanted: Wanted) -> LabelRequest:

@@ -173,6 +173,11 @@ ORDERS = Workbench[Order](
         ),
         ShipBy(key="ship", label="Ship by", options=SHIP_BY, pinned=True),
         yes_no("held", "On hold", Q(is_held=True)),
+        yes_no(
+            "payable",
+            "Paid as its channel asks",
+            Q(payment__in=["paid", "overpaid", "part_refunded"]) | Q(channel__ships_unpaid=True),
+        ),
         yes_no("picking", "On the pick list", Q(picking_since__isnull=False)),
         yes_no("promised", "Backordered", TO_SHIP & Q(promised_on__isnull=False)),
         Choice(key="method", label="Delivered or collected", options=Order.Method.choices),
@@ -205,7 +210,7 @@ ORDERS = Workbench[Order](
         View(
             "to-ship",
             "To ship",
-            "fulfilment=unshipped&fulfilment=part_shipped&held=no&sort=ship_by",
+            "fulfilment=unshipped&fulfilment=part_shipped&held=no&payable=yes&sort=ship_by",
             empty="Everything that may leave has left.",
         ),
         View(

@@ -127,7 +127,13 @@ def package_label(request: HttpRequest, number: str) -> HttpResponse:
             raise
         return f"Parcel {package} has the label {label}"
 
-    return _ask(request, order, form, f"Label of parcel {package}", "Save", act)
+    known = len(lines) - len(form.customs)
+    text = (
+        f"Customs data is known of {known} of {len(lines)} lines, from their SKUs."
+        if package.needs_customs and known
+        else ""
+    )
+    return _ask(request, order, form, f"Label of parcel {package}", "Save", act, text=text)
 
 
 @may_pack

@@ -93,6 +93,13 @@
     else press.closest("[popover]")?.hidePopover();
   });
 
+  on("click", (event) => {
+    if (!event.target.closest("[data-first-problem]")) return;
+    const place = find("#builder .has-error") || find("#builder .error")?.parentElement;
+    find(TYPING, place || undefined)?.focus();
+    place?.scrollIntoView({ block: "center" });
+  });
+
   /* ---- fields inside texts ---- */
 
   let into = null;

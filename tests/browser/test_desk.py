@@ -140,7 +140,7 @@ def test_an_order_is_tagged_held_and_released_by_keyboard_alone(
     page.wait_for_load_state("networkidle")
     page.keyboard.press("l")
     expect(page.locator("#dialog h2")).to_have_text(f"Release order {order.number}")
-    expect(page.get_by_label("Reason")).to_be_focused()
+    expect(page.get_by_label("Which hold")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     expect(page.locator("#dialog button[type=submit]")).to_be_focused()

@@ -52,6 +52,7 @@ from tests.orders.factories import (
     make_channel,
     make_service,
     make_store,
+    pay,
     place,
     stock,
 )
@@ -220,6 +221,22 @@ def test_the_form_says_at_the_field_what_customs_lack(operations_client: Client)
     assert Label.objects.get().tracking == "JD0146"
     page = operations_client.get(f"/orders/{order.number}/").content.decode()
     assert "JD0146" in page
+
+
+@pytest.mark.django_db
+def test_the_form_asks_for_no_customs_data_that_the_sku_has(operations_client: Client) -> None:
+    channel = make_channel()
+    make_service(channel)
+    known, unknown = make_sku("CUP-1", stock=5), make_sku("CUP-2", stock=5)
+    set_customs_data(known.pk, hs_code="691110", origin="CN", actor=HOUSE)
+    order = place(line(known), line(unknown), channel=channel, ship_to=ABROAD)
+    pay(order)
+    package = pack_order(order.pk, actor=HOUSE)
+    page = operations_client.get(f"/parcels/{package.number}/_/label/").content.decode()
+    assert "Customs data is known of 1 of 2 lines" in page
+    asked, told = (package.lines.get(order_line__sku=sku).pk for sku in (unknown, known))
+    assert f"hs_{asked}" in page
+    assert f"hs_{told}" not in page
 
 
 @pytest.mark.django_db

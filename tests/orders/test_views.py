@@ -11,7 +11,7 @@ from django.utils import timezone
 from orders.models.customers import Customer
 from orders.services.customers import NewCustomer, add_customers
 from tests.inventory.factories import make_sku
-from tests.orders.factories import line, place
+from tests.orders.factories import line, pay, place
 
 pytestmark = pytest.mark.django_db
 
@@ -58,3 +58,17 @@ def test_an_export_writes_amounts_as_the_currency_does(operations_client: Client
     exported = operations_client.get("/orders/_/export/?view=all")
     text = b"".join(exported.streaming_content).decode()  # type: ignore[attr-defined]
     assert ",19.00,GBP," in text
+
+
+def test_an_empty_view_leads_to_all_and_what_is_not_paid_is_not_to_ship(
+    operations_client: Client,
+) -> None:
+    unpaid, paid = (place(line(make_sku(stock=9))) for _ in range(2))
+    pay(paid)
+    first = operations_client.get("/orders/?view=at-risk").content.decode()
+    assert "Everything that must leave today can." in first
+    assert 'href="/orders/?view=all"' in first
+    assert unpaid.number in operations_client.get("/orders/?view=all").content.decode()
+    to_ship = operations_client.get("/orders/?view=to-ship").content.decode()
+    assert paid.number in to_ship
+    assert unpaid.number not in to_ship

@@ -14,6 +14,7 @@ from automations.models.rules import Draft, Rule
 from automations.services import drafts
 from backoffice.actors import person
 from backoffice.models import User
+from orders.models.orders import Order
 from tests.automations.views.factories import make_live, make_rule, post, some_orders
 from tests.automations.views.flow import Json, body_of, branch, loop, tag
 
@@ -342,6 +343,8 @@ def test_a_test_on_one_order_goes_the_way_of_its_values(
         {"uid": "w1", "wait": "PT1H"},
     )
     url = reverse("rule_try", args=[rule.slug])
+    shown = operations_client.get(url).content.decode()
+    assert any(f"such as {order.number}" in shown for order in Order.objects.all())
     answer = operations_client.get(f"{url}?number={abroad.number}")
     said = [(step.depth, step.words) for step in answer.context["trial"].steps]
     assert said[0] == (0, "If order ships to is United Kingdom: no")
