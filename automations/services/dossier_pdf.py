@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import unicodedata
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,36 @@ def _letter(letter: str, known: frozenset[int]) -> str:
     return plain if all(ord(each) in known for each in plain) else "?"
 
 
+def readable(said: str) -> str:
+    """A cell for people: what is written as JSON in the CSV, as one line for each of its names."""
+    try:
+        known = json.loads(said) if said[:1] in ("{", "[") else None
+    except ValueError:
+        known = None
+    return said if known is None else "\n".join(_told(known))
+
+
+def _told(known: Any) -> Iterator[str]:
+    match known:
+        case dict():
+            for name, value in known.items():
+                lines = list(_told(value))
+                says = str(name).replace("_", " ")
+                yield f"{says}: {lines[0]}" if len(lines) == 1 else f"{says}:"
+                yield from (f"\u00a0 {line}" for line in lines if len(lines) > 1)
+        case list():
+            flat = [line for each in known for line in _told(each)]
+            yield from (
+                [", ".join(flat)] if all(not isinstance(each, dict) for each in known) else flat
+            )
+        case None | "":
+            yield "none"
+        case bool():
+            yield "yes" if known else "no"
+        case _:
+            yield str(known)
+
+
 def _paragraph(said: str, style: ParagraphStyle, longest: int = LONGEST_CELL) -> Paragraph:
     short = said if len(said) <= longest else f"{said[:longest]}… (whole in the CSV)"
     return Paragraph(escape(printable(short)).replace("\n", "<br/>"), style)
@@ -86,7 +117,11 @@ def _widths(sheet: Sheet) -> list[float]:
     """Room for each column: its longest words whole, then more for what says more."""
     shown = [sheet.columns, *sheet.rows[:MOST_ROWS]]
     columns = list(zip(*shown, strict=True))
-    words = [min(LONGEST_WORD, max(map(_word, cells))) + 2 for cells in columns]
+    # Heads are bold, so they take more room than their letters say.
+    words = [
+        max(min(LONGEST_WORD, max(map(_word, cells))), _word(cells[0]) * 1.25) + 2
+        for cells in columns
+    ]
     texts = [min(LONGEST_LINE, max(map(len, cells))) for cells in columns]
     wishes = [max(1, text - word) for text, word in zip(texts, words, strict=True)]
     left = max(0, LETTERS - sum(words))
@@ -106,7 +141,10 @@ def _table(sheet: Sheet, styles: dict[str, ParagraphStyle]) -> list[Flowable]:
     if not sheet.rows:
         return [*parts, _paragraph("None.", styles["note"])]
     rows = [[_paragraph(column, styles["head"]) for column in sheet.columns]]
-    rows += [[_paragraph(cell, styles["cell"]) for cell in row] for row in sheet.rows[:MOST_ROWS]]
+    rows += [
+        [_paragraph(readable(cell), styles["cell"]) for cell in row]
+        for row in sheet.rows[:MOST_ROWS]
+    ]
     table = LongTable(rows, colWidths=_widths(sheet), repeatRows=1, splitInRow=1)
     table.setStyle(
         TableStyle(

@@ -17,7 +17,7 @@ from automations.models.documents import Document
 from automations.models.rules import Rule
 from automations.queries import dossier, dossier_trail
 from automations.services import approvals, reviews, rules, stops
-from automations.services.dossier_pdf import as_pdf, printable
+from automations.services.dossier_pdf import as_pdf, printable, readable
 from backoffice import chain
 from backoffice.actors import person
 from backoffice.models import AuditEntry, User
@@ -194,6 +194,21 @@ def test_the_pdf_is_one_whatever_people_wrote(auditor_client: Client) -> None:
     assert answer.content.startswith(b"%PDF-")
     assert answer.content.rstrip().endswith(b"%%EOF")
     assert len(answer.content) < 3_000_000
+
+
+def test_what_the_csv_has_as_json_is_told_in_lines_on_paper() -> None:
+    told = '{"from": "a", "is_new": true, "by": {"id": 3, "role": ""}, "steps": ["x", "y"], "n": {}}'
+    assert readable(told).split("\n") == [
+        "from: a",
+        "is new: yes",
+        "by:",
+        "\u00a0 id: 3",
+        "\u00a0 role: none",
+        "steps: x, y",
+        "n:",
+    ]
+    for plain in ("plain", "{not json", "", "[note] by hand"):
+        assert readable(plain) == plain
 
 
 def test_letters_that_the_typeface_has_not_are_told_apart() -> None:
