@@ -37,7 +37,12 @@ def without(text: str, secrets: Iterable[str]) -> str:
 
 def pick(body: Any, path: str) -> Any:
     """The value at a path (`data.0.id`) of parsed JSON; None where there is none."""
-    for part in path.split("."):
+    return pick_parts(body, path.split("."))
+
+
+def pick_parts(body: Any, parts: Sequence[str]) -> Any:
+    """The same at a path that was taken apart already."""
+    for part in parts:
         if isinstance(body, dict):
             body = body.get(part)
         elif isinstance(body, list) and part.isdecimal():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from automations.engine import crashes, progress, wake, work
+from automations.engine import crashes, database, progress, wake, work
 from automations.engine.batch import Batch
 from automations.engine.in_force import stopped_now
 
@@ -27,11 +27,13 @@ def execute_batch(limit: int = work.BATCH) -> int:
     if stopped_now().everything:
         return 0
     with transaction.atomic():
+        database.unhurried()
         note, run_ids = work.claim(worker(), limit)
     if not run_ids:
         return 0
     try:
         with transaction.atomic():
+            database.unhurried()
             return _in_hand(note, run_ids)
     except (OperationalError, InterfaceError):
         # A deadlock, a timeout, a connection that is gone: the same runs may pass in a moment.

@@ -271,6 +271,7 @@ def _set_aside() -> int:
 
 @transaction.atomic
 def _match(limit: int) -> int:
+    database.unhurried()
     at = moment()
     taken, events = claim_events(limit, at.rules.triggers)
     if taken:

@@ -133,6 +133,7 @@ def _set_aside() -> int:
 
 @transaction.atomic
 def _take(limit: int) -> int:
+    database.unhurried()
     taken = _claim(limit)
     if not taken:
         return 0

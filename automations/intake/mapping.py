@@ -19,7 +19,7 @@ from babel.numbers import get_currency_precision
 
 from automations.catalogue import catalogue_of
 from automations.conditions.fields import Field, Kind
-from automations.connectors.redaction import pick
+from automations.connectors.redaction import pick_parts
 from automations.intake.reading import NULL
 from automations.triggers import Country, Feed, Tags
 from backoffice.money import BEYOND, Money
@@ -64,8 +64,13 @@ class Line:
     values: Mapping[str, str] | None = None
     minor: bool = False
 
-    def raw(self, content: Any) -> Any:
-        return self.is_ if self.is_ else pick(content, self.at)
+    def getter(self) -> Callable[[Any], Any]:
+        """What finds the value in a body; None where there is none."""
+        if self.is_:
+            always = self.is_
+            return lambda content: always
+        parts = self.at.split(".")
+        return lambda content: pick_parts(content, parts)
 
 
 def fields_of(feed: Feed) -> list[Field]:
@@ -102,23 +107,51 @@ class Reader:
         if errors := dict(_problems(self.fields, self.lines)):
             raise Unusable(errors)
 
+        # Bodies come in thousands: what can be known of the lines is found out once.
+        self._plan = [(field.path, self._way(field)) for field in self.fields]
+
     def read(self, content: Any, source: str, topic: str) -> Any:
         """A report of the feed's class; raises Unmapped."""
         told: dict[str, Any] = {"source": source, "topic": topic}
-        for field in self.fields:
-            told[field.path] = self._value(field, content)
+        for path, way in self._plan:
+            told[path] = way(content)
         return self.feed.report_class(**told)
 
-    def _value(self, field: Field, content: Any) -> Any:
+    def _way(self, field: Field) -> Callable[[Any], Any]:
+        """How one field is read from a body."""
         lines = [self.lines.get(slot) for slot in slots_of(field)]
-        raws = [None if line is None else line.raw(content) for line in lines]
         first = lines[0]
-        if first is None or raws[0] is None or raws[0] == "":
-            return _absent(field, first)
-        translated = [_translated(field, line, raw) for line, raw in zip(lines, raws, strict=True)]
+        if first is None:
+            return lambda content: _absent(field, None)
         if field.kind is Kind.MONEY:
-            return _money(field, first, *translated)
-        return _READ[field.kind](field, translated[0])
+            return _money_way(field, first, lines[1])
+        raw_of, reading, line = first.getter(), _READ[field.kind], first
+
+        def way(content: Any) -> Any:
+            raw = raw_of(content)
+            if raw is None or raw == "":
+                return _absent(field, line)
+            return reading(field, _translated(field, line, raw) if line.values else raw)
+
+        return way
+
+
+def _money_way(field: Field, amount: Line, currency: Line | None) -> Callable[[Any], Any]:
+    amount_of = amount.getter()
+    currency_of = currency.getter() if currency is not None else _nothing
+
+    def way(content: Any) -> Any:
+        raw = amount_of(content)
+        if raw is None or raw == "":
+            return _absent(field, amount)
+        value = _translated(field, amount, raw)
+        return _money(field, amount, value, _translated(field, currency, currency_of(content)))
+
+    return way
+
+
+def _nothing(content: Any) -> None:
+    return None
 
 
 def _absent(field: Field, line: Line | None) -> Any:

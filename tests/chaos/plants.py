@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.db import connection, transaction
@@ -111,20 +112,23 @@ def _wait_for_ever() -> None:
 def _record_before_change() -> None:
     """The record of an effect is committed before the change that it tells of."""
 
-    def take_apart(targets: Any, action: str) -> Any:
-        try:
-            return take(targets, action)
-        finally:
-            connection.close()
+    @cache
+    def apart() -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1)
+
+    def claimed(*given: Any) -> Any:
+        # Connected before anybody can see that work has begun: the kill comes soon after.
+        apart().submit(connection.ensure_connection).result()
+        return claim(*given)
 
     def committed(targets: Any, action: str) -> Any:
-        with ThreadPoolExecutor(1) as apart:
-            return apart.submit(take_apart, targets, action).result()
+        return apart().submit(take, targets, action).result()
 
     def slowly(action: Any, several: Any) -> Any:
         time.sleep(OPEN_SECONDS)
         return call(action, several)
 
+    claim = swap(work, "claim", claimed)
     take = swap(effects, "take", committed)
     call = swap(calls, "call", slowly)
 
