@@ -91,7 +91,7 @@ def measure_import(database: Database, sizes: Sizes) -> list[Result]:
 def measure_pages(database: Database, sizes: Sizes) -> list[Result]:
     """Every page as an administrator sees it, beside the smallest page there is."""
     company.make_orders(sizes.orders)
-    # A web process has not just made all these orders: its collector has not their leftovers to walk.
+    # No web process has just made all these orders: its collector has no leftovers to walk.
     gc.collect()
     gc.freeze()
     client = company.client_of(company.staff()["administrator"])
