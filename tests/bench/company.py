@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.db import connection
+from django.db.models import Model
 from django.test import Client
 
 from backoffice.actors import importer
@@ -21,6 +22,7 @@ from inventory.services.skus import NewSku, add_skus
 from inventory.services.writing import Moving
 from orders.models.channels import Channel
 from orders.models.customers import Customer
+from orders.models.orders import Order, OrderLine
 from orders.services.customers import NewCustomer, add_customers
 from orders.services.drafts import Address, NewLine, NewOrder
 from orders.services.placing import place_orders
@@ -28,6 +30,9 @@ from orders.services.placing import place_orders
 BENCH = importer("bench")
 SKUS = 500
 BATCH = 1_000
+# So many orders are placed one by one; more than that are copies, so far apart by id.
+PLACED = 100_000
+APART = 10_000_000
 COUNTRIES = ("GB", "GB", "GB", "DE", "FR", "IE", "US", "NL")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -55,7 +60,20 @@ def client_of(user: User) -> Client:
 
 
 def make_orders(count: int) -> None:
-    """Orders of two lines over the last 90 days, paid and shipped, as history; 60 % at home."""
+    """Orders of two lines over the last 90 days, paid and shipped, as history; 60 % at home.
+
+    What goes beyond `PLACED` is copied from those, with their lines, at other times.
+    """
+    made = min(count, PLACED)
+    _place(made, max(1, count // 10))
+    for copy in range(1, -(-count // made)):
+        _copy(copy, min(made, count - copy * made))
+    if count > made:
+        with as_owner(), connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+
+
+def _place(count: int, buyers: int) -> None:
     channel = open_company("Bench Ltd")
     skus = add_skus([NewSku(f"B{n:05}", f"Thing {n}") for n in range(SKUS)], actor=BENCH)
     receive_stock(
@@ -67,12 +85,45 @@ def make_orders(count: int) -> None:
         history=True,
     )
     customers = add_customers(
-        [NewCustomer(f"C{n:06}", name=f"Customer {n}") for n in range(max(1, count // 10))]
+        [NewCustomer(f"C{n:06}", name=f"Customer {n}") for n in range(buyers)]
     )
     chance = random.Random(7)
     people = list(customers.values())
     for start in range(0, count, BATCH):
         _batch(channel, people, range(start, min(count, start + BATCH)), chance)
+
+
+def _copy(copy: int, count: int) -> None:
+    """The first so many orders once more: other ids, numbers and times, another customer."""
+    shift = copy * APART
+    _insert(
+        Order,
+        "o",
+        f"(SELECT * FROM orders_order WHERE id < {APART} ORDER BY id LIMIT {count}) o",
+        {
+            "id": f"o.id + {shift}",
+            "number": f"'9' || lpad((o.id + {shift})::text, 9, '0')",
+            "external_id": "''",
+            "placed_at": f"o.placed_at - interval '{copy} days 7 minutes'",
+            "customer_id": f"(SELECT min(id) FROM orders_customer) + (o.id * 7 + {copy}) % "
+            "(SELECT count(*) FROM orders_customer)",
+        },
+    )
+    _insert(
+        OrderLine,
+        "l",
+        f"orders_orderline l JOIN orders_order o ON o.id = l.order_id + {shift} "
+        f"WHERE l.order_id < {APART}",
+        {"id": f"l.id + {shift}", "order_id": f"l.order_id + {shift}"},
+    )
+
+
+def _insert(model: type[Model], alias: str, source: str, changes: dict[str, str]) -> None:
+    columns = [str(field.column) for field in model._meta.concrete_fields]
+    taken = ", ".join(changes.get(column, f"{alias}.{column}") for column in columns)
+    into = f"{model._meta.db_table} ({', '.join(columns)})"
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {into} SELECT {taken} FROM {source}")
 
 
 YEAR = timedelta(days=365)
