@@ -17,8 +17,11 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from automations.models.documents import Activation, Approval, Document
 from automations.models.events import Event, PendingEvent
-from config.demo import company, live
+from automations.models.rules import Rule
+from backoffice.models import User
+from config.demo import company, live, rules
 from config.demo.people import person
 from config.demo.slice import FILE, Slice
 from config.imports.online_retail.run import understand
@@ -97,6 +100,22 @@ def test_fragile_is_what_sounds_like_it(channel: Channel) -> None:
 def test_it_has_tickets_and_open_work(channel: Channel) -> None:
     assert Ticket.objects.filter(order__isnull=False).exists()
     assert Order.objects.exclude(fulfilment="shipped").exists()
+
+
+def test_it_has_rules_that_two_people_put_in_force_and_one_that_waits(
+    part: Slice, operations_user: User, finance_user: User
+) -> None:
+    company.make_company(part, StringIO())
+    live = Activation.objects.in_force().values_list("rule__name", flat=True)
+    assert len(live) == len(rules.IN_FORCE)
+    for approval in Approval.objects.select_related("document"):
+        assert approval.approver_id == finance_user.pk
+        assert approval.document.submitted_by_id == operations_user.pk
+    waiting = Document.objects.filter(state="submitted", kind="rule")
+    assert waiting.count() == len(rules.WAITING)
+    assert Rule.objects.count() == len(rules.IN_FORCE) + len(rules.WAITING) + len(rules.DRAFTS)
+    company.make_company(part, StringIO())
+    assert Activation.objects.count() == len(rules.IN_FORCE)
 
 
 def test_made_twice_it_is_the_same_company(channel: Channel, part: Slice) -> None:
