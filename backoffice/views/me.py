@@ -1,5 +1,6 @@
 """One's own preferences: theme, density, zone, keys, password."""
 
+from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -7,8 +8,11 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
+from django.forms.utils import flatatt
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -19,14 +23,31 @@ from backoffice.views import deputies
 from backoffice.views.persons import signed_in as signed_in
 
 
+@cache
 def zone_choices() -> list[tuple[str, str]]:
     """Time zones of places, by name; the old short forms are left out."""
     names = [name for name in available_timezones() if "/" in name and not name.startswith("Etc/")]
     return [(name, name.replace("_", " ")) for name in sorted(["UTC", *names])]
 
 
+class LongSelect(forms.Select):
+    """A list of hundreds: written in one go, as a template for each choice takes its time."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        options = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            (
+                (key, mark_safe(" selected") if key == value else "", label)
+                for key, label in self.choices
+            ),
+        )
+        given = self.build_attrs(self.attrs, {"name": name, **(attrs or {})})
+        return format_html("<select{}>{}</select>", flatatt(given), options)
+
+
 class PreferencesForm(UserModelForm):
-    time_zone = forms.ChoiceField(choices=zone_choices)
+    time_zone = forms.ChoiceField(choices=zone_choices, widget=LongSelect)
 
     class Meta:
         model = User

@@ -9,10 +9,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Case, DecimalField, F, Q, Value, When
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 
 from backoffice.models import ACTOR_KINDS, User
 from backoffice.money import Money
@@ -211,6 +211,14 @@ class Order(models.Model):
                 name="order_picking",
             ),
             GinIndex(fields=["tags"], name="order_tags"),
+            # The list, with a million orders: by value, by country, and what is typed to find one.
+            models.Index(fields=["total", "id"], name="order_by_total"),
+            models.Index(fields=["ship_country", "total"], name="order_by_country"),
+            models.Index(OpClass(Upper("number"), "text_pattern_ops"), name="order_number_like"),
+            models.Index(OpClass(Upper("ship_name"), "text_pattern_ops"), name="order_name_like"),
+            models.Index(
+                fields=["external_id"], condition=~Q(external_id=""), name="order_external"
+            ),
             # Schedules go over all but imported orders, page by page.
             models.Index(fields=["id"], condition=Q(is_history=False), name="order_live"),
         ]
