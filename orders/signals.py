@@ -18,6 +18,16 @@ orders_held = Signal()
 orders_released = Signal()
 # With orders: list[Order]; holds: list[Hold] whose time is over, still open: people must decide
 holds_ran_out = Signal()
+# With orders: list[Order]; assessments: dict[int, RiskAssessment] by order id, made just now
+orders_assessed = Signal()
+# With orders: list[Order]; reviews: list[Review], opened just now
+reviews_opened = Signal()
+# With orders: list[Order]; reviews: list[Review], decided or no longer needed
+reviews_settled = Signal()
+# With orders: list[Order]; reviews: list[Review] that nobody has answered in time
+reviews_escalated = Signal()
+# With orders: list[Order]; addresses: dict[int, Address] by order id, asked for too late to change
+readdress_asked = Signal()
 # With orders: list[Order], now on the pick list
 orders_picking = Signal()
 # With orders: list[Order] that ship from another place from now on

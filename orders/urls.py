@@ -8,6 +8,8 @@ from orders.tables.customers import CUSTOMERS
 from orders.tables.orders import ORDERS
 from orders.tables.parcels import PARCELS
 from orders.tables.returns import RETURNS
+from orders.tables.reviews import REVIEWS
+from orders.tables.trust import BLOCKLIST, CREDITS, SIGNALS
 from orders.views.carriers import (
     carrier_detail,
     carrier_edit,
@@ -51,7 +53,28 @@ from orders.views.returns import (
     return_refuse,
     return_request,
 )
+from orders.views.reviews import (
+    credit_approve,
+    credit_decline,
+    order_block,
+    order_fraud,
+    order_screen,
+    review_accept,
+    review_detail,
+    review_pass,
+    review_refuse,
+)
 from orders.views.tracking_file import parcel_file, parcel_file_job
+from orders.views.trust import (
+    block_detail,
+    block_end,
+    block_new,
+    channel_checks,
+    customer_credit,
+    signal_detail,
+    signal_edit,
+    signal_new,
+)
 
 urlpatterns = [
     *urls(ORDERS, "orders/"),
@@ -72,12 +95,24 @@ urlpatterns = [
     path("orders/<number:number>/_/delivery/", order_delivery, name="order_delivery"),
     path("orders/<number:number>/_/pack/", package_new, name="package_new"),
     path("orders/<number:number>/_/address/", order_address, name="order_address"),
+    path("orders/<number:number>/_/screen/", order_screen, name="order_screen"),
+    path("orders/<number:number>/_/fraud/", order_fraud, name="order_fraud"),
+    path("orders/<number:number>/_/block/", order_block, name="order_block"),
     path("orders/<number:number>/_/return/", return_request, name="return_request"),
     path("orders/_/home/at-risk/", order_home_at_risk, name="order_home_at_risk"),
     path("orders/_/home/held/", order_home_held, name="order_home_held"),
     path("orders/_/home/to-ship/", order_home_to_ship, name="order_home_to_ship"),
     *urls(CUSTOMERS, "customers/"),
     path("customers/<number:number>/", customer_detail, name="customer_detail"),
+    path("customers/<number:number>/_/credit/", customer_credit, name="customer_credit"),
+    *urls(CREDITS, "credit/"),
+    *urls(REVIEWS, "reviews/"),
+    path("reviews/<int:pk>/", review_detail, name="review_detail"),
+    path("reviews/<int:pk>/_/pass/", review_pass, name="review_pass"),
+    path("reviews/<int:pk>/_/refuse/", review_refuse, name="review_refuse"),
+    path("reviews/<int:pk>/_/accept/", review_accept, name="review_accept"),
+    path("reviews/<int:pk>/_/approve/", credit_approve, name="credit_approve"),
+    path("reviews/<int:pk>/_/decline/", credit_decline, name="credit_decline"),
     *urls(RETURNS, "returns/"),
     path("returns/<number:number>/", return_detail, name="return_detail"),
     path("returns/<number:number>/_/receive/", return_receive, name="return_receive"),
@@ -99,4 +134,13 @@ urlpatterns = [
     *urls(CHANNELS, "settings/channels/"),
     path("settings/channels/<slug:key>/", channel_detail, name="channel_detail"),
     path("settings/channels/<slug:key>/_/promise/", channel_promise, name="channel_promise"),
+    path("settings/channels/<slug:key>/_/checks/", channel_checks, name="channel_checks"),
+    *urls(SIGNALS, "settings/screening/"),
+    path("settings/screening/new/<slug:kind>/", signal_new, name="signal_new"),
+    path("settings/screening/<slug:key>/", signal_detail, name="signal_detail"),
+    path("settings/screening/<slug:key>/_/edit/", signal_edit, name="signal_edit"),
+    *urls(BLOCKLIST, "settings/blocklist/"),
+    path("settings/blocklist/new/", block_new, name="block_new"),
+    path("settings/blocklist/<int:pk>/", block_detail, name="block_detail"),
+    path("settings/blocklist/<int:pk>/_/end/", block_end, name="block_end"),
 ]

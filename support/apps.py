@@ -7,6 +7,7 @@ class SupportConfig(AppConfig):
 
     def ready(self) -> None:
         from backoffice.subjects import Subject, register
+        from support import receivers  # noqa: F401 - connects them
 
         register(
             Subject("support.ticket", "ticket", "number", "ticket_detail", "support.view_ticket")

@@ -14,6 +14,7 @@ from backoffice.roles import SUPPORT
 from config.demo.rules import make_rules
 from config.demo.slice import HISTORY_ENDS, Slice, address, chance, customer, next_delivery
 from config.demo.tickets import write_letters
+from config.demo.trust import add_trust
 from config.imports.online_retail.classify import Document
 from config.imports.online_retail.load import order_line, product_names
 from config.imports.online_retail.run import find_job, load, moved_by, open_company
@@ -67,6 +68,7 @@ def make_company(part: Slice, out: TextIO) -> Channel:
     pay_due(placed)
     ship_due(placed[: len(placed) // 3])
     prepare(placed[len(placed) // 3 :])
+    pay_due(add_trust(channel)[:-1])
     recent = list(
         Order.objects.filter(customer__isnull=False).order_by("-placed_at")[: _LETTERS * 6]
     )

@@ -7,6 +7,7 @@ from orders.automation import (
     fulfilment,
     fulfilment_actions,
     parcels,
+    reviews,
     scans,
     triggers,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "fulfilment",
     "fulfilment_actions",
     "parcels",
+    "reviews",
     "scans",
     "triggers",
 ]

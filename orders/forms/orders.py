@@ -32,8 +32,12 @@ class TagForm(forms.Form):
 THEN = [each for each in Hold.Then.choices if each[0] != Hold.Then.CANCEL]
 
 
+# What an approver decides about is held by the order's own arithmetic alone.
+REASONS = [each for each in Hold.Reason.choices if each[0] != Hold.Reason.APPROVAL]
+
+
 class HoldForm(forms.Form):
-    reason = forms.ChoiceField(label="Reason", choices=Hold.Reason.choices)
+    reason = forms.ChoiceField(label="Reason", choices=REASONS)
     note = forms.CharField(label="Note", max_length=500, required=False)
     lasts = forms.IntegerField(
         label="Lasts, in hours",

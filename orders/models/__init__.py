@@ -3,23 +3,29 @@
 from orders.models import (
     carriers,
     channels,
+    credit,
     customers,
     holds,
     orders,
     packages,
     places,
     returns,
+    reviews,
     shipments,
+    trust,
 )
 
 __all__ = [
     "carriers",
     "channels",
+    "credit",
     "customers",
     "holds",
     "orders",
     "packages",
     "places",
     "returns",
+    "reviews",
     "shipments",
+    "trust",
 ]

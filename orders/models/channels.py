@@ -34,6 +34,10 @@ class Channel(models.Model):
     )
     # Collection days after the first that an order can still catch; 0 is the same day.
     promise_days = models.SmallIntegerField("ships within", default=1)
+    # A delivery address that can't be right holds the order.
+    checks_addresses = models.BooleanField("checks addresses", default=True)
+    # An order like one placed so many hours before is held; 0: none is.
+    duplicate_hours = models.SmallIntegerField("looks for duplicates within", default=24)
     version = models.IntegerField(default=1)
     is_active = models.BooleanField("active", default=True)
     history = HistoricalRecords(excluded_fields=["version"])
@@ -45,6 +49,10 @@ class Channel(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(promise_days__gte=0, promise_days__lte=60), name="channel_promise_days"
+            ),
+            models.CheckConstraint(
+                condition=Q(duplicate_hours__gte=0, duplicate_hours__lte=720),
+                name="channel_duplicate_hours",
             ),
         ]
 

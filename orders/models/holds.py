@@ -20,6 +20,8 @@ class Hold(models.Model):
         OUT_OF_STOCK = "out_of_stock", "Out of stock"
         CUSTOMER_REQUEST = "customer_request", "The customer asked"
         PRICE_CHECK = "price_check", "Price check"
+        DUPLICATE = "duplicate", "Possible duplicate"
+        APPROVAL = "approval", "Approval"
         OTHER = "other", "Other"
 
     class Then(models.TextChoices):

@@ -68,6 +68,7 @@ class Order(models.Model):
         OUT_OF_STOCK = "out_of_stock", "Out of stock"
         UNPAID = "unpaid", "Never paid"
         DUPLICATE = "duplicate", "Duplicate"
+        DECLINED = "declined", "Not approved"
         OTHER = "other", "Other"
 
     number = models.CharField(max_length=40, unique=True)

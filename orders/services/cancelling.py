@@ -22,6 +22,7 @@ from orders.services.errors import AlreadyShipped, LabelExists, PickingBegun
 from orders.services.figures import uncount_cancelled
 from orders.services.holds import close_holds
 from orders.services.outcomes import Outcomes, lock_orders, unknown
+from orders.services.review_ends import announce_settled, withdraw_reviews
 
 
 @transaction.atomic
@@ -94,6 +95,7 @@ def _cancel(
     OrderLine.objects.filter(order__in=orders).update(quantity_cancelled=F("quantity"))
     Package.objects.filter(order__in=orders, unpacked_at=None).update(unpacked_at=now)
     close_holds(list(Hold.objects.filter(order__in=orders, released_at=None)), actor=actor)
+    withdrawn = withdraw_reviews(orders, actor=actor)
     uncount_cancelled(orders)
     _give_back(orders, actor=actor)
     timeline.record(
@@ -107,6 +109,7 @@ def _cancel(
         for order in orders
     )
     signals.orders_cancelled.send(sender=Order, orders=list(orders), actor=actor, history=history)
+    announce_settled(withdrawn, actor=actor)
 
 
 def _give_back(orders: Sequence[Order], *, actor: Acting) -> None:

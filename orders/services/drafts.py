@@ -49,6 +49,19 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """By what the buyer can be known again; empty where the shop does not say.
+
+    `card` is the fingerprint that the payment provider gives a card, never its number.
+    """
+
+    email: str = ""
+    phone: str = ""
+    card: str = ""
+    ip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NewOrder:
     """One order. Amounts are in the channel's currency.
 
@@ -66,6 +79,7 @@ class NewOrder:
     placed_at: datetime | None = None
     ship_to: Address = field(default_factory=Address)
     bill_to: Address | None = None
+    contact: Contact = field(default_factory=Contact)
     shipping: Decimal = ZERO
     shipping_tax: Decimal = ZERO
     discount: Decimal = ZERO

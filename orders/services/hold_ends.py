@@ -17,6 +17,7 @@ from orders.models.orders import Order
 from orders.services.cancelling import cancel_orders
 from orders.services.holds import end_holds
 from orders.services.outcomes import lock_orders
+from orders.services.review_ends import kept_by_verdict
 
 Then, Reason = Hold.Then, Hold.Reason
 CANCELLED_FOR = {
@@ -24,6 +25,8 @@ CANCELLED_FOR = {
     Reason.PAYMENT: Order.CancelReason.UNPAID,
     Reason.OUT_OF_STOCK: Order.CancelReason.OUT_OF_STOCK,
     Reason.CUSTOMER_REQUEST: Order.CancelReason.CUSTOMER,
+    Reason.DUPLICATE: Order.CancelReason.DUPLICATE,
+    Reason.APPROVAL: Order.CancelReason.DECLINED,
 }
 
 
@@ -59,7 +62,8 @@ def _act(order_id: int, hold_ids: Sequence[int], now: datetime, actor: Acting) -
         reason = CANCELLED_FOR.get(Reason(cancelling[0].reason), Order.CancelReason.OTHER)
         if cancel_orders([order_id], reason=reason, actor=actor).changed:
             return len(due)
-    releasing = [hold for hold in due if hold.then == Then.RELEASE]
+    kept = kept_by_verdict(due)
+    releasing = [hold for hold in due if hold.then == Then.RELEASE and hold not in kept]
     if releasing:
         still = {order_id} if len(releasing) < len(holds) else set()
         end_holds([order], releasing, still, actor=actor)

@@ -15,8 +15,9 @@ from backoffice.sets import save_many
 from orders import signals
 from orders.models.holds import Hold
 from orders.models.orders import Order
-from orders.services.errors import AlreadyCancelled, AlreadyShipped, OrderError
+from orders.services.errors import AlreadyCancelled, AlreadyShipped, OrderError, WrongState
 from orders.services.outcomes import Outcomes, lock_orders, unknown
+from orders.services.review_ends import kept_by_verdict, pass_released
 
 Reason = Hold.Reason
 
@@ -123,24 +124,37 @@ def release_orders(
 ) -> Outcomes:
     """End the open holds of one reason, or of all (`reason` None); one without is left alone.
 
-    An order stays held while a hold of another reason is open. Raises StaleVersion. Announces
-    orders_released.
+    An order stays held while a hold of another reason is open. Refuses where all that is asked for
+    waits for somebody's decision. Raises StaleVersion. Announces orders_released.
     """
     ids = set(order_ids)
     orders = lock_orders(ids, versions)
-    holds = Hold.objects.filter(order__in=orders, released_at=None).order_by("pk")
-    ending = [hold for hold in holds if reason is None or hold.reason == reason]
+    holds = list(Hold.objects.filter(order__in=orders, released_at=None).order_by("pk"))
+    asked = [hold for hold in holds if reason is None or hold.reason == reason]
+    kept = kept_by_verdict(asked)
+    ending = [hold for hold in asked if hold not in kept]
     changed = {hold.order_id for hold in ending}
-    done = Outcomes(
-        changed=[order for order in orders if order.pk in changed],
-        unchanged=[order for order in orders if order.pk not in changed],
-        refused=unknown(ids, orders),
-    )
+    done = Outcomes(refused=unknown(ids, orders))
+    waiting = {hold.order_id: hold for hold in kept}
+    for order in orders:
+        if order.pk in changed:
+            done.changed.append(order)
+        elif order.pk in waiting:
+            done.refused[order.pk] = _undecided(order, waiting[order.pk])
+        else:
+            done.unchanged.append(order)
     for hold in ending:
         done.reasons.setdefault(hold.order_id, []).append(hold.reason)
     still_held = {hold.order_id for hold in holds if hold not in ending}
     end_holds(done.changed, ending, still_held, actor=actor)
     return done
+
+
+def _undecided(order: Order, hold: Hold) -> WrongState:
+    return WrongState(
+        f"Order {order} waits for a decision: {hold.get_reason_display().lower()}. Decide on its "
+        "review, and it is released."
+    )
 
 
 @transaction.atomic
@@ -150,6 +164,9 @@ def release_hold(order_id: int, hold_id: int, *, actor: Acting) -> Outcomes:
     holds = list(Hold.objects.filter(order__in=orders, released_at=None).order_by("pk"))
     ending = [hold for hold in holds if hold.pk == hold_id]
     done = Outcomes(refused=unknown([order_id], orders))
+    if kept := kept_by_verdict(ending):
+        done.refused[order_id] = _undecided(orders[0], kept[0])
+        return done
     (done.changed if ending else done.unchanged).extend(orders)
     still_held = {hold.order_id for hold in holds if hold.pk != hold_id}
     end_holds(done.changed, ending, still_held, actor=actor)
@@ -188,6 +205,7 @@ def end_holds(
     signals.orders_released.send(
         sender=Order, orders=list(orders), holds=list(holds), actor=actor, history=False
     )
+    pass_released(orders, holds, actor=actor)
 
 
 def close_holds(holds: Sequence[Hold], *, actor: Acting) -> None:

@@ -21,6 +21,7 @@ from orders.services.clock import set_ship_by
 from orders.services.errors import UnknownOrder, WrongAmount
 from orders.services.figures import add_spend
 from orders.services.outcomes import lock_orders
+from orders.services.reviews import release_paid
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ def mark_orders_paid(
     add_spend(changes)
     _tell(amounts, orders, "Received {}", actor)
     if settled:
+        release_paid(settled, actor=actor)
         signals.orders_paid.send(sender=Order, orders=settled, actor=actor, history=history)
     return list(orders.values())
 

@@ -24,6 +24,7 @@ from orders.services.clock import set_ship_by
 from orders.services.drafts import NewOrder, OnShort
 from orders.services.errors import OrderError
 from orders.services.figures import count_placed, lock_customers
+from orders.services.new_orders import look_at_new
 from orders.services.numbers import next_order_numbers
 from orders.services.pricing import line_rows, order_row
 from orders.services.routing import route
@@ -48,8 +49,10 @@ def place_orders(
 
     Live orders get stock allocated; `on_short` says what if there is too little: all are refused
     (StockShort), or the short ones wait under an out-of-stock hold. History claims no stock, and
-    moves what has a `shipped_at`. Raises UnknownSku, OrderError. Announces orders_placed, and
-    orders_paid for what is free, orders_held and orders_short.
+    moves what has a `shipped_at`. Live orders that look like fraud, have a bad address, repeat one
+    just placed or go over a credit limit are held for a review. Raises UnknownSku, OrderError.
+    Announces orders_placed, and orders_paid for what is free, orders_held, orders_short,
+    orders_assessed and reviews_opened.
     """
     try:
         with transaction.atomic():
@@ -74,6 +77,8 @@ def _place(new: Sequence[NewOrder], on_short: OnShort, *, history: bool, actor: 
     else:
         short = allocate_new(orders, lines, on_short, actor=actor)
     _announce(orders, lines, short, history=history, actor=actor)
+    if not history:
+        look_at_new(orders, drafts, actor=actor)
     by_draft = {id(draft): order for draft, order in zip(drafts, orders, strict=True)}
     known |= {_key(draft): by_draft[id(draft)] for draft in drafts if draft.external_id}
     return Placed(

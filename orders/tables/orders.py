@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -18,10 +18,12 @@ from backoffice.workbench.filters import Amount, Choice, Day, Text, yes_no
 from inventory.models import Location
 from orders.models.channels import Channel
 from orders.models.orders import Order
+from orders.models.reviews import Review
 from orders.queries.countries import country_name, country_options
 from orders.queries.due import TO_SHIP
 from orders.tables.ship_by import SHIP_BY, ShipBy
 
+OPEN_REVIEWS = Review.objects.filter(order=OuterRef("pk"), state=Review.State.OPEN)
 # A cut-off so near asks for attention.
 NEAR = timedelta(hours=2)
 PAYMENT = {
@@ -178,6 +180,7 @@ ORDERS = Workbench[Order](
             "Paid as its channel asks",
             Q(payment__in=["paid", "overpaid", "part_refunded"]) | Q(channel__ships_unpaid=True),
         ),
+        yes_no("doubted", "Waits for a decision", Q(Exists(OPEN_REVIEWS))),
         yes_no("picking", "On the pick list", Q(picking_since__isnull=False)),
         yes_no("promised", "Backordered", TO_SHIP & Q(promised_on__isnull=False)),
         Choice(key="method", label="Delivered or collected", options=Order.Method.choices),

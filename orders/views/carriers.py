@@ -37,7 +37,8 @@ both = require_http_methods(["GET", "HEAD", "POST"])
 REFUSALS = (OrderError,)
 
 
-def _trail(subject: str, pk: int) -> Iterable[tuple[object, object, str]]:
+def trail(subject: str, pk: int) -> Iterable[tuple[object, object, str]]:
+    """Who changed a record of the settings: when, who, what."""
     told = AuditEntry.objects.filter(subject=subject, subject_id=pk).order_by("-at")[:20]
     return [
         (ui.moment(entry.at), audit_view.who(entry), audit_view.words(entry.verb)) for entry in told
@@ -60,7 +61,7 @@ def carrier_detail(request: HttpRequest, key: str) -> HttpResponse:
         "week": week_words(service.weekdays),
         "next": collection_of(service, days).ship_by(timezone.now(), 0),
         "channels": channels,
-        "entries": _trail(SERVICE, service.pk),
+        "entries": trail(SERVICE, service.pk),
     }
     return render(request, "orders/carrier_detail.html", context)
 
@@ -129,7 +130,7 @@ def channel_detail(request: HttpRequest, key: str) -> HttpResponse:
         "list_url": reverse("channel_list"),
         "list_title": "Channels",
         "next": clock.ship_by(timezone.now(), channel.promise_days),
-        "entries": _trail(CHANNEL, channel.pk),
+        "entries": trail(CHANNEL, channel.pk),
     }
     return render(request, "orders/channel_detail.html", context)
 

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from orders.models.customers import Customer
+from orders.queries.credit import credit_of
 from orders.queries.pages import customer_page
 
 
@@ -22,5 +23,6 @@ def customer_detail(request: HttpRequest, number: str) -> HttpResponse:
         "list_url": reverse("customer_list"),
         "list_title": "Customers",
         "page": customer_page(customer),
+        "credit": credit_of([customer.pk]).get(customer.pk),
     }
     return render(request, "orders/customer_detail.html", context)

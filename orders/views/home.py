@@ -17,6 +17,7 @@ from backoffice.models import User
 from backoffice.money import Money
 from orders.models.customers import Customer
 from orders.models.orders import Order
+from orders.models.reviews import Review
 from orders.queries.countries import country_name
 from orders.queries.due import TO_SHIP, will_miss
 
@@ -130,4 +131,8 @@ def register_everywhere() -> None:
     counts.register(
         "order_list",
         lambda user: counts.Count(Order.objects.filter(TO_SHIP).count()),
+    )
+    counts.register(
+        "review_list",
+        lambda user: counts.Count(Review.objects.filter(state=Review.State.OPEN).count()),
     )

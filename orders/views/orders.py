@@ -19,11 +19,12 @@ from orders.forms.orders import AddressForm, CancelForm, DeskHoldForm, TagForm, 
 from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.queries.pages import order_page
+from orders.queries.reviews import trust_part
+from orders.services.addresses import ask_readdress, mend_address
 from orders.services.cancelling import cancel_orders
 from orders.services.drafts import Address
-from orders.services.errors import OrderError
+from orders.services.errors import AlreadyShipped, LabelExists, OrderError
 from orders.services.holds import hold_orders, release_orders
-from orders.services.shipping import edit_order_address
 from orders.services.tags import add_tags, remove_tags
 from orders.tables.orders import FULFILMENT, PAYMENT, RETURN
 
@@ -60,6 +61,7 @@ def order_detail(request: HttpRequest, number: str) -> HttpResponse:
         "list_url": reverse("order_list"),
         "list_title": "Orders",
         "page": page,
+        "trust": trust_part(order),
         "payment": PAYMENT[Order.Payment(order.payment)],
         "fulfilment": FULFILMENT[Order.Fulfilment(order.fulfilment)],
         "returned": RETURN[Order.Return(order.returns)],
@@ -219,12 +221,16 @@ def order_address(request: HttpRequest, number: str) -> HttpResponse:
     order = _order(number)
 
     def act(values: dict[str, Any]) -> str:
-        edit_order_address(
-            order.pk,
-            Address(**values),
-            version=_seen(request, order).get(order.pk),
-            actor=actors.person(signed_in(request)),
-        )
+        actor, address = actors.person(signed_in(request)), Address(**values)
+        try:
+            wrong = mend_address(
+                order.pk, address, version=_seen(request, order).get(order.pk), actor=actor
+            )
+        except (LabelExists, AlreadyShipped) as too_late:
+            ask_readdress(order.pk, address, actor=actor)
+            return f"{too_late} A ticket was opened with the new address."
+        if wrong:
+            return f"The address is saved, but order {order} is held. {' '.join(wrong)}"
         return f"Order {order} goes to the new address"
 
     now = {

@@ -24,6 +24,7 @@ from orders.models.packages import Label, Package
 from orders.models.returns import ReturnOrder
 from orders.services.returns import NewReturn, NewReturnLine, request_returns
 from orders.services.shipping import ship_order
+from tests.attacks.trust import of_trust
 from tests.automations import factories as rules
 from tests.automations import lines
 from tests.automations.views import story
@@ -60,8 +61,11 @@ def make_world(make_user: MakeUser) -> World:
         "all": {"pk": order.pk, "number": order.number, "label": "orders.order"},
         **_of_orders(order, world),
         **_of_rules(case.pk),
+        **of_trust(order),
         **_of_connectors(case.pk),
         **_of_webhooks(),
+        # Nobody's: to open one of one's own marks it as read.
+        "notice": {"pk": 0},
         "customer": {"number": customer.number},
         "ticket": {"number": open_ticket(order=order).number},
         "queue": {"slug": "parcels"},

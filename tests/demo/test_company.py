@@ -30,6 +30,8 @@ from inventory.models import Sku
 from inventory.queries.levels import levels_that_differ
 from orders.models.channels import Channel
 from orders.models.orders import Order
+from orders.models.reviews import Review
+from orders.models.trust import BlockEntry
 from support.models import Ticket
 from tests.bed.databases import Database
 from tests.imports.books import check_books
@@ -68,7 +70,7 @@ def numbers(orders: Sequence[Order]) -> list[str]:
 
 def test_history_ends_now_and_the_last_day_is_open(channel: Channel) -> None:
     past = Order.objects.filter(is_history=True).order_by("placed_at")
-    today = Order.objects.filter(is_history=False).order_by("placed_at")
+    today = Order.objects.filter(external_id__startswith="live-").order_by("placed_at")
     assert numbers(list(past)) == ["570001", "570002"]
     assert numbers(list(today)) == ["570004", "570005"]
     last = today[1].placed_at
@@ -118,9 +120,18 @@ def test_it_has_rules_that_two_people_put_in_force_and_one_that_waits(
     assert Activation.objects.count() == len(rules.IN_FORCE)
 
 
+def test_each_kind_of_doubt_has_an_order_that_waits(channel: Channel) -> None:
+    waiting = Review.objects.filter(state=Review.State.OPEN)
+    assert set(waiting.values_list("kind", flat=True)) == set(Review.Kind.values)
+    proposals = [review.found["proposal"] is not None for review in waiting.filter(kind="address")]
+    assert sorted(proposals) == [False, True]
+    assert {entry.value for entry in BlockEntry.objects.all()} == {"rush@example.com"}
+    assert waiting.filter(found__outcome="blocked").count() == 1
+
+
 def test_made_twice_it_is_the_same_company(channel: Channel, part: Slice) -> None:
     def counts() -> list[int]:
-        return [model.objects.count() for model in (Order, Ticket, Sku)]
+        return [model.objects.count() for model in (Order, Ticket, Sku, Review)]
 
     before = counts()
     assert company.make_company(part, StringIO()) == channel

@@ -56,6 +56,8 @@ def make_channel(
         legal_entity=entity,
         location=places[Location.Kind.INTERNAL],
         ships_unpaid=ships_unpaid,
+        checks_addresses=False,
+        duplicate_hours=0,
     )
 
 

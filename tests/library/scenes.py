@@ -6,7 +6,7 @@ Everything goes through the services, so that the events are the ones the produc
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -40,6 +40,7 @@ from tests.automations import factories as make
 from tests.finance import factories as money
 from tests.intake import factories as hooks
 from tests.inventory.factories import make_sku, moving, receive
+from tests.orders import trust
 from tests.orders.factories import fresh, line, make_channel, pay, place
 from tests.support.factories import open_ticket
 
@@ -188,6 +189,26 @@ def fragile(*fragile: bool) -> None:
     place(*(line(sku) for sku in skus), channel=shop())
 
 
+def paid_fragile(*fragile: bool) -> None:
+    skus = [make_sku(f"F{n}", stock=5, is_fragile=each) for n, each in enumerate(fragile)]
+    pay(place(*(line(sku) for sku in skus), channel=shop()))
+
+
+def stopped(*weights: int) -> None:
+    kinds: dict[Any, dict[str, Any]] = {
+        trust.Kind.MISMATCH: {},
+        trust.Kind.REGION: {"countries": ["FR"]},
+    }
+    for weight, (kind, fields) in zip(weights, kinds.items(), strict=False):
+        trust.make_signal(kind, weight=weight, **fields)
+    trust.suspect(channel=shop())
+
+
+def misdirected(postcode: str) -> None:
+    careful = make_channel("careful", checks_addresses=True)
+    order(channel=careful, ship_to=replace(trust.BATH, postcode=postcode))
+
+
 def held(known: Order, reason: str) -> None:
     hold_orders([known.pk], reason=HOLD(reason), actor=HOUSE)
 
@@ -209,6 +230,9 @@ def gift_card() -> None:
 SCENES: dict[str, Scene] = {
     "high-value-abroad": Scene(lambda: order("640.00", country="FR"), lambda: order("640.00")),
     "fragile": Scene(lambda: fragile(True, False), lambda: fragile(False, False)),
+    "fragile-task": Scene(lambda: paid_fragile(True, False), lambda: paid_fragile(False)),
+    "heavy-suspect": Scene(lambda: stopped(40, 35), lambda: stopped(40)),
+    "address-ask": Scene(lambda: misdirected("12345"), lambda: misdirected("BAI 2LX")),
     "hold-address": Scene(
         lambda: order("310.00", country="ES", bill_to=Address(country="DE")),
         lambda: order("310.00", country="DE", bill_to=Address(country="DE")),

@@ -24,7 +24,14 @@ from orders.services.placing import place_orders
 from tests.inventory.factories import make_legal_entity, make_warehouse, moving
 
 
-def make_channel(key: str = "shop", *, ships_unpaid: bool = False) -> Channel:
+def make_channel(
+    key: str = "shop",
+    *,
+    ships_unpaid: bool = False,
+    checks_addresses: bool = False,
+    duplicate_hours: int = 0,
+) -> Channel:
+    """A channel that trusts its addresses and repeated orders unless a test is about those."""
     return open_channel(
         key,
         name=f"The {key}",
@@ -33,6 +40,8 @@ def make_channel(key: str = "shop", *, ships_unpaid: bool = False) -> Channel:
         legal_entity=make_legal_entity(),
         location=make_warehouse(),
         ships_unpaid=ships_unpaid,
+        checks_addresses=checks_addresses,
+        duplicate_hours=duplicate_hours,
     )
 
 

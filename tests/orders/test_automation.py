@@ -34,16 +34,8 @@ from orders.services.returns import NewReturn, NewReturnLine, request_returns
 from orders.services.shipping import ship_order
 from orders.services.tags import add_tags
 from tests.inventory.factories import make_sku, receive
-from tests.orders.factories import (
-    draft,
-    fresh,
-    line,
-    make_channel,
-    make_customer,
-    pay,
-    place,
-    postage,
-)
+from tests.orders import factories, trust
+from tests.orders.factories import draft, fresh, line, make_customer, pay, place
 
 pytestmark = pytest.mark.django_db
 OURS = [trigger for trigger in triggers if trigger.key.startswith("orders.")]
@@ -86,7 +78,7 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.parcel_reported",
         "orders.return_requested",
         "orders.return_received",
-    }
+    } | trust.TRIGGERS
     assert {action.key for action in actions if action.key.startswith("orders.")} == {
         "orders.add_tag",
         "orders.remove_tag",
@@ -99,14 +91,17 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.promise_rest",
         "orders.pack_order",
         "orders.note_tracking",
-    }
+    } | trust.ACTIONS
     assert {"orders.return_without_order", "orders.stock_short"} <= {kind.key for kind in cases}
 
 
 def test_conditions_see_amounts_countries_lines_and_the_customer() -> None:
     sku = make_sku("GL-1", stock=10, is_fragile=True)
     order = place(
-        line(sku, 2, "250.00"), postage("5.00"), customer_id=make_customer().pk, tags=("vip",)
+        line(sku, 2, "250.00"),
+        factories.postage("5.00"),
+        customer_id=make_customer().pk,
+        tags=("vip",),
     )
     event = Event.objects.get(trigger="orders.order_placed")
     assert (event.subject, event.subject_id, event.history) == ("orders.order", order.pk, False)
@@ -345,7 +340,7 @@ def test_returns_without_an_order_become_cases_grouped_by_cause() -> None:
     sku = make_sku(stock=1)
     new = [
         NewReturn(
-            channel=make_channel(),
+            channel=factories.make_channel(),
             unmatched_cause=cause,
             lines=(NewReturnLine(1, sku=sku.code, unit_price=Decimal("1.25")),),
         )

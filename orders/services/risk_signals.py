@@ -1,0 +1,120 @@
+"""The signals of fraud screening: added, changed, and loosened by those who may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils.text import slugify
+
+from backoffice import audit
+from backoffice.actors import Actor
+from backoffice.versions import refuse_stale
+from orders.models.trust import RiskSignal
+from orders.services.errors import OrderError
+
+LABEL = "orders.risksignal"
+Kind, Mode = RiskSignal.Kind, RiskSignal.Mode
+_STRICTNESS = (Mode.OFF, Mode.MONITOR, Mode.REVIEW, Mode.BLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class SignalEdit:
+    """What a signal is. `mark`, `orders` and `minutes` are velocity's, `countries` region's."""
+
+    name: str
+    mode: RiskSignal.Mode
+    weight: int
+    mark: str = ""
+    orders: int | None = None
+    minutes: int | None = None
+    countries: Sequence[str] = ()
+
+
+@transaction.atomic
+def add_signal(kind: RiskSignal.Kind, edit: SignalEdit, *, actor: Actor) -> RiskSignal:
+    """Add a signal, in monitor whatever the edit says; raises OrderError."""
+    if RiskSignal.objects.filter(name__iexact=edit.name).exists():
+        raise OrderError(f"There is a signal “{edit.name}” already.")
+    signal = RiskSignal(key=_free_key(edit.name), kind=kind, mode=Mode.MONITOR)
+    _write(signal, edit)
+    signal.save()
+    audit.record("orders.signal_added", LABEL, signal.pk, actor=actor, key=signal.key)
+    return signal
+
+
+@transaction.atomic
+def edit_signal(
+    signal_id: int,
+    edit: SignalEdit,
+    *,
+    reason: str,
+    may_loosen: bool,
+    version: int | None = None,
+    actor: Actor,
+) -> RiskSignal:
+    """Change a signal for orders placed from now on; assessments keep what it was.
+
+    `may_loosen`: whoever asks answers for what is let through. Raises OrderError, StaleVersion.
+    """
+    signal = RiskSignal.objects.select_for_update(no_key=True).get(pk=signal_id)
+    refuse_stale([signal], None if version is None else {signal_id: version})
+    before = {"mode": signal.mode, "weight": signal.weight}
+    loosens = is_looser(signal, edit)
+    if loosens and not may_loosen:
+        raise OrderError(
+            "This would let more orders through. Finance decides about that; ask them to change it."
+        )
+    signal.mode = edit.mode
+    _write(signal, edit)
+    signal.version += 1
+    signal.save()
+    audit.record(
+        "orders.signal_loosened" if loosens else "orders.signal_changed",
+        LABEL,
+        signal.pk,
+        actor=actor,
+        key=signal.key,
+        before=before,
+        mode=edit.mode,
+        weight=edit.weight,
+        why=reason,
+    )
+    return signal
+
+
+def is_looser(signal: RiskSignal, edit: SignalEdit) -> bool:
+    """Whether fewer orders would be held, or with less weight, than as the signal stands."""
+    if _STRICTNESS.index(edit.mode) != _STRICTNESS.index(Mode(signal.mode)):
+        return _STRICTNESS.index(edit.mode) < _STRICTNESS.index(Mode(signal.mode))
+    return (
+        edit.weight < signal.weight
+        or (edit.orders or 0) > (signal.orders or 0)
+        or (edit.minutes or 0) < (signal.minutes or 0)
+        or bool(set(signal.countries) - set(edit.countries))
+    )
+
+
+def _write(signal: RiskSignal, edit: SignalEdit) -> None:
+    is_velocity, is_region = signal.kind == Kind.VELOCITY, signal.kind == Kind.REGION
+    if is_velocity and not (edit.mark and edit.orders and edit.minutes):
+        raise OrderError("Say which mark, how many orders, and within how many minutes.")
+    if is_region and not edit.countries:
+        raise OrderError("Name at least one country.")
+    if not 0 <= edit.weight <= 100:
+        raise OrderError("A weight is from 0 to 100.")
+    signal.name = edit.name
+    signal.weight = edit.weight
+    signal.mark = edit.mark if is_velocity else ""
+    signal.orders = edit.orders if is_velocity else None
+    signal.minutes = edit.minutes if is_velocity else None
+    signal.countries = sorted(set(edit.countries)) if is_region else []
+
+
+def _free_key(name: str) -> str:
+    base = slugify(name)[:32] or "signal"
+    taken = set(RiskSignal.objects.filter(key__startswith=base).values_list("key", flat=True))
+    if base not in taken:
+        return base
+    return next(f"{base}-{n}" for n in range(2, len(taken) + 3) if f"{base}-{n}" not in taken)
