@@ -124,15 +124,18 @@ class Intents:
         self.started = timezone.now()
         self.cases: list[RunCase] = []
 
-    def take(self) -> list[Sending]:
-        """Check, count and intend; what may not be sent is written as what it became."""
+    def take(self, room: int) -> list[Sending]:
+        """Check, count and intend; what may not be sent is written as what it became.
+
+        No more than `room` are sent: what could be sent beyond them stays due.
+        """
         self._fail({one.id: t for one in self.works if (t := self._unusable(one)) is not None})
         self._fail(truth.confirm(self._acting(), self.rules, self.hand.versions, self.at.now))
         self._fail({one.id: t for one in self._acting() if (t := self._stale(one)) is not None})
         self._not_stopped()
         ready: list[Sending] = []
         for several in self._by_action().values():
-            ready += self._ready(several)
+            ready += self._ready(several, room - len(ready))
         sending = self._intend(ready)
         self._write([each.work for each in sending])
         return sending
@@ -180,7 +183,7 @@ class Intents:
             found[rule.actions[uid].key].append(doing)
         return found
 
-    def _ready(self, several: Sequence[Doing]) -> list[Sending]:
+    def _ready(self, several: Sequence[Doing], room: int) -> list[Sending]:
         """Their inputs filled in, their requests made, their limits counted."""
         action = self._action(several[0].work)
         started = self.started.isoformat()
@@ -189,7 +192,12 @@ class Intents:
         made = [(doing, self._request(action, doing)) for doing in ready]
         requests = {doing.work.id: asked for doing, asked in made if asked is not None}
         wanted = [doing for doing in ready if doing.work.id in requests]
-        admitted = steps.admit(action, wanted, self.hand.limits)
+        admitted: list[Doing] = []
+        # Those over a limit take no room; who comes after the last that fits is not counted yet.
+        while wanted and len(admitted) < room:
+            piece = wanted[: room - len(admitted)]
+            wanted = wanted[len(piece) :]
+            admitted += steps.admit(action, piece, self.hand.limits)
         lease = Lease(0, self.at.now, 0.0)
         return [
             Sending(

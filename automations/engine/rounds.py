@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -19,12 +20,17 @@ from automations.engine.gate import Lease, clock
 from automations.engine.intents import LEASE, Intents, Sending
 from automations.engine.sending import gate_of, result_of, told
 from automations.models.connectors import CallLog, ConnectorState
+from automations.models.runs import Run
 
 Breaker = ConnectorState.Breaker
 logger = logging.getLogger(__name__)
 
 # No rule asks whether a connector is up again.
 NO_RULE = 0
+# As many are looked at when all of the last ones went over a limit: parking takes no call's room.
+PARKING = 500
+# The lanes of this process in which that was so.
+_parking: set[str] = set()
 # While a lane waits for a slot that another process uses, or for more to drain.
 BUSY_SECONDS = 0.25
 
@@ -130,6 +136,7 @@ def _usual(account: Account, state: ConnectorState, seen: Glance) -> _Plan:
     health.take(state, len(plan.looks))
     wanted = min(room - len(plan.looks), (account.scope.cap + 1) // 2)
     if wanted > 0:
+        wanted = PARKING if account.key in _parking else wanted
         plan.note, plan.ids = work.claim(worker(), wanted, account.key)
         plan.more = len(plan.ids) == wanted
     if not plan.ids and (seen.parked or any_due(account.key)):
@@ -176,8 +183,12 @@ def _in_hand(account: Account, plan: _Plan) -> list[Sending]:
     if not work.hold(plan.note):
         return []
     room = health.room(state, account.scope, seen.under_way, seen.now)
-    works = work.load(plan.ids, account.key)[: 1 if plan.probe else room]
-    sendings = Intents(account, works).take() if works else []
+    most = 1 if plan.probe else room
+    works = work.load(plan.ids, account.key)
+    if plan.probe or not room or account.key not in _parking:
+        works = works[:most]
+    sendings = Intents(account, works).take(most) if works else []
+    _note_parking(account.key, works)
     for each in sendings:
         each.probe = plan.probe
     if plan.probe and not sendings:
@@ -187,6 +198,13 @@ def _in_hand(account: Account, plan: _Plan) -> list[Sending]:
     state.save()
     work.drop(plan.note)
     return sendings
+
+
+def _note_parking(key: str, works: Sequence[work.Work]) -> None:
+    if works and all(one.parked_for == Run.Parked.LIMIT for one in works):
+        _parking.add(key)
+    else:
+        _parking.discard(key)
 
 
 def _ask_health(account: Account) -> None:
