@@ -5,6 +5,8 @@ class OrdersConfig(AppConfig):
     name = "orders"
     # Names and addresses: a person can be forgotten.
     erasable_tables = ("orders_historicalcustomer",)
+    append_only_tables = ("orders_mergemove",)
+    undeletable_tables = ("orders_customermerge",)
 
     def ready(self) -> None:
         from backoffice.subjects import Subject, register

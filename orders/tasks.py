@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from orders.services import clock, hold_ends
+from orders.services import clock, hold_ends, segments
 
 
 @shared_task
@@ -13,3 +13,8 @@ def act_on_ended_holds() -> None:
 @shared_task
 def rewind_clocks() -> None:
     clock.rewind_clocks()
+
+
+@shared_task
+def refresh_segments() -> None:
+    segments.refresh_segments()

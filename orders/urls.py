@@ -8,6 +8,7 @@ from orders.tables.customers import CUSTOMERS
 from orders.tables.orders import ORDERS
 from orders.tables.parcels import PARCELS
 from orders.tables.returns import RETURNS
+from orders.tables.segments import SEGMENTS
 from orders.views.carriers import (
     carrier_detail,
     carrier_edit,
@@ -15,7 +16,13 @@ from orders.views.carriers import (
     channel_detail,
     channel_promise,
 )
-from orders.views.customers import customer_detail
+from orders.views.customers import (
+    customer_detail,
+    customer_edit,
+    customer_tag,
+    customer_untag,
+)
+from orders.views.erasure import customer_erase
 from orders.views.fulfilment import (
     order_allocate,
     order_pick,
@@ -25,6 +32,12 @@ from orders.views.fulfilment import (
     order_unpick,
 )
 from orders.views.home import order_home_at_risk, order_home_held, order_home_to_ship
+from orders.views.merging import (
+    customer_apart,
+    customer_duplicates,
+    customer_merge,
+    merge_undo,
+)
 from orders.views.orders import (
     order_address,
     order_cancel,
@@ -50,6 +63,12 @@ from orders.views.returns import (
     return_receive,
     return_refuse,
     return_request,
+)
+from orders.views.segments import (
+    segment_detail,
+    segment_edit,
+    segment_new,
+    segment_remove,
 )
 from orders.views.tracking_file import parcel_file, parcel_file_job
 
@@ -77,7 +96,24 @@ urlpatterns = [
     path("orders/_/home/held/", order_home_held, name="order_home_held"),
     path("orders/_/home/to-ship/", order_home_to_ship, name="order_home_to_ship"),
     *urls(CUSTOMERS, "customers/"),
+    path("customers/_/duplicates/", customer_duplicates, name="customer_duplicates"),
+    path("customers/_/merges/<int:pk>/undo/", merge_undo, name="merge_undo"),
     path("customers/<number:number>/", customer_detail, name="customer_detail"),
+    path("customers/<number:number>/_/edit/", customer_edit, name="customer_edit"),
+    path("customers/<number:number>/_/erase/", customer_erase, name="customer_erase"),
+    path("customers/<number:number>/_/tag/", customer_tag, name="customer_tag"),
+    path("customers/<number:number>/_/untag/<slug:tag>/", customer_untag, name="customer_untag"),
+    path(
+        "customers/<number:number>/_/merge/<number:other>/", customer_merge, name="customer_merge"
+    ),
+    path(
+        "customers/<number:number>/_/apart/<number:other>/", customer_apart, name="customer_apart"
+    ),
+    *urls(SEGMENTS, "segments/"),
+    path("segments/_/new/", segment_new, name="segment_new"),
+    path("segments/<slug:slug>/", segment_detail, name="segment_detail"),
+    path("segments/<slug:slug>/_/edit/", segment_edit, name="segment_edit"),
+    path("segments/<slug:slug>/_/remove/", segment_remove, name="segment_remove"),
     *urls(RETURNS, "returns/"),
     path("returns/<number:number>/", return_detail, name="return_detail"),
     path("returns/<number:number>/_/receive/", return_receive, name="return_receive"),

@@ -3,10 +3,11 @@ from django.apps import AppConfig
 
 class SupportConfig(AppConfig):
     name = "support"
-    append_only_tables = ("support_message",)
+    append_only_tables = ("support_message", "support_consentevent", "support_suppression")
 
     def ready(self) -> None:
         from backoffice.subjects import Subject, register
+        from support import receivers  # noqa: F401 - connects them
 
         register(
             Subject("support.ticket", "ticket", "number", "ticket_detail", "support.view_ticket")

@@ -254,6 +254,8 @@ CELERY_BEAT_SCHEDULE = {
     "bulk-jobs": {"task": "backoffice.tasks.sweep_bulk_jobs", "schedule": 60.0},
     "stock-holds": {"task": "inventory.tasks.expire_reservations", "schedule": 60.0},
     "order-holds": {"task": "orders.tasks.act_on_ended_holds", "schedule": 60.0},
+    "customer-mails": {"task": "support.tasks.send_mails", "schedule": 30.0},
+    "segments": {"task": "orders.tasks.refresh_segments", "schedule": 60.0},
     # A cut-off that was changed winds its clocks itself; this finds changed weeks and holidays.
     "ship-by": {"task": "orders.tasks.rewind_clocks", "schedule": 600.0},
 }

@@ -3,21 +3,25 @@
 from orders.automation import (
     actions,
     cases,
+    customers,
     feeds,
     fulfilment,
     fulfilment_actions,
     parcels,
     scans,
+    segments,
     triggers,
 )
 
 __all__ = [
     "actions",
     "cases",
+    "customers",
     "feeds",
     "fulfilment",
     "fulfilment_actions",
     "parcels",
     "scans",
+    "segments",
     "triggers",
 ]

@@ -9,6 +9,7 @@ from orders.models import (
     packages,
     places,
     returns,
+    segments,
     shipments,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "packages",
     "places",
     "returns",
+    "segments",
     "shipments",
 ]
