@@ -48,6 +48,7 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
             Screen("Returns", "truck-return", "return_list", ("orders.view_returnorder",)),
             Screen("Customers", "address-book", "customer_list", ("orders.view_customer",)),
             Screen("Credit", "wallet", "credit_list", ("orders.view_creditaccount",)),
+            Screen("Segments", "users", "segment_list", ("orders.view_segment",)),
             Screen("Inventory", "package", "sku_list", ("inventory.view_sku",), "i"),
             Screen("Stock moves", "arrows-exchange", "move_list", ("inventory.view_stockmove",)),
             Screen("Ledger", "scale", "ledger", ("finance.view_journalentry",), "m"),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.dispatch import receiver
 
 from backoffice.actors import Acting
+from finance.models.payments import Payment
+from finance.models.refunds import Refund
 from finance.services.sales import cancel_sales, post_credits, post_sales, post_shipments
 from finance.services.stock import post_stock_moves
 from inventory import signals as inventory
 from inventory.models import StockMove
 from orders import signals as orders
+from orders.models.customers import Customer
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnOrder
 from orders.models.shipments import Shipment
+from orders.queries.erasure import Part
 
 NOTHING_TO_SHIP = Order.Fulfilment.NOTHING_TO_SHIP
 
@@ -75,3 +79,23 @@ def _is_sold_when_placed(order: Order, *, history: bool) -> bool:
     if order.fulfilment == Order.Fulfilment.SHIPPED:
         return True
     return order.fulfilment == NOTHING_TO_SHIP and (history or order.channel.ships_unpaid)
+
+
+@receiver(orders.erasure_weighed)
+def weigh(sender: Any, *, ids: Collection[int], **kwargs: Any) -> list[Part]:
+    """What finance holds of customers: money moved, which tax law keeps, and free text."""
+    refunds = Refund.objects.filter(order__customer__in=ids)
+    noted = refunds.exclude(note="", decision_note="").count()
+    payments = Payment.objects.filter(order__customer__in=ids).count()
+    return [
+        Part("Notes on refunds", noted, goes=True),
+        Part("Payments, with amounts and references", payments, goes=False, why="tax law"),
+        Part("Refunds, with amounts and reasons", refunds.count(), goes=False, why="tax law"),
+    ]
+
+
+@receiver(orders.customers_erased)
+def forget_notes(sender: Any, *, customers: Sequence[Customer], **kwargs: Any) -> None:
+    """Amounts, dates and reasons stay; what somebody wrote beside them goes."""
+    mine = Refund.objects.filter(order__customer__in=customers)
+    mine.update(note="", decision_note="")

@@ -17,6 +17,8 @@ from backoffice.workbench.filters import Amount, Choice, Day, Text
 from finance.models.ledger import Account, JournalEntry, JournalLine
 from finance.models.payments import Payment
 from finance.models.refunds import Refund
+from orders.queries.stores import company_options
+from orders.tables.stores import store_filters
 
 REFUND = {
     Refund.State.REQUESTED: ("warn", "clock"),
@@ -87,6 +89,7 @@ LEDGER = Workbench[JournalEntry](
         Day(key="day", label="Posted on", field="posted_on", pinned=True),
         Text(key="reference", label="Reference", field="reference", lookup="exact"),
         Text(key="code", label="What", field="code", lookup="istartswith"),
+        Choice(key="company", label="Company", options=company_options, field="entity"),
     ),
     search=lambda words: (
         Q(reference=words) | Q(pk=int(words.upper().removeprefix("L-")) if _digits(words) else -1)
@@ -134,6 +137,13 @@ PAYMENTS = Workbench[Payment](
         Amount(key="amount", label="Amount", field="amount"),
         Day(key="received", label="Received", field="received_at", pinned=True),
         Text(key="order", label="Order", field="order__number", lookup="exact"),
+        Text(
+            key="customer",
+            label="Customer number",
+            field="order__customer__number",
+            lookup="exact",
+        ),
+        *store_filters("order__channel"),
     ),
     search=("number__iexact", "external_id__exact", "order__number__exact"),
     search_hint="Payment, order or reference",
@@ -168,6 +178,7 @@ REFUNDS = Workbench[Refund](
         Choice(key="reason", label="Reason", options=Refund.Reason.choices, field="reason"),
         Amount(key="amount", label="Amount", field="amount", pinned=True),
         Day(key="requested", label="Asked", field="requested_at"),
+        *store_filters("order__channel"),
     ),
     search=("number__iexact", "order__number__exact"),
     search_hint="Refund or order",

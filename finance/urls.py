@@ -5,7 +5,7 @@ from django.urls import path
 from backoffice.workbench.pages import urls
 from finance.tables import LEDGER, PAYMENTS, REFUNDS
 from finance.views.ledger import entry_detail, trial_balance_page
-from finance.views.parts import order_money, refund_home_waiting
+from finance.views.parts import customer_money, order_money, refund_home_waiting
 from finance.views.payments import payment_detail, payment_record
 from finance.views.refunds import (
     refund_approve,
@@ -27,6 +27,7 @@ urlpatterns = [
     path("finance/refunds/<str:number>/_/approve/", refund_approve, name="refund_approve"),
     path("finance/refunds/<str:number>/_/reject/", refund_reject, name="refund_reject"),
     path("finance/refunds/<str:number>/_/withdraw/", refund_withdraw, name="refund_withdraw"),
+    path("finance/_/of-customer/<int:pk>/", customer_money, name="customer_money"),
     path("finance/_/of-order/<int:pk>/", order_money, name="order_money"),
     path("finance/_/pay/<number:number>/", payment_record, name="payment_record"),
     path("finance/_/refund/<number:number>/", refund_request, name="refund_request"),

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db.models import Exists, F, OuterRef, Prefetch, Q
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from backoffice import ui
+from backoffice.models import LegalEntity
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Choice, Day, Number, Text, yes_no
 from inventory.models import Location, LowStock, Sku, StockLevel, StockMove
+
+
+class OfCompany(Choice):
+    """From or to a place of that company of ours."""
+
+    def condition(self, values: Sequence[str]) -> Q:
+        super().condition(values)  # refuses what is none
+        places = Location.objects.filter(legal_entity__in=[int(each) for each in values]).values(
+            "pk"
+        )
+        return Q(from_location__in=places) | Q(to_location__in=places)
+
+
+def company_options() -> list[tuple[str, str]]:
+    rows = LegalEntity.objects.order_by("name").values_list("pk", "name")
+    return [(str(pk), name) for pk, name in rows]
 
 
 def sellable(sku: Sku) -> list[StockLevel]:
@@ -134,6 +153,7 @@ MOVES = Workbench[StockMove](
         ),
         Text(key="sku", label="SKU", field="sku__code", lookup="exact", pinned=True),
         Day(key="at", label="When", field="occurred_at"),
+        OfCompany(key="company", label="Company", options=company_options),
     ),
     search=("sku__code__exact",),
     search_hint="SKU, exactly",

@@ -5,8 +5,8 @@ class OrdersConfig(AppConfig):
     name = "orders"
     # Names and addresses: a person can be forgotten.
     erasable_tables = ("orders_historicalcustomer",)
-    append_only_tables = ("orders_reviewdecision",)
-    undeletable_tables = ("orders_review", "orders_riskassessment")
+    append_only_tables = ("orders_reviewdecision", "orders_mergemove")
+    undeletable_tables = ("orders_review", "orders_riskassessment", "orders_customermerge")
 
     def ready(self) -> None:
         from backoffice.subjects import Subject, register

@@ -66,3 +66,27 @@ returns_inspected = Signal()
 returns_unmatched = Signal()
 # With returns: list[ReturnOrder] whose order was found after all
 returns_matched = Signal()
+
+# Of customers, `actor` is asked by customer id.
+# With customers: list[Customer] whose spend, net of refunds, made them VIPs just now
+customers_became_vip = Signal()
+# With customers: list[Customer] who are no VIPs any more
+customers_lost_vip = Signal()
+# With customers: list[Customer]; tags: dict[int, tuple[str, ...]] by customer id, added just now
+customers_tagged = Signal()
+# With customers: list[Customer]; tags: dict[int, tuple[str, ...]] by customer id, removed just now
+customers_untagged = Signal()
+# With merges: list[CustomerMerge], each with its survivor and the one merged into it
+customers_merged = Signal()
+# With merges: list[CustomerMerge] that were taken back just now
+customers_unmerged = Signal()
+# With segments: dict[int, Segment] by id; members: list[SegmentMember] who came in just now
+segments_entered = Signal()
+# With segments: dict[int, Segment] by id; members: list[SegmentMember] who left just now
+segments_left = Signal()
+# With customers: list[Customer]; mails: dict[int, tuple[str, str]], by id their mail and its key, a
+# last time
+customers_erased = Signal()
+# Asked, not told: with ids, of customers. Answers with the list of `Part`s (orders.queries.erasure)
+# that the receiver's app holds of them
+erasure_weighed = Signal()

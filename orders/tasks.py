@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from orders.services import clock, hold_ends, reviews
+from orders.services import clock, hold_ends, reviews, segments
 
 
 @shared_task
@@ -18,3 +18,8 @@ def rewind_clocks() -> None:
 @shared_task
 def escalate_reviews() -> None:
     reviews.escalate_reviews()
+
+
+@shared_task
+def refresh_segments() -> None:
+    segments.refresh_segments()

@@ -9,6 +9,7 @@ from orders.tables.orders import ORDERS
 from orders.tables.parcels import PARCELS
 from orders.tables.returns import RETURNS
 from orders.tables.reviews import REVIEWS
+from orders.tables.segments import SEGMENTS
 from orders.tables.trust import BLOCKLIST, CREDITS, SIGNALS
 from orders.views.carriers import (
     carrier_detail,
@@ -17,7 +18,13 @@ from orders.views.carriers import (
     channel_detail,
     channel_promise,
 )
-from orders.views.customers import customer_detail
+from orders.views.customers import (
+    customer_detail,
+    customer_edit,
+    customer_tag,
+    customer_untag,
+)
+from orders.views.erasure import customer_erase
 from orders.views.fulfilment import (
     order_allocate,
     order_pick,
@@ -27,6 +34,12 @@ from orders.views.fulfilment import (
     order_unpick,
 )
 from orders.views.home import order_home_at_risk, order_home_held, order_home_to_ship
+from orders.views.merging import (
+    customer_apart,
+    customer_duplicates,
+    customer_merge,
+    merge_undo,
+)
 from orders.views.orders import (
     order_address,
     order_cancel,
@@ -63,6 +76,12 @@ from orders.views.reviews import (
     review_detail,
     review_pass,
     review_refuse,
+)
+from orders.views.segments import (
+    segment_detail,
+    segment_edit,
+    segment_new,
+    segment_remove,
 )
 from orders.views.tracking_file import parcel_file, parcel_file_job
 from orders.views.trust import (
@@ -103,6 +122,8 @@ urlpatterns = [
     path("orders/_/home/held/", order_home_held, name="order_home_held"),
     path("orders/_/home/to-ship/", order_home_to_ship, name="order_home_to_ship"),
     *urls(CUSTOMERS, "customers/"),
+    path("customers/_/duplicates/", customer_duplicates, name="customer_duplicates"),
+    path("customers/_/merges/<int:pk>/undo/", merge_undo, name="merge_undo"),
     path("customers/<number:number>/", customer_detail, name="customer_detail"),
     path("customers/<number:number>/_/credit/", customer_credit, name="customer_credit"),
     *urls(CREDITS, "credit/"),
@@ -113,6 +134,21 @@ urlpatterns = [
     path("reviews/<int:pk>/_/accept/", review_accept, name="review_accept"),
     path("reviews/<int:pk>/_/approve/", credit_approve, name="credit_approve"),
     path("reviews/<int:pk>/_/decline/", credit_decline, name="credit_decline"),
+    path("customers/<number:number>/_/edit/", customer_edit, name="customer_edit"),
+    path("customers/<number:number>/_/erase/", customer_erase, name="customer_erase"),
+    path("customers/<number:number>/_/tag/", customer_tag, name="customer_tag"),
+    path("customers/<number:number>/_/untag/<slug:tag>/", customer_untag, name="customer_untag"),
+    path(
+        "customers/<number:number>/_/merge/<number:other>/", customer_merge, name="customer_merge"
+    ),
+    path(
+        "customers/<number:number>/_/apart/<number:other>/", customer_apart, name="customer_apart"
+    ),
+    *urls(SEGMENTS, "segments/"),
+    path("segments/_/new/", segment_new, name="segment_new"),
+    path("segments/<slug:slug>/", segment_detail, name="segment_detail"),
+    path("segments/<slug:slug>/_/edit/", segment_edit, name="segment_edit"),
+    path("segments/<slug:slug>/_/remove/", segment_remove, name="segment_remove"),
     *urls(RETURNS, "returns/"),
     path("returns/<number:number>/", return_detail, name="return_detail"),
     path("returns/<number:number>/_/receive/", return_receive, name="return_receive"),

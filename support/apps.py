@@ -3,7 +3,7 @@ from django.apps import AppConfig
 
 class SupportConfig(AppConfig):
     name = "support"
-    append_only_tables = ("support_message",)
+    append_only_tables = ("support_message", "support_consentevent", "support_suppression")
 
     def ready(self) -> None:
         from backoffice.subjects import Subject, register

@@ -209,3 +209,141 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return self.get_direction_display()
+
+
+class Purpose(models.TextChoices):
+    """What we write for. Only what serves an order needs no consent."""
+
+    SERVICE = "service", "About an order"
+    MARKETING = "marketing", "News and offers"
+    REVIEW = "review", "Asking for a review"
+
+
+class Medium(models.TextChoices):
+    """How we reach a customer."""
+
+    MAIL = "mail", "Mail"
+    SMS = "sms", "Text message"
+    PHONE = "phone", "Telephone"
+    POST = "post", "Letter"
+
+
+class ConsentEvent(models.Model):
+    """That a customer said yes or no to being written to. Append-only; the last one holds."""
+
+    class Basis(models.TextChoices):
+        CONSENT = "consent", "They agreed"
+        CUSTOMER = "customer", "They bought the like from us"
+        WITHDRAWN = "withdrawn", "They said no"
+
+    class Source(models.TextChoices):
+        CHECKOUT = "checkout", "At the checkout"
+        FORM = "form", "On a form"
+        LINK = "link", "By the link in a mail"
+        STAFF = "staff", "Told to staff"
+        IMPORT = "import", "Brought from elsewhere"
+
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, related_name="consents", db_index=False
+    )
+    medium = models.CharField(max_length=5, choices=Medium)
+    purpose = models.CharField(max_length=9, choices=Purpose)
+    given = models.BooleanField()
+    basis = models.CharField(max_length=9, choices=Basis)
+    source = models.CharField(max_length=8, choices=Source)
+    # Which words they agreed to, such as "2026-03".
+    wording = models.CharField(max_length=40, blank=True, default="")
+    at = models.DateTimeField(db_default=Now())
+    actor_kind = models.CharField(max_length=10, choices=ACTOR_KINDS)
+    actor_label = models.CharField(max_length=200)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+",
+        db_index=False,
+    )  # fmt: skip
+    run_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(given=True) & ~Q(basis="withdrawn") | Q(given=False, basis="withdrawn"),
+                name="consent_has_a_basis",
+            ),
+            # What serves an order rests on the order, not on consent.
+            models.CheckConstraint(
+                condition=Q(purpose__in=["marketing", "review"]), name="consent_purpose"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["customer", "medium", "purpose", "-id"], name="consent_latest"),
+        ]
+        permissions = [("record_consent", "Can note what customers agree to")]
+
+    def __str__(self) -> str:
+        return f"{self.get_purpose_display()}: {'yes' if self.given else 'no'}"
+
+
+class Suppression(models.Model):
+    """A mail nobody may be written to again, as a hash: it outlives the person's erasure."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.digest[:8]
+
+
+class OutgoingMail(models.Model):
+    """A mail to a customer: waiting, sent, or skipped with its reason.
+
+    Whom it goes to is read when it is sent; what it says is personal and stays in this row.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Waiting"
+        SENDING = "sending", "Being sent"
+        SENT = "sent", "Sent"
+        SKIPPED = "skipped", "Not sent"
+        FAILED = "failed", "Could not be sent"
+
+    class Skip(models.TextChoices):
+        NO_BASIS = "no_basis", "they never agreed to it"
+        WITHDRAWN = "withdrawn", "they said no"
+        SUPPRESSED = "suppressed", "they asked to be forgotten"
+        NO_MAIL = "no_mail", "no mail is known"
+        ERASED = "erased", "the customer was erased"
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="outgoing_mails")
+    purpose = models.CharField(max_length=9, choices=Purpose)
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+    # One per intent, so that a repeat writes once.
+    key = models.CharField(max_length=200, unique=True)
+    state = models.CharField(max_length=7, choices=State, default=State.QUEUED)
+    skipped = models.CharField(max_length=10, choices=Skip, blank=True, default="")
+    says = models.CharField(max_length=300, blank=True, default="")
+    queued_at = models.DateTimeField(db_default=Now())
+    settled_at = models.DateTimeField(null=True)
+    actor_kind = models.CharField(max_length=10, choices=ACTOR_KINDS)
+    actor_label = models.CharField(max_length=200)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+",
+        db_index=False,
+    )  # fmt: skip
+    rule_id = models.BigIntegerField(null=True)
+    rule_version = models.IntegerField(null=True)
+    run_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="skipped") & ~Q(skipped="") | ~Q(state="skipped") & Q(skipped=""),
+                name="outgoing_skipped_with_reason",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(state="queued"), name="outgoing_waiting"),
+        ]
+        permissions = [("write_customer", "Can write to customers")]
+
+    def __str__(self) -> str:
+        return self.subject

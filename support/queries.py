@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from backoffice.models import User
-from support.models import Message, Queue, Ticket
+from support.models import ConsentEvent, Message, Queue, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,31 @@ def tickets_on_order(order_id: int) -> QuerySet[Ticket]:
         .select_related("queue", "assignee")
         .order_by("-opened_at", "-pk")
     )
+
+
+def tickets_of_customers(customer_ids: Collection[int]) -> QuerySet[Ticket]:
+    """Tickets of these customers, or about their orders, newest first."""
+    mine = Q(customer__in=customer_ids) | Q(order__customer__in=customer_ids)
+    return (
+        Ticket.objects.filter(mine)
+        .select_related("queue", "assignee")
+        .order_by("-opened_at", "-pk")
+    )
+
+
+def last_said(customer_ids: Collection[int], limit: int) -> list[Message]:
+    """What was said to and by these customers last, notes left out; newest first."""
+    tickets = tickets_of_customers(customer_ids).order_by().values("pk")
+    rows = Message.objects.filter(ticket__in=tickets).exclude(direction=Message.Direction.NOTE)
+    return list(rows.select_related("ticket").order_by("-at", "-pk")[:limit])
+
+
+def consents_of(customer_ids: Collection[int]) -> list[ConsentEvent]:
+    """What customers said last, by medium and purpose."""
+    rows = ConsentEvent.objects.filter(customer__in=customer_ids).order_by(
+        "medium", "purpose", "-pk"
+    )
+    return list(rows.distinct("medium", "purpose"))
 
 
 def queue_choices() -> list[tuple[str, str]]:

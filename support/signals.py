@@ -8,3 +8,5 @@ tickets_assigned = Signal()  # tickets: list[Ticket]
 tickets_solved = Signal()  # tickets: list[Ticket]
 tickets_reopened = Signal()  # tickets: list[Ticket]
 queues_closed = Signal()  # queues: list[Queue]
+# consents: list[ConsentEvent] that say no, said just now; `actor` by customer id
+consents_withdrawn = Signal()

@@ -12,6 +12,7 @@ from backoffice import ui
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Age, Choice, Text, yes_no
+from orders.tables.stores import store_filters
 from support.models import Queue, Ticket
 from support.queries import agent_choices, queue_choices
 
@@ -101,6 +102,8 @@ TICKETS = Workbench[Ticket](
         Age(key="age", label="Age", field="opened_at"),
         Text(key="order", label="Order", field="order__number", lookup="exact"),
         Choice(key="channel", label="Came by", options=Ticket.Channel.choices, field="channel"),
+        Text(key="customer", label="Customer number", field="customer__number", lookup="exact"),
+        *store_filters("order__channel"),
     ),
     search=lambda words: (
         Q(number__iexact=words) | Q(subject__icontains=words) | Q(order__number=words)

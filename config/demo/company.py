@@ -11,6 +11,7 @@ from django.utils import timezone
 from backoffice.actors import outside, person
 from backoffice.models import User
 from backoffice.roles import SUPPORT
+from config.demo.customers import make_customers
 from config.demo.rules import make_rules
 from config.demo.slice import HISTORY_ENDS, Slice, address, chance, customer, next_delivery
 from config.demo.tickets import write_letters
@@ -74,6 +75,7 @@ def make_company(part: Slice, out: TextIO) -> Channel:
     )
     write_letters(recent[::6])
     _ask_for_refunds()
+    make_customers()
     make_rules()
     return channel
 

@@ -131,7 +131,15 @@ def customer(number: str, country: str) -> NewCustomer:
     """An invented customer for a number of the file."""
     found = person(number, country)
     kind = Customer.Kind.COMPANY if found.is_company else Customer.Kind.PERSON
-    return NewCustomer(number, found.name, found.email, country, kind)
+    return NewCustomer(
+        number,
+        found.name,
+        found.email,
+        country,
+        kind,
+        postcode=found.postcode,
+        has_login=chance(f"{number}/account", 3) != 0,
+    )
 
 
 def address(number: str, country: str) -> Address:

@@ -255,6 +255,8 @@ CELERY_BEAT_SCHEDULE = {
     "stock-holds": {"task": "inventory.tasks.expire_reservations", "schedule": 60.0},
     "order-holds": {"task": "orders.tasks.act_on_ended_holds", "schedule": 60.0},
     "order-reviews": {"task": "orders.tasks.escalate_reviews", "schedule": 60.0},
+    "customer-mails": {"task": "support.tasks.send_mails", "schedule": 30.0},
+    "segments": {"task": "orders.tasks.refresh_segments", "schedule": 60.0},
     # A cut-off that was changed winds its clocks itself; this finds changed weeks and holidays.
     "ship-by": {"task": "orders.tasks.rewind_clocks", "schedule": 600.0},
 }

@@ -17,6 +17,7 @@ from finance.models.payments import Payment
 from finance.models.refunds import Refund
 from finance.queries import balance_shown
 from finance.tables import refund_state
+from orders.models.customers import Customer
 from orders.models.orders import Order
 
 SHOWN = 8
@@ -37,6 +38,23 @@ def order_money(request: HttpRequest, pk: int) -> HttpResponse:
         "may_pay": order.amount_paid < order.total and not order.is_cancelled,
     }
     return render(request, "finance/_order_money.html", context)
+
+
+@permission_required("finance.view_payment", raise_exception=True)
+@require_GET
+def customer_money(request: HttpRequest, pk: int) -> HttpResponse:
+    """A customer's latest payments and refunds, on the customer's page."""
+    customer = get_object_or_404(Customer, pk=pk)
+    payments = Payment.objects.filter(order__customer=customer).select_related("order")
+    refunds = Refund.objects.filter(order__customer=customer).select_related("order")
+    context = {
+        "customer": customer,
+        "payments": list(payments.order_by("-received_at")[:SHOWN]),
+        "refunds": [
+            (refund, refund_state(refund)) for refund in refunds.order_by("-requested_at")[:SHOWN]
+        ],
+    }
+    return render(request, "finance/_customer_money.html", context)
 
 
 def _account(balance: Money) -> tuple[str, Money]:
@@ -84,6 +102,12 @@ def register_everywhere() -> None:
             "orders.order", "Payments and refunds", "order_money", "finance.view_payment", order=20
         )
     )
+    panels.register(
+        panels.Panel(
+            "orders.customer", "Payments and refunds", "customer_money", "finance.view_payment",
+            order=20, slot="main",
+        )
+    )  # fmt: skip
     home.register(
         home.HomePanel(
             "Refunds waiting",

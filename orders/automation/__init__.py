@@ -3,23 +3,27 @@
 from orders.automation import (
     actions,
     cases,
+    customers,
     feeds,
     fulfilment,
     fulfilment_actions,
     parcels,
     reviews,
     scans,
+    segments,
     triggers,
 )
 
 __all__ = [
     "actions",
     "cases",
+    "customers",
     "feeds",
     "fulfilment",
     "fulfilment_actions",
     "parcels",
     "reviews",
     "scans",
+    "segments",
     "triggers",
 ]

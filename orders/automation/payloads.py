@@ -14,6 +14,7 @@ from orders.models.customers import Customer
 from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnOrder
+from orders.queries.customers import NOTHING, Lately
 from orders.queries.figures import LineFigures
 
 
@@ -70,6 +71,12 @@ class OrderFacts:
     lines: tuple[LineFacts, ...] = labelled("Lines")
 
 
+_IN_90_DAYS = "Placed in the last 90 days, today included, without cancelled ones."
+_SPENT = "Paid less refunded on the orders of the last 90 days, in the currency of the first order."
+_RETURNED = "Of a hundred orders, how many something came back of."
+_VIP = "Has spent more than 1,000 in the base currency, net of refunds."
+
+
 @dataclass(frozen=True, slots=True)
 class CustomerFacts:
     number: str = labelled("Customer number")
@@ -82,6 +89,10 @@ class CustomerFacts:
         "Lifetime spend", about="Paid less refunded, in the currency of the first order."
     )
     tags: Tags = labelled("Customer tags")
+    orders_90_days: int = labelled("Orders in 90 days", about=_IN_90_DAYS)
+    spend_90_days: Money | None = labelled("Spend in 90 days", about=_SPENT)
+    return_rate: Decimal | None = labelled("Return rate", about=_RETURNED)
+    is_vip: bool = labelled("VIP", about=_VIP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,11 @@ class CustomerRecordFacts:
     last_order_at: datetime | None = labelled("Last order")
     known_since: datetime = labelled("Known since")
     tags: Tags = labelled("Customer tags")
+    orders_90_days: int = labelled("Orders in 90 days", about=_IN_90_DAYS)
+    spend_90_days: Money | None = labelled("Spend in 90 days", about=_SPENT)
+    return_rate: Decimal | None = labelled("Return rate", about=_RETURNED)
+    is_vip: bool = labelled("VIP", about=_VIP)
+    has_account: bool = labelled("Has an account", about="Others order as guests.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,11 +253,17 @@ def order_facts(order: Order, lines: Sequence[LineFigures], alike: int) -> Order
     )
 
 
-def customer_facts(customer: Customer | None, orders_before: int) -> CustomerFacts | None:
+# What customers did in the last 90 days, by their id; whoever did nothing is left out.
+Habits = Mapping[int, Lately]
+
+
+def customer_facts(
+    customer: Customer | None, orders_before: int, habits: Habits
+) -> CustomerFacts | None:
     """None for a guest nobody recorded."""
     if customer is None:
         return None
-    spend = customer.spend
+    spend, ninety = customer.spend, habits.get(customer.pk, NOTHING)
     return CustomerFacts(
         number=customer.number,
         kind=customer.kind,
@@ -249,36 +271,53 @@ def customer_facts(customer: Customer | None, orders_before: int) -> CustomerFac
         orders_before=orders_before,
         lifetime_spend=told(spend.amount, spend.currency) if spend else None,
         tags=Tags(tuple(customer.tags)),
+        orders_90_days=ninety.orders,
+        spend_90_days=told(ninety.spend, spend.currency) if spend else None,
+        return_rate=customer.return_rate,
+        is_vip=customer.vip_since is not None,
     )
 
 
-def customer_payload(customer: Customer) -> CustomerPayload:
-    spend = customer.spend
-    return CustomerPayload(
-        CustomerRecordFacts(
-            number=customer.number,
-            kind=customer.kind,
-            country=Country(customer.country),
-            orders=customer.orders_count,
-            lifetime_spend=told(spend.amount, spend.currency) if spend else None,
-            last_order_at=customer.last_order_at,
-            known_since=customer.created_at,
-            tags=Tags(tuple(customer.tags)),
-        )
+def customer_payload(customer: Customer, habits: Habits) -> CustomerPayload:
+    return CustomerPayload(record_facts(customer, habits))
+
+
+def record_facts(customer: Customer, habits: Habits) -> CustomerRecordFacts:
+    """A customer by itself."""
+    spend, ninety = customer.spend, habits.get(customer.pk, NOTHING)
+    return CustomerRecordFacts(
+        number=customer.number,
+        kind=customer.kind,
+        country=Country(customer.country),
+        orders=customer.orders_count,
+        lifetime_spend=told(spend.amount, spend.currency) if spend else None,
+        last_order_at=customer.last_order_at,
+        known_since=customer.created_at,
+        tags=Tags(tuple(customer.tags)),
+        orders_90_days=ninety.orders,
+        spend_90_days=told(ninety.spend, spend.currency) if spend else None,
+        return_rate=customer.return_rate,
+        is_vip=customer.vip_since is not None,
+        has_account=customer.has_login,
     )
 
 
 def order_payload(
-    order: Order, lines: Mapping[int, Sequence[LineFigures]], alike: Mapping[int, int]
+    order: Order,
+    lines: Mapping[int, Sequence[LineFigures]],
+    alike: Mapping[int, int],
+    habits: Habits,
 ) -> OrderPayload:
     """What rules see of an order; `alike` as `figures.alike_before` has it."""
     return OrderPayload(
         order_facts(order, lines.get(order.pk, ()), alike.get(order.pk, 0)),
-        customer_facts(order.customer, order.orders_before),
+        customer_facts(order.customer, order.orders_before, habits),
     )
 
 
-def return_payload(row: ReturnOrder, lines: Mapping[int, Sequence[LineFigures]]) -> ReturnPayload:
+def return_payload(
+    row: ReturnOrder, lines: Mapping[int, Sequence[LineFigures]], habits: Habits
+) -> ReturnPayload:
     facts = ReturnFacts(
         number=row.number,
         state=row.state,
@@ -295,7 +334,7 @@ def return_payload(row: ReturnOrder, lines: Mapping[int, Sequence[LineFigures]])
     return ReturnPayload(
         facts,
         _returned_order(row.order) if row.order else None,
-        customer_facts(row.customer, before),
+        customer_facts(row.customer, before, habits),
     )
 
 

@@ -12,13 +12,20 @@ from orders.automation.payloads import (
     OrderPayload,
     ReturnPayload,
     customer_payload,
-    return_payload,
 )
-from orders.automation.triggers import order_payloads
+from orders.automation.triggers import order_payloads, return_payloads
 from orders.models.customers import Customer
 from orders.models.orders import Order
 from orders.models.returns import ReturnOrder
-from orders.queries.figures import return_lines, returns_by_id
+from orders.queries.customers import lately, with_lately
+
+
+def customer_payloads(ids: Iterable[int]) -> dict[int, CustomerPayload]:
+    """Customers as they stand now, by id."""
+    wanted = set(ids)
+    habits = lately(wanted)
+    rows = Customer.objects.filter(pk__in=wanted)
+    return {customer.pk: customer_payload(customer, habits) for customer in rows}
 
 
 @scans.register
@@ -101,16 +108,14 @@ class Returns(Scan):
         return ReturnOrder.objects.filter(is_history=False)
 
     def current(self, ids: Iterable[int]) -> dict[int, ReturnPayload]:
-        rows = returns_by_id(ids)
-        lines = return_lines(rows)
-        return {pk: return_payload(row, lines) for pk, row in rows.items()}
+        return return_payloads(ids)
 
 
 @scans.register
 class Customers(Scan):
     key = subject = "orders.customer"
     label = "Customers"
-    example = "Every customer there is."
+    example = "Every customer who is neither merged into another nor erased."
     customer = "customer.number"
     payload_class = CustomerPayload
     columns = {
@@ -122,11 +127,13 @@ class Customers(Scan):
         "customer.last_order_at": "last_order_at",
         "customer.known_since": "created_at",
         "customer.tags": "tags",
+        "customer.orders_90_days": "lately_orders",
+        "customer.spend_90_days": ("lately_spend", "spend_currency"),
+        "customer.has_account": "has_login",
     }
 
     def rows(self) -> QuerySet[Customer]:
-        return Customer.objects.all()
+        return with_lately(Customer.objects.live())
 
     def current(self, ids: Iterable[int]) -> dict[int, CustomerPayload]:
-        rows = Customer.objects.filter(pk__in=set(ids))
-        return {customer.pk: customer_payload(customer) for customer in rows}
+        return customer_payloads(ids)

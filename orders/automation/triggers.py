@@ -26,6 +26,7 @@ from orders.automation.payloads import (
 from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnOrder
+from orders.queries.customers import lately
 from orders.queries.figures import (
     alike_before,
     lines_by_order,
@@ -43,12 +44,21 @@ def payloads_of(
     with_parties(orders)
     figures = lines_by_order([order.pk for order in orders], lines)
     alike = alike_before(orders)
-    return {order.pk: order_payload(order, figures, alike) for order in orders}
+    habits = lately(order.customer_id for order in orders if order.customer_id is not None)
+    return {order.pk: order_payload(order, figures, alike, habits) for order in orders}
 
 
 def order_payloads(ids: Iterable[int]) -> dict[int, OrderPayload]:
     """Orders as they stand now, by id."""
     return payloads_of(list(orders_by_id(ids).values()))
+
+
+def return_payloads(ids: Iterable[int]) -> dict[int, ReturnPayload]:
+    """Returns as they stand now, by id."""
+    rows = returns_by_id(ids)
+    lines = return_lines(rows)
+    habits = lately(row.customer_id for row in rows.values() if row.customer_id is not None)
+    return {pk: return_payload(row, lines, habits) for pk, row in rows.items()}
 
 
 def _fact(order: Order, payload: Any, at: datetime, actor: Acting, *, history: bool) -> Fact:
@@ -288,9 +298,7 @@ class _ReturnTrigger(Trigger):
         ]
 
     def current(self, ids: Iterable[int]) -> dict[int, ReturnPayload]:
-        rows = returns_by_id(ids)
-        lines = return_lines(rows)
-        return {pk: return_payload(row, lines) for pk, row in rows.items()}
+        return return_payloads(ids)
 
     def moment(self, row: ReturnOrder) -> datetime:
         return row.requested_at

@@ -11,6 +11,7 @@ from orders.models import (
     places,
     returns,
     reviews,
+    segments,
     shipments,
     trust,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "places",
     "returns",
     "reviews",
+    "segments",
     "shipments",
     "trust",
 ]

@@ -245,6 +245,10 @@ class Order(models.Model):
         return Money(self.total, self.currency)
 
     @property
+    def refunded_money(self) -> Money:
+        return Money(self.amount_refunded, self.currency)
+
+    @property
     def ships_from_id(self) -> int:
         """The place its stock is claimed in."""
         return self.location_id or self.channel.location_id

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Sum
 from django.utils import timezone
 
 from backoffice.money import Money
 from inventory.models import StockLevel
-from orders.models.customers import Customer
 from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
 from orders.models.packages import Label, Package
-from orders.models.returns import ReturnLine, ReturnOrder
+from orders.models.returns import ReturnOrder
 from orders.models.shipments import Shipment
 from orders.queries.allocated import allocated_by_line, less_packed
 from orders.queries.countries import country_name
@@ -150,31 +148,3 @@ def _stock(sku_ids: list[int], location_id: int) -> dict[int, tuple[int, int]]:
         level.sku_id: (level.on_hand, level.on_hand - level.allocated - level.reserved)
         for level in levels
     }
-
-
-@dataclass(frozen=True, slots=True)
-class CustomerPage:
-    """A customer as the page shows them."""
-
-    orders: list[Order]
-    returns: list[ReturnOrder]
-    open_total: int
-    units_returned: int
-    country: str
-
-
-def customer_page(customer: Customer) -> CustomerPage:
-    """A customer's latest orders and returns."""
-    mine = Order.objects.filter(customer=customer)
-    back = ReturnLine.objects.filter(return_order__customer=customer)
-    return CustomerPage(
-        orders=list(mine.order_by("-placed_at")[:20]),
-        returns=list(
-            ReturnOrder.objects.filter(customer=customer)
-            .select_related("order")
-            .order_by("-requested_at")[:10]
-        ),
-        open_total=mine.filter(fulfilment__in=["unshipped", "part_shipped"]).count(),
-        units_returned=back.aggregate(units=Sum("quantity"))["units"] or 0,
-        country=country_name(customer.country),
-    )

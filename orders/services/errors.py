@@ -49,6 +49,30 @@ class BadTag(OrderError):
     """A tag is lower-case letters, digits and hyphens, at most 40 characters."""
 
 
+class BadPhone(OrderError):
+    """No telephone number, or none that a telephone can have."""
+
+
+class BadVatId(OrderError):
+    """No VAT id, or one whose check digits do not fit."""
+
+
+class NotMerged(OrderError):
+    """These two can't be merged, or their merge can't be taken back."""
+
+
+class NotErased(OrderError):
+    """Something is still open that needs to know who the customer is."""
+
+
+class BadSegment(OrderError):
+    """A segment's conditions can't be judged; `problems` say where and why."""
+
+    def __init__(self, message: str, problems: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
 class NoLabel(OrderError):
     """A parcel does not leave without a label."""
 

@@ -58,7 +58,7 @@ def mark_orders_paid(
     # The promise counts from the payment.
     set_ship_by(settled)
     _save(orders.values(), ["amount_paid", "paid_at", "ship_by"])
-    add_spend(changes)
+    add_spend(changes, actor=actor, history=history)
     _tell(amounts, orders, "Received {}", actor)
     if settled:
         release_paid(settled, actor=actor)
@@ -87,7 +87,8 @@ def record_refunded(
                 f"{order.money(order.amount_refunded)} can't be refunded in all."
             )
     _save(orders.values(), ["amount_refunded"])
-    add_spend((orders[amount.order_id], -amount.money) for amount in amounts)
+    given_back = ((orders[amount.order_id], -amount.money) for amount in amounts)
+    add_spend(given_back, actor=actor, history=history)
     _tell(amounts, orders, "Refunded {}", actor)
     if orders:
         signals.orders_refunded.send(

@@ -19,6 +19,7 @@ from inventory.services.writing import Moving
 from orders import signals
 from orders.models.customers import Customer
 from orders.models.orders import Order
+from orders.queries.customers import live_ids
 from orders.services.allocation import LINE, Lines, ShortOrders, allocate_new
 from orders.services.clock import set_ship_by
 from orders.services.drafts import NewOrder, OnShort
@@ -36,6 +37,10 @@ class Placed:
 
     orders: list[Order]
     new_ids: frozenset[int]
+
+
+class _MergedMeanwhile(IntegrityError):
+    """Seen only once the customer was locked: it begins anew, as after a number was taken."""
 
 
 def place_orders(
@@ -118,11 +123,18 @@ def _fresh(new: Sequence[NewOrder], known: dict[tuple[int, str], Order]) -> list
 
 
 def _customers(drafts: Sequence[NewOrder]) -> dict[int, Customer]:
+    """The customers these orders are of, locked, by the id the draft names and by their own.
+
+    Whoever was merged into somebody orders as them.
+    """
     wanted = {draft.customer_id for draft in drafts if draft.customer_id is not None}
-    customers = lock_customers(wanted)
-    if wanted - set(customers):
+    stand_for = live_ids(wanted)
+    customers = lock_customers(stand_for.values())
+    if wanted - set(stand_for) or len(customers) < len(set(stand_for.values())):
         raise OrderError("The customer of an order does not exist any more.")
-    return customers
+    if any(customer.merged_into_id for customer in customers.values()):
+        raise _MergedMeanwhile("A customer was merged into another a moment ago.")
+    return customers | {asked: customers[live] for asked, live in stand_for.items()}
 
 
 def _skus(drafts: Sequence[NewOrder]) -> dict[str, Sku]:

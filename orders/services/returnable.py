@@ -12,6 +12,9 @@ from orders.models.axes import return_axis
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnLine, ReturnOrder
 from orders.services.errors import TooMany
+from orders.services.figures import count_returned_orders
+
+_CAME_BACK = (Order.Return.PART_RETURNED, Order.Return.RETURNED)
 
 
 def refuse_too_many(lines: Iterable[ReturnLine], sold: Mapping[int, OrderLine]) -> None:
@@ -67,8 +70,13 @@ def settle_axes(orders: Iterable[Order]) -> None:
             "order_id", flat=True
         )
     )
+    returned_orders: dict[int, int] = defaultdict(int)
     for row in rows:
+        before = row.returns in _CAME_BACK
         shipped, returned = units.get(row.pk, (0, 0))
         row.returns = return_axis(shipped, returned, has_request=row.pk in requested)
         row.version += 1
+        if row.customer_id is not None:
+            returned_orders[row.customer_id] += (row.returns in _CAME_BACK) - before
     save_many(rows, ["returns", "version"])
+    count_returned_orders(returned_orders)

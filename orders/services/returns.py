@@ -25,6 +25,7 @@ from orders import signals
 from orders.models.channels import Channel
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnLine, ReturnOrder
+from orders.queries.customers import live_ids
 from orders.services.drafts import ZERO, LineSource
 from orders.services.errors import OrderError, WrongState
 from orders.services.numbers import next_return_numbers
@@ -147,6 +148,7 @@ def _rows(
     wanted = {draft.number for draft in drafts if draft.number}
     taken = set(ReturnOrder.objects.filter(number__in=wanted).values_list("number", flat=True))
     own = iter(next_return_numbers(len(drafts)) if len(taken) or len(wanted) < len(drafts) else [])
+    stand_for = live_ids(draft.customer_id for draft in drafts if draft.customer_id is not None)
     rows = []
     for draft in drafts:
         number = draft.number if draft.number and draft.number not in taken else next(own)
@@ -159,7 +161,7 @@ def _rows(
                 external_id=draft.external_id,
                 order=order,
                 unmatched_cause=draft.unmatched_cause,
-                customer_id=order.customer_id if order else draft.customer_id,
+                customer_id=order.customer_id if order else stand_for.get(draft.customer_id or 0),
                 location_id=draft.channel.location_id,
                 reason=draft.reason,
                 is_history=history,

@@ -16,11 +16,11 @@ from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Amount, Choice, Day, Text, yes_no
 from inventory.models import Location
-from orders.models.channels import Channel
 from orders.models.orders import Order
 from orders.models.reviews import Review
 from orders.queries.countries import country_name, country_options
 from orders.queries.due import TO_SHIP
+from orders.queries.stores import company_options, store_options
 from orders.tables.ship_by import SHIP_BY, ShipBy
 
 OPEN_REVIEWS = Review.objects.filter(order=OuterRef("pk"), state=Review.State.OPEN)
@@ -108,12 +108,6 @@ class Tagged(Text):
         return Q(tags__overlap=list(values))
 
 
-def channel_options() -> list[tuple[str, str]]:
-    return [
-        (key, name) for key, name in Channel.objects.order_by("name").values_list("key", "name")
-    ]
-
-
 def place_options() -> list[tuple[str, str]]:
     kinds = Location.objects.filter(kind=Location.Kind.INTERNAL).order_by("name")
     return [(code, f"{name} ({code})") for code, name in kinds.values_list("code", "name")]
@@ -191,7 +185,13 @@ ORDERS = Workbench[Order](
         Day(key="placed", label="Placed", field="placed_at", pinned=True),
         Choice(key="country", label="Ships to", options=country_options, field="ship_country"),
         yes_no("abroad", "Ships outside the United Kingdom", ~Q(ship_country__in=["GB", ""])),
-        Choice(key="channel", label="Channel", options=channel_options, field="channel__key"),
+        Choice(key="channel", label="Store", options=store_options, field="channel__key"),
+        Choice(
+            key="company",
+            label="Company",
+            options=company_options,
+            field="channel__legal_entity",
+        ),
         Tagged(key="tag", label="Tag"),
         Text(key="customer", label="Customer number", field="customer__number", lookup="exact"),
         yes_no("history", "Imported history", Q(is_history=True)),

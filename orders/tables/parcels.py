@@ -12,6 +12,7 @@ from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Choice, Day, yes_no
 from orders.models.packages import Label, Package
 from orders.queries.countries import country_name, country_options
+from orders.tables.stores import store_filters
 
 STATE = {
     Package.State.PACKED: ("warn", "package"),
@@ -100,6 +101,7 @@ PARCELS = Workbench[Package](
             field="order__ship_country",
         ),
         Day(key="packed", label="Packed", field="packed_at", pinned=True),
+        *store_filters("order__channel"),
     ),
     search=lambda words: (
         Q(number__istartswith=words)

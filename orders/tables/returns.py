@@ -12,6 +12,7 @@ from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Choice, Day, yes_no
 from orders.models.returns import ReturnOrder
+from orders.tables.stores import store_filters
 
 RETURN_STATE = {
     ReturnOrder.State.REQUESTED: ("warn", "clock"),
@@ -58,6 +59,7 @@ RETURNS = Workbench[ReturnOrder](
         Choice(key="reason", label="Reason", options=ReturnOrder.Reason.choices, field="reason"),
         yes_no("matched", "Order found", Q(order__isnull=False)),
         Day(key="requested", label="Requested", field="requested_at", pinned=True),
+        *store_filters("channel"),
     ),
     search=("number__istartswith", "order__number__istartswith"),
     sort=("-requested_at",),

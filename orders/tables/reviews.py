@@ -13,7 +13,8 @@ from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Choice, Day, Text, yes_no
 from orders.models.reviews import Review
-from orders.tables.orders import buyer, channel_options
+from orders.queries.stores import company_options, store_options
+from orders.tables.orders import buyer
 
 Kind, State = Review.Kind, Review.State
 REVIEW_STATE = {
@@ -108,10 +109,16 @@ REVIEWS = Workbench[Review](
         Choice(key="state", label="State", options=State.choices, pinned=True),
         Choice(
             key="channel",
-            label="Channel",
-            options=channel_options,
+            label="Store",
+            options=store_options,
             field="order__channel__key",
             pinned=True,
+        ),
+        Choice(
+            key="company",
+            label="Company",
+            options=company_options,
+            field="order__channel__legal_entity",
         ),
         yes_no("late", "Unanswered in time", Q(escalated_at__isnull=False)),
         Day(key="opened", label="Opened", field="opened_at"),

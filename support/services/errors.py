@@ -29,3 +29,7 @@ class AssigneeInactive(SupportError):
 
 class EmptyMessage(SupportError):
     """A message without text."""
+
+
+class NoConsentNeeded(SupportError):
+    """Mail that serves an order rests on the order."""

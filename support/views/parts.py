@@ -17,10 +17,19 @@ from backoffice.models import User
 from backoffice.views.me import signed_in
 from backoffice.workbench import bulk
 from backoffice.workbench.bulk import BulkAction, Outcome
+from orders.models.customers import Customer
 from orders.models.orders import Order
+from orders.queries.customers import everyone_in
 from support.forms import AssignForm, MoveQueueForm, SetPriorityForm
 from support.models import Ticket
-from support.queries import agents_by_name, by_due_time, tickets_of, tickets_on_order
+from support.queries import (
+    agents_by_name,
+    by_due_time,
+    last_said,
+    tickets_of,
+    tickets_of_customers,
+    tickets_on_order,
+)
 from support.services.errors import SupportError
 from support.services.tickets import assign, move_queue, set_priority, solve
 from support.tables import due, status
@@ -35,6 +44,17 @@ def order_tickets(request: HttpRequest, pk: int) -> HttpResponse:
     order = get_object_or_404(Order, pk=pk)
     rows = [(ticket, status(ticket)) for ticket in tickets_on_order(pk)[:20]]
     return render(request, "support/_order_tickets.html", {"order": order, "rows": rows})
+
+
+@permission_required("support.view_ticket", raise_exception=True)
+@require_GET
+def customer_tickets(request: HttpRequest, pk: int) -> HttpResponse:
+    """A customer's tickets and what was said in them last, on the customer's page."""
+    customer = get_object_or_404(Customer, pk=pk)
+    family = everyone_in(customer.pk)
+    rows = [(ticket, status(ticket)) for ticket in tickets_of_customers(family)[:SHOWN]]
+    context = {"customer": customer, "rows": rows, "messages": last_said(family, SHOWN)}
+    return render(request, "support/_customer_tickets.html", context)
 
 
 @permission_required("support.view_ticket", raise_exception=True)
@@ -124,6 +144,17 @@ BULK = (
 )
 
 
+def _register_panels() -> None:
+    see = "support.view_ticket"
+    panels.register(panels.Panel("orders.order", "Tickets", "order_tickets", see, order=10))
+    panels.register(
+        panels.Panel(
+            "orders.customer", "Tickets and messages", "customer_tickets", see, 10, slot="main"
+        )
+    )
+    panels.register(panels.Panel("orders.customer", "Consent", "customer_consents", see, order=15))
+
+
 def register_everywhere() -> None:
     """Called once when the app is ready."""
     for key, label, done, permission, run, form, shortcut, icon in BULK:
@@ -152,8 +183,6 @@ def register_everywhere() -> None:
             (*desk, "operations", "auditor"),
         )
     )
-    panels.register(
-        panels.Panel("orders.order", "Tickets", "order_tickets", "support.view_ticket", order=10)
-    )
+    _register_panels()
     search.register("Tickets", "support.view_ticket", _find_tickets)
     counts.register("ticket_list", _count)

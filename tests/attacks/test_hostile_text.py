@@ -26,6 +26,7 @@ from orders.models.orders import Order
 from orders.services.customers import NewCustomer, add_customers
 from orders.services.drafts import Address, NewLine
 from orders.services.holds import hold_orders
+from orders.services.segments import write_segment
 from orders.services.shipping import ship_order
 from support.services.messages import add_note
 from tests.attacks.routes import routes
@@ -56,7 +57,18 @@ def company_of(text: str, user: User) -> dict[str, dict[str, Any]]:
     code = text[:40]
     sku = add_skus([NewSku(code, name=text)], actor=person(user))[code]
     receive_stock([moving(sku, 9)], actor=person(user))
-    customer = add_customers([NewCustomer(code, name=text, email=text, country="GB")])[code]
+    twin = f"{code[:30]}-3"
+    same: dict[str, Any] = {
+        "name": text,
+        "email": text,
+        "country": "GB",
+        "company": text,
+        "postcode": text[:20],
+    }
+    both = add_customers([NewCustomer(number, **same) for number in (code, twin)])
+    customer = both[code]
+    bought = {"all": [{"field": "customer.orders", "op": "gte", "value": 0}]}
+    segment = write_segment("Hostile", bought, about=text[:200], actor=person(user))
     line = NewLine(2, Decimal("40.00"), code, description=text)
     address = Address(text, text, text[:120], text[:20], "FR")
     held, sent = (
@@ -91,7 +103,9 @@ def company_of(text: str, user: User) -> dict[str, dict[str, Any]]:
     )
     return {
         "order": {"number": held.number, "tag": "x", "pk": held.pk},
-        "customer": {"number": customer.number},
+        "customer": {"number": customer.number, "other": twin, "tag": "x", "pk": customer.pk},
+        "consent": {"number": customer.number},
+        "segment": {"slug": segment.slug},
         "refund_request": {"number": sent.number},
         "payment_record": {"number": sent.number},
         "sku": {"code": sku.code},

@@ -19,11 +19,16 @@ from finance.models.payments import Payment
 from finance.services.books import open_books
 from finance.services.refunds import request_refund
 from orders.models.carriers import CarrierService
+from orders.models.customers import Customer
 from orders.models.orders import Order
 from orders.models.packages import Label, Package
 from orders.models.returns import ReturnOrder
+from orders.services.customers import NewCustomer, add_customers
+from orders.services.merging import merge_customers
 from orders.services.returns import NewReturn, NewReturnLine, request_returns
+from orders.services.segments import write_segment
 from orders.services.shipping import ship_order
+from support.services.outgoing import token_of
 from tests.attacks.trust import of_trust
 from tests.automations import factories as rules
 from tests.automations import lines
@@ -66,12 +71,28 @@ def make_world(make_user: MakeUser) -> World:
         **_of_webhooks(),
         # Nobody's: to open one of one's own marks it as read.
         "notice": {"pk": 0},
-        "customer": {"number": customer.number},
+        **_of_customers(customer),
         "ticket": {"number": open_ticket(order=order).number},
         "queue": {"slug": "parcels"},
         **_of_the_ground(order, world),
     }
     return world
+
+
+def _of_customers(customer: Customer) -> dict[str, dict[str, Any]]:
+    """Another one who may be the same person, two who were, and a segment."""
+    new = [NewCustomer(f"W{n}", name=SCRIPT, email=f"w{n}@example.com") for n in range(3)]
+    others = add_customers(new)
+    merge = merge_customers(others["W1"].pk, others["W2"].pk, actor=HOUSE)
+    everyone = {"all": [{"field": "customer.orders", "op": "gte", "value": 0}]}
+    segment = write_segment("Everyone", everyone, about=SCRIPT, actor=HOUSE)
+    return {
+        "customer": {"number": customer.number, "other": "W0", "tag": "x", "pk": customer.pk},
+        "consent": {"number": customer.number},
+        "unsubscribe": {"token": token_of(customer.pk, "marketing")},
+        "merge": {"pk": merge.pk},
+        "segment": {"slug": segment.slug},
+    }
 
 
 def _of_orders(order: Order, world: World) -> dict[str, dict[str, Any]]:

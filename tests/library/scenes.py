@@ -34,6 +34,7 @@ from orders.services.drafts import Address, NewLine
 from orders.services.holds import hold_orders
 from orders.services.payment import Amount, mark_orders_paid
 from orders.services.returns import NewReturn, NewReturnLine, receive_returns, request_returns
+from orders.services.segments import write_segment
 from orders.services.shipping import ship_order
 from support.models import Ticket
 from tests.automations import factories as make
@@ -89,6 +90,15 @@ def regular(orders: int, spent: str) -> int:
     for _ in range(orders):
         pay(order(spent, customer_id=known, placed_at=ago(days=40)))
     return known
+
+
+def stayed_away(segment: str) -> None:
+    """A customer of two orders, long ago, comes into a segment."""
+    known = customer().pk
+    for _ in range(2):
+        pay(order("20.00", customer_id=known, placed_at=ago(days=200)))
+    away = {"field": "customer.last_order_at", "op": "older_than", "value": "P182D"}
+    write_segment(segment, {"all": [away]}, actor=HOUSE)
 
 
 def returned(amount: str, reason: str = RETURN.UNWANTED, *, take_in: bool) -> None:
@@ -240,6 +250,10 @@ SCENES: dict[str, Scene] = {
     "vip": Scene(
         lambda: order(customer_id=regular(5, "286.00")),
         lambda: [order(customer_id=regular(2, "715.00")), order(customer_id=None)],
+    ),
+    "welcome-vip": Scene(lambda: regular(2, "600.00"), lambda: regular(1, "1100.00")),
+    "win-back": Scene(
+        lambda: stayed_away("Nothing for six months"), lambda: stayed_away("Stayed away")
     ),
     "duplicate-order": Scene(
         lambda: two_alike(timedelta(minutes=11)), lambda: two_alike(timedelta(hours=25))

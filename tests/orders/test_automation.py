@@ -78,6 +78,12 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.parcel_reported",
         "orders.return_requested",
         "orders.return_received",
+        "orders.customer_became_vip",
+        "orders.customer_lost_vip",
+        "orders.customer_tagged",
+        "orders.customer_merged",
+        "orders.segment_entered",
+        "orders.segment_left",
     } | trust.TRIGGERS
     assert {action.key for action in actions if action.key.startswith("orders.")} == {
         "orders.add_tag",
@@ -91,6 +97,8 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.promise_rest",
         "orders.pack_order",
         "orders.note_tracking",
+        "orders.tag_customer",
+        "orders.untag_customer",
     } | trust.ACTIONS
     assert {"orders.return_without_order", "orders.stock_short"} <= {kind.key for kind in cases}
 
@@ -185,7 +193,7 @@ def assert_same(key: str, pk: int) -> None:
 def test_every_field_of_a_payload_has_words(trigger: Any) -> None:
     catalogue = catalogue_for(trigger)
     assert catalogue.fields
-    assert trigger.subject in ("orders.order", "orders.returnorder")
+    assert trigger.subject in ("orders.order", "orders.returnorder", "orders.customer")
 
 
 def test_history_is_stored_as_history() -> None:
