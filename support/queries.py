@@ -67,12 +67,11 @@ def tickets_on_order(order_id: int) -> QuerySet[Ticket]:
 
 def tickets_of_customers(customer_ids: Collection[int]) -> QuerySet[Ticket]:
     """Tickets of these customers, or about their orders, newest first."""
-    mine = Q(customer__in=customer_ids) | Q(order__customer__in=customer_ids)
-    return (
-        Ticket.objects.filter(mine)
-        .select_related("queue", "assignee")
-        .order_by("-opened_at", "-pk")
-    )
+    # Each half has its index; an OR over both would read every ticket.
+    theirs = Ticket.objects.order_by().filter(customer__in=customer_ids).values("pk")
+    of_orders = Ticket.objects.order_by().filter(order__customer__in=customer_ids).values("pk")
+    rows = Ticket.objects.filter(pk__in=theirs.union(of_orders))
+    return rows.select_related("queue", "assignee").order_by("-opened_at", "-pk")
 
 
 def last_said(customer_ids: Collection[int], limit: int) -> list[Message]:

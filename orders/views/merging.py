@@ -18,6 +18,7 @@ from backoffice.dialogs import ask
 from backoffice.versions import StaleVersion, whole
 from backoffice.views.me import signed_in
 from backoffice.workbench import respond
+from orders.forms.customers import CustomerForm
 from orders.models.customers import Customer, CustomerMerge
 from orders.models.orders import Order
 from orders.queries.countries import country_name
@@ -54,10 +55,10 @@ def _rows(survivor: Customer, merged: Customer) -> list[Row]:
     rows = []
     for name in CHOSEN:
         mine, other = (_shown(customer, name) for customer in (survivor, merged))
-        label = str(Customer._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
+        label = str(CustomerForm.base_fields[name].label)
         differs = bool(mine and other and mine != other)
         takes = bool(other and not mine)
-        rows.append(Row(name, label[:1].upper() + label[1:], mine, other, differs, takes))
+        rows.append(Row(name, label, mine, other, differs, takes))
     return rows
 
 

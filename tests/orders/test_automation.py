@@ -34,7 +34,7 @@ from orders.services.returns import NewReturn, NewReturnLine, request_returns
 from orders.services.shipping import ship_order
 from orders.services.tags import add_tags
 from tests.inventory.factories import make_sku, receive
-from tests.orders import factories, trust
+from tests.orders import customer_keys, factories, trust
 from tests.orders.factories import draft, fresh, line, make_customer, pay, place
 
 pytestmark = pytest.mark.django_db
@@ -78,13 +78,7 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.parcel_reported",
         "orders.return_requested",
         "orders.return_received",
-        "orders.customer_became_vip",
-        "orders.customer_lost_vip",
-        "orders.customer_tagged",
-        "orders.customer_merged",
-        "orders.segment_entered",
-        "orders.segment_left",
-    } | trust.TRIGGERS
+    } | trust.TRIGGERS | customer_keys.TRIGGERS
     assert {action.key for action in actions if action.key.startswith("orders.")} == {
         "orders.add_tag",
         "orders.remove_tag",
@@ -97,9 +91,7 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.promise_rest",
         "orders.pack_order",
         "orders.note_tracking",
-        "orders.tag_customer",
-        "orders.untag_customer",
-    } | trust.ACTIONS
+    } | trust.ACTIONS | customer_keys.ACTIONS
     assert {"orders.return_without_order", "orders.stock_short"} <= {kind.key for kind in cases}
 
 
