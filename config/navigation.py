@@ -43,8 +43,11 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
         "Operate",
         (
             Screen("Orders", "shopping-cart", "order_list", ("orders.view_order",), "o"),
+            Screen("Figures", "chart-bar", "order_figures", ("orders.view_order",)),
             Screen("Parcels", "box", "parcel_list", ("orders.view_package",)),
             Screen("Returns", "truck-return", "return_list", ("orders.view_returnorder",)),
+            Screen("Claims", "mood-sad", "claim_list", ("orders.view_claim",)),
+            Screen("Exchanges", "refresh", "exchange_list", ("orders.view_exchange",)),
             Screen("Customers", "address-book", "customer_list", ("orders.view_customer",)),
             Screen("Inventory", "package", "sku_list", ("inventory.view_sku",), "i"),
             Screen("Stock moves", "arrows-exchange", "move_list", ("inventory.view_stockmove",)),

@@ -5,6 +5,7 @@ class OrdersConfig(AppConfig):
     name = "orders"
     # Names and addresses: a person can be forgotten.
     erasable_tables = ("orders_historicalcustomer",)
+    append_only_tables = ("orders_operationsbaseline",)
 
     def ready(self) -> None:
         from backoffice.subjects import Subject, register
@@ -17,6 +18,12 @@ class OrdersConfig(AppConfig):
                 "number",
                 "return_detail",
                 "orders.view_returnorder",
+            )
+        )
+        register(Subject("orders.claim", "claim", "number", "claim_detail", "orders.view_claim"))
+        register(
+            Subject(
+                "orders.exchange", "exchange", "number", "exchange_detail", "orders.view_exchange"
             )
         )
         register(

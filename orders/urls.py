@@ -4,6 +4,7 @@ from django.urls import path
 
 from backoffice.workbench.pages import urls
 from orders.tables.carriers import CARRIERS, CHANNELS
+from orders.tables.claims import CLAIMS, EXCHANGES
 from orders.tables.customers import CUSTOMERS
 from orders.tables.orders import ORDERS
 from orders.tables.parcels import PARCELS
@@ -15,7 +16,10 @@ from orders.views.carriers import (
     channel_detail,
     channel_promise,
 )
+from orders.views.claims import claim_detail, claim_new, claim_refuse, claim_reship
 from orders.views.customers import customer_detail
+from orders.views.exchanges import exchange_detail, exchange_new
+from orders.views.figures import order_baseline, order_figures
 from orders.views.fulfilment import (
     order_allocate,
     order_pick,
@@ -44,6 +48,13 @@ from orders.views.parcels import (
     package_unpack,
     package_void,
 )
+from orders.views.return_steps import (
+    channel_returns,
+    return_authorise,
+    return_match,
+    return_new,
+    return_way,
+)
 from orders.views.returns import (
     return_detail,
     return_inspect,
@@ -55,6 +66,8 @@ from orders.views.tracking_file import parcel_file, parcel_file_job
 
 urlpatterns = [
     *urls(ORDERS, "orders/"),
+    path("orders/figures/", order_figures, name="order_figures"),
+    path("orders/_/baseline/", order_baseline, name="order_baseline"),
     path("orders/<number:number>/", order_detail, name="order_detail"),
     path("orders/<number:number>/_/hold/", order_hold, name="order_hold"),
     path("orders/<number:number>/_/release/", order_release, name="order_release"),
@@ -73,16 +86,28 @@ urlpatterns = [
     path("orders/<number:number>/_/pack/", package_new, name="package_new"),
     path("orders/<number:number>/_/address/", order_address, name="order_address"),
     path("orders/<number:number>/_/return/", return_request, name="return_request"),
+    path("orders/<number:number>/_/claim/", claim_new, name="claim_new"),
+    path("orders/<number:number>/_/exchange/", exchange_new, name="exchange_new"),
     path("orders/_/home/at-risk/", order_home_at_risk, name="order_home_at_risk"),
     path("orders/_/home/held/", order_home_held, name="order_home_held"),
     path("orders/_/home/to-ship/", order_home_to_ship, name="order_home_to_ship"),
     *urls(CUSTOMERS, "customers/"),
     path("customers/<number:number>/", customer_detail, name="customer_detail"),
     *urls(RETURNS, "returns/"),
+    path("returns/new/", return_new, name="return_new"),
     path("returns/<number:number>/", return_detail, name="return_detail"),
+    path("returns/<number:number>/_/authorise/", return_authorise, name="return_authorise"),
+    path("returns/<number:number>/_/way/", return_way, name="return_way"),
+    path("returns/<number:number>/_/match/", return_match, name="return_match"),
     path("returns/<number:number>/_/receive/", return_receive, name="return_receive"),
     path("returns/<number:number>/_/inspect/", return_inspect, name="return_inspect"),
     path("returns/<number:number>/_/refuse/", return_refuse, name="return_refuse"),
+    *urls(CLAIMS, "claims/"),
+    path("claims/<number:number>/", claim_detail, name="claim_detail"),
+    path("claims/<number:number>/_/reship/", claim_reship, name="claim_reship"),
+    path("claims/<number:number>/_/refuse/", claim_refuse, name="claim_refuse"),
+    *urls(EXCHANGES, "exchanges/"),
+    path("exchanges/<number:number>/", exchange_detail, name="exchange_detail"),
     *urls(PARCELS, "parcels/"),
     path("parcels/_/file/", parcel_file, name="parcel_file"),
     path("parcels/_/file/job/", parcel_file_job, name="parcel_file_job"),
@@ -99,4 +124,5 @@ urlpatterns = [
     *urls(CHANNELS, "settings/channels/"),
     path("settings/channels/<slug:key>/", channel_detail, name="channel_detail"),
     path("settings/channels/<slug:key>/_/promise/", channel_promise, name="channel_promise"),
+    path("settings/channels/<slug:key>/_/returns/", channel_returns, name="channel_returns"),
 ]

@@ -3,10 +3,13 @@
 from orders.automation import (
     actions,
     cases,
+    claims,
     feeds,
     fulfilment,
     fulfilment_actions,
     parcels,
+    return_actions,
+    returns,
     scans,
     triggers,
 )
@@ -14,10 +17,13 @@ from orders.automation import (
 __all__ = [
     "actions",
     "cases",
+    "claims",
     "feeds",
     "fulfilment",
     "fulfilment_actions",
     "parcels",
+    "return_actions",
+    "returns",
     "scans",
     "triggers",
 ]

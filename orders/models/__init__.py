@@ -3,7 +3,9 @@
 from orders.models import (
     carriers,
     channels,
+    claims,
     customers,
+    exchanges,
     holds,
     orders,
     packages,
@@ -15,7 +17,9 @@ from orders.models import (
 __all__ = [
     "carriers",
     "channels",
+    "claims",
     "customers",
+    "exchanges",
     "holds",
     "orders",
     "packages",

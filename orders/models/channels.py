@@ -34,6 +34,8 @@ class Channel(models.Model):
     )
     # Collection days after the first that an order can still catch; 0 is the same day.
     promise_days = models.SmallIntegerField("ships within", default=1)
+    # How long after delivery goods may be sent back without anybody's leave.
+    return_days = models.SmallIntegerField("returns within", default=30)
     version = models.IntegerField(default=1)
     is_active = models.BooleanField("active", default=True)
     history = HistoricalRecords(excluded_fields=["version"])
@@ -45,6 +47,9 @@ class Channel(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(promise_days__gte=0, promise_days__lte=60), name="channel_promise_days"
+            ),
+            models.CheckConstraint(
+                condition=Q(return_days__gte=0, return_days__lte=3650), name="channel_return_days"
             ),
         ]
 

@@ -19,7 +19,7 @@ from orders.forms.orders import AddressForm, CancelForm, DeskHoldForm, TagForm, 
 from orders.models.holds import Hold
 from orders.models.orders import Order
 from orders.queries.pages import order_page
-from orders.services.cancelling import cancel_orders
+from orders.services.calling_off import call_off_order
 from orders.services.drafts import Address
 from orders.services.errors import OrderError
 from orders.services.holds import hold_orders, release_orders
@@ -33,7 +33,8 @@ both = require_http_methods(["GET", "HEAD", "POST"])
 
 def _order(number: str) -> Order:
     return get_object_or_404(
-        Order.objects.select_related("customer", "channel__service", "location"), number=number
+        Order.objects.select_related("customer", "channel__service", "location", "follows"),
+        number=number,
     )
 
 
@@ -190,12 +191,12 @@ def order_cancel(request: HttpRequest, number: str) -> HttpResponse:
     order = _order(number)
 
     def act(values: dict[str, Any]) -> str:
-        cancel_orders(
-            [order.pk],
+        call_off_order(
+            order.pk,
             reason=Order.CancelReason(values["reason"]),
-            versions=_seen(request, order),
+            version=_seen(request, order).get(order.pk),
             actor=actors.person(signed_in(request)),
-        ).or_raise()
+        )
         return f"Order {order} is cancelled"
 
     return ask(
@@ -203,8 +204,8 @@ def order_cancel(request: HttpRequest, number: str) -> HttpResponse:
         CancelForm(request.POST or None),
         back=_page(order),
         title=f"Cancel order {order}",
-        text="Its stock is set free. This can't be undone. Money that was paid stays until a "
-        "refund is approved.",
+        text="Its stock is set free and its labels are given back. This can't be undone. Money "
+        "that was paid stays until a refund is approved.",
         word="Cancel the order",
         danger=True,
         leave="Keep the order",
