@@ -44,8 +44,11 @@ RAIL: tuple[tuple[str, tuple[Screen, ...]], ...] = (
         (
             Screen("Orders", "shopping-cart", "order_list", ("orders.view_order",), "o"),
             Screen("Reviews", "shield-exclamation", "review_list", ("orders.view_review",)),
+            Screen("Figures", "chart-bar", "order_figures", ("orders.view_order",)),
             Screen("Parcels", "box", "parcel_list", ("orders.view_package",)),
             Screen("Returns", "truck-return", "return_list", ("orders.view_returnorder",)),
+            Screen("Claims", "mood-sad", "claim_list", ("orders.view_claim",)),
+            Screen("Exchanges", "refresh", "exchange_list", ("orders.view_exchange",)),
             Screen("Customers", "address-book", "customer_list", ("orders.view_customer",)),
             Screen("Credit", "wallet", "credit_list", ("orders.view_creditaccount",)),
             Screen("Segments", "users", "segment_list", ("orders.view_segment",)),

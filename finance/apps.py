@@ -3,7 +3,7 @@ from django.apps import AppConfig
 
 class FinanceConfig(AppConfig):
     name = "finance"
-    append_only_tables = ("finance_journalentry", "finance_journalline")
+    append_only_tables = ("finance_journalentry", "finance_journalline", "finance_refundline")
 
     def ready(self) -> None:
         from backoffice.subjects import Subject, register
@@ -17,6 +17,8 @@ class FinanceConfig(AppConfig):
         register(
             Subject("finance.refund", "refund", "number", "refund_detail", "finance.view_refund")
         )
+        from finance.views.by_line import register_panels
         from finance.views.parts import register_everywhere
 
         register_everywhere()
+        register_panels()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from babel.numbers import get_currency_precision
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -12,7 +14,8 @@ from django.utils import timezone
 from backoffice.forms import HiddenMoney, MoneyField
 from backoffice.money import Money
 from finance.models.payments import Payment
-from finance.models.refunds import Refund
+from finance.models.refunds import Refund, RefundLine
+from finance.services.parts import NewPart, Offered
 
 OLDEST = timedelta(days=3653)
 
@@ -32,6 +35,58 @@ class RequestRefundForm(forms.Form):
     )
     reason = forms.ChoiceField(choices=Refund.Reason.choices)
     note = forms.CharField(required=False, max_length=2000, widget=forms.Textarea)
+
+
+class PartsForm(forms.Form):
+    """How much of each line, of delivery and beyond goes back; what is proposed stands there."""
+
+    reason = forms.ChoiceField(choices=Refund.Reason.choices)
+
+    def __init__(self, *args: Any, rows: Sequence[Offered], currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rows = rows
+        for row in rows:
+            units = f" for {row.units} unit{'s' * (row.units != 1)}" if row.units else ""
+            self.fields[row.key] = forms.DecimalField(
+                label=row.label,
+                required=False,
+                min_value=0,
+                max_value=row.left.amount,
+                max_digits=19,
+                decimal_places=get_currency_precision(currency),
+                initial=row.proposed.plain(),
+                help_text=f"proposed {row.proposed}{units}; at most {row.left}, tax included",
+            )
+        self.fields["other"] = forms.DecimalField(
+            label="Anything else",
+            required=False,
+            min_value=0,
+            max_digits=16,
+            decimal_places=get_currency_precision(currency),
+            help_text=f"In {currency}, such as a sign of goodwill.",
+        )
+        self.fields["note"] = forms.CharField(
+            required=False, max_length=2000, widget=forms.Textarea({"rows": 3})
+        )
+        self.fields["key"] = forms.CharField(widget=forms.HiddenInput, max_length=60)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if not self.errors and not self.parts():
+            raise ValidationError("Enter an amount above zero for at least one line.")
+        return values
+
+    def parts(self) -> tuple[NewPart, ...]:
+        """What was entered; units are told where the amount is the proposal's own."""
+        parts = []
+        for row in self.rows:
+            amount = self.cleaned_data.get(row.key)
+            if amount:
+                units = row.units if row.units and amount == row.proposed.amount else None
+                parts.append(NewPart(row.what, amount, row.line.pk if row.line else None, units))
+        if other := self.cleaned_data.get("other"):
+            parts.append(NewPart(RefundLine.What.OTHER, other))
+        return tuple(parts)
 
 
 class ApproveRefundForm(forms.Form):

@@ -10,12 +10,14 @@ from django.dispatch import receiver
 from backoffice.actors import Acting
 from finance.models.payments import Payment
 from finance.models.refunds import Refund
+from finance.services.exchanges import Credits, ask_for_exchange
 from finance.services.sales import cancel_sales, post_credits, post_sales, post_shipments
 from finance.services.stock import post_stock_moves
 from inventory import signals as inventory
 from inventory.models import StockMove
 from orders import signals as orders
 from orders.models.customers import Customer
+from orders.models.exchanges import Exchange
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnOrder
 from orders.models.shipments import Shipment
@@ -66,6 +68,28 @@ def credit_what_came_back(
     sender: Any, *, returns: Sequence[ReturnOrder], actor: Acting, history: bool, **kwargs: Any
 ) -> None:
     post_credits(returns, actor=actor, history=history)
+
+
+@receiver(orders.returns_matched)
+def credit_what_was_matched(
+    sender: Any, *, returns: Sequence[ReturnOrder], actor: Acting, **kwargs: Any
+) -> None:
+    """What came in without a price has one now; a return that was credited is left alone."""
+    here = [row for row in returns if row.received_at is not None]
+    post_credits(here, actor=actor)
+
+
+@receiver(orders.exchanges_made)
+def move_the_money_of_exchanges(
+    sender: Any,
+    *,
+    exchanges: Sequence[Exchange],
+    credits: Mapping[int, Credits],
+    actor: Acting,
+    **kwargs: Any,
+) -> None:
+    for exchange in exchanges:
+        ask_for_exchange(exchange, credits[exchange.pk], actor=actor.of(exchange.pk))
 
 
 @receiver(inventory.stock_moved)

@@ -5,7 +5,11 @@ class OrdersConfig(AppConfig):
     name = "orders"
     # Names and addresses: a person can be forgotten.
     erasable_tables = ("orders_historicalcustomer",)
-    append_only_tables = ("orders_reviewdecision", "orders_mergemove")
+    append_only_tables = (
+        "orders_reviewdecision",
+        "orders_mergemove",
+        "orders_operationsbaseline",
+    )
     undeletable_tables = ("orders_review", "orders_riskassessment", "orders_customermerge")
 
     def ready(self) -> None:
@@ -19,6 +23,12 @@ class OrdersConfig(AppConfig):
                 "number",
                 "return_detail",
                 "orders.view_returnorder",
+            )
+        )
+        register(Subject("orders.claim", "claim", "number", "claim_detail", "orders.view_claim"))
+        register(
+            Subject(
+                "orders.exchange", "exchange", "number", "exchange_detail", "orders.view_exchange"
             )
         )
         register(

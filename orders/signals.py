@@ -58,6 +58,10 @@ packages_in_trouble = Signal()
 orders_redelivered = Signal()
 # With returns: list[ReturnOrder]
 returns_requested = Signal()
+# With returns: list[ReturnOrder] that may come back
+returns_authorised = Signal()
+# With returns: list[ReturnOrder] that may not come back
+returns_refused = Signal()
 # With returns: list[ReturnOrder]
 returns_received = Signal()
 # With returns: list[ReturnOrder]
@@ -90,3 +94,10 @@ customers_erased = Signal()
 # Asked, not told: with ids, of customers. Answers with the list of `Part`s (orders.queries.erasure)
 # that the receiver's app holds of them
 erasure_weighed = Signal()
+# With claims: list[Claim]; actor by claim id
+claims_opened = Signal()
+# With claims: list[Claim], made good or refused
+claims_decided = Signal()
+# With exchanges: list[Exchange]; credits: dict[int, dict[int, tuple[int, Decimal]]], units and
+# their price by order line by exchange; actor by exchange id
+exchanges_made = Signal()

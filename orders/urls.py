@@ -4,6 +4,7 @@ from django.urls import path
 
 from backoffice.workbench.pages import urls
 from orders.tables.carriers import CARRIERS, CHANNELS
+from orders.tables.claims import CLAIMS, EXCHANGES
 from orders.tables.customers import CUSTOMERS
 from orders.tables.orders import ORDERS
 from orders.tables.parcels import PARCELS
@@ -18,6 +19,7 @@ from orders.views.carriers import (
     channel_detail,
     channel_promise,
 )
+from orders.views.claims import claim_detail, claim_new, claim_refuse, claim_reship
 from orders.views.customers import (
     customer_detail,
     customer_edit,
@@ -25,6 +27,8 @@ from orders.views.customers import (
     customer_untag,
 )
 from orders.views.erasure import customer_erase
+from orders.views.exchanges import exchange_detail, exchange_new
+from orders.views.figures import order_baseline, order_figures
 from orders.views.fulfilment import (
     order_allocate,
     order_pick,
@@ -58,6 +62,13 @@ from orders.views.parcels import (
     package_track,
     package_unpack,
     package_void,
+)
+from orders.views.return_steps import (
+    channel_returns,
+    return_authorise,
+    return_match,
+    return_new,
+    return_way,
 )
 from orders.views.returns import (
     return_detail,
@@ -97,6 +108,8 @@ from orders.views.trust import (
 
 urlpatterns = [
     *urls(ORDERS, "orders/"),
+    path("orders/figures/", order_figures, name="order_figures"),
+    path("orders/_/baseline/", order_baseline, name="order_baseline"),
     path("orders/<number:number>/", order_detail, name="order_detail"),
     path("orders/<number:number>/_/hold/", order_hold, name="order_hold"),
     path("orders/<number:number>/_/release/", order_release, name="order_release"),
@@ -118,6 +131,8 @@ urlpatterns = [
     path("orders/<number:number>/_/fraud/", order_fraud, name="order_fraud"),
     path("orders/<number:number>/_/block/", order_block, name="order_block"),
     path("orders/<number:number>/_/return/", return_request, name="return_request"),
+    path("orders/<number:number>/_/claim/", claim_new, name="claim_new"),
+    path("orders/<number:number>/_/exchange/", exchange_new, name="exchange_new"),
     path("orders/_/home/at-risk/", order_home_at_risk, name="order_home_at_risk"),
     path("orders/_/home/held/", order_home_held, name="order_home_held"),
     path("orders/_/home/to-ship/", order_home_to_ship, name="order_home_to_ship"),
@@ -150,10 +165,20 @@ urlpatterns = [
     path("segments/<slug:slug>/_/edit/", segment_edit, name="segment_edit"),
     path("segments/<slug:slug>/_/remove/", segment_remove, name="segment_remove"),
     *urls(RETURNS, "returns/"),
+    path("returns/new/", return_new, name="return_new"),
     path("returns/<number:number>/", return_detail, name="return_detail"),
+    path("returns/<number:number>/_/authorise/", return_authorise, name="return_authorise"),
+    path("returns/<number:number>/_/way/", return_way, name="return_way"),
+    path("returns/<number:number>/_/match/", return_match, name="return_match"),
     path("returns/<number:number>/_/receive/", return_receive, name="return_receive"),
     path("returns/<number:number>/_/inspect/", return_inspect, name="return_inspect"),
     path("returns/<number:number>/_/refuse/", return_refuse, name="return_refuse"),
+    *urls(CLAIMS, "claims/"),
+    path("claims/<number:number>/", claim_detail, name="claim_detail"),
+    path("claims/<number:number>/_/reship/", claim_reship, name="claim_reship"),
+    path("claims/<number:number>/_/refuse/", claim_refuse, name="claim_refuse"),
+    *urls(EXCHANGES, "exchanges/"),
+    path("exchanges/<number:number>/", exchange_detail, name="exchange_detail"),
     *urls(PARCELS, "parcels/"),
     path("parcels/_/file/", parcel_file, name="parcel_file"),
     path("parcels/_/file/job/", parcel_file_job, name="parcel_file_job"),
@@ -179,4 +204,5 @@ urlpatterns = [
     path("settings/blocklist/new/", block_new, name="block_new"),
     path("settings/blocklist/<int:pk>/", block_detail, name="block_detail"),
     path("settings/blocklist/<int:pk>/_/end/", block_end, name="block_end"),
+    path("settings/channels/<slug:key>/_/returns/", channel_returns, name="channel_returns"),
 ]

@@ -11,6 +11,7 @@ from django.utils import timezone
 from backoffice.actors import outside, person
 from backoffice.models import User
 from backoffice.roles import SUPPORT
+from config.demo.aftersale import live_after_the_sale
 from config.demo.customers import make_customers
 from config.demo.rules import make_rules
 from config.demo.slice import HISTORY_ENDS, Slice, address, chance, customer, next_delivery
@@ -76,6 +77,8 @@ def make_company(part: Slice, out: TextIO) -> Channel:
     write_letters(recent[::6])
     _ask_for_refunds()
     make_customers()
+    gone = [each for each in placed if each.shipments.exists()]
+    live_after_the_sale(channel, gone)
     make_rules()
     return channel
 

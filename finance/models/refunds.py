@@ -10,7 +10,10 @@ from django.db.models.functions import Cast, Concat, Now
 from backoffice.models import ACTOR_KINDS
 from backoffice.money import BEYOND, Money
 from finance.models.payments import Payment
-from orders.models.orders import Order
+from orders.models.claims import Claim
+from orders.models.exchanges import Exchange
+from orders.models.orders import Order, OrderLine
+from orders.models.returns import ReturnOrder
 
 
 class Refund(models.Model):
@@ -34,6 +37,8 @@ class Refund(models.Model):
         LATE = "late", "Arrived too late"
         OVERPAID = "overpaid", "Paid too much"
         PRICE_ERROR = "price_error", "Wrong price"
+        WRONG_ITEM = "wrong_item", "Wrong item"
+        EXCHANGED = "exchanged", "Pays for other goods"
         GOODWILL = "goodwill", "Goodwill"
         OTHER = "other", "Other"
 
@@ -48,6 +53,18 @@ class Refund(models.Model):
     # None: whoever pays it out chooses which payment it goes back to.
     payment = models.ForeignKey(
         Payment, null=True, on_delete=models.PROTECT, related_name="refunds", db_index=False
+    )
+    # The goods it is for, where it is for goods that come back.
+    return_order = models.ForeignKey(
+        ReturnOrder, null=True, blank=True, on_delete=models.PROTECT, related_name="refunds"
+    )
+    # What else it is for: a complaint, or goods that leave in place of others. Of an exchange, the
+    # part that pays for the new goods is paid into their order when it is approved.
+    claim = models.ForeignKey(
+        Claim, null=True, blank=True, on_delete=models.PROTECT, related_name="refunds"
+    )
+    exchange = models.ForeignKey(
+        Exchange, null=True, blank=True, on_delete=models.PROTECT, related_name="refunds"
     )
     amount = models.DecimalField(max_digits=19, decimal_places=4)
     currency = models.CharField(max_length=3)
@@ -80,6 +97,12 @@ class Refund(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["number"], name="refund_number_once"),
             models.UniqueConstraint(fields=["key"], condition=~Q(key=""), name="refund_key_once"),
+            # A claim is paid back once.
+            models.UniqueConstraint(
+                fields=["claim"],
+                condition=Q(state__in=["requested", "approved", "paid"]),
+                name="refund_one_live_of_a_claim",
+            ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="refund_amount_positive"),
             models.CheckConstraint(condition=Q(amount__lt=BEYOND), name="refund_is_a_number"),
             # Four eyes: nobody releases what they asked for.
@@ -128,3 +151,48 @@ class Refund(models.Model):
     @property
     def money(self) -> Money:
         return Money(self.amount, self.currency)
+
+
+class RefundLine(models.Model):
+    """What part of a refund is for which line, tax included. The parts come to the refund."""
+
+    class What(models.TextChoices):
+        LINE = "line", "Goods"
+        SHIPPING = "shipping", "Delivery"
+        OTHER = "other", "Other"
+
+    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, related_name="lines")
+    what = models.CharField(max_length=8, choices=What)
+    order_line = models.ForeignKey(
+        OrderLine, null=True, on_delete=models.PROTECT, related_name="refund_lines"
+    )
+    # None: an amount off, for no unit in particular.
+    quantity = models.IntegerField(null=True)
+    amount = models.DecimalField(max_digits=19, decimal_places=4)
+    # The part of the amount that is tax, as it was charged.
+    tax = models.DecimalField(max_digits=19, decimal_places=4)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["refund", "what", "order_line"],
+                name="refund_line_once",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, amount__lt=BEYOND, tax__gte=0) & Q(tax__lte=F("amount")),
+                name="refund_line_amounts",
+            ),
+            models.CheckConstraint(
+                condition=Q(what="line", order_line__isnull=False)
+                | ~Q(what="line") & Q(order_line__isnull=True, quantity__isnull=True),
+                name="refund_line_of_a_line",
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__isnull=True) | Q(quantity__gt=0),
+                name="refund_line_quantity",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_what_display()}: {self.amount}"

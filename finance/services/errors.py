@@ -43,5 +43,9 @@ class RefundClosed(FinanceError):
     """The refund request is decided already."""
 
 
+class NotAuthorised(FinanceError):
+    """Nobody has let the goods of this refund come back."""
+
+
 class SamePerson(FinanceError):
     """Who asked for money can't be who releases it."""

@@ -12,14 +12,15 @@ from django.utils import timezone
 from backoffice import audit, timeline
 from backoffice.actors import Actor, ActorKind, Actors
 from backoffice.models import User
-from backoffice.money import Money
+from backoffice.money import Money, total
 from backoffice.roles import FINANCE
 from finance import signals
 from finance.models.balances import OrderBalance
 from finance.models.ledger import Account
 from finance.models.payments import Payment
-from finance.models.refunds import Refund
+from finance.models.refunds import Refund, RefundLine
 from finance.services import balances
+from finance.services.aftersale import ask_for_claim, give_claim_back, pay_replacement
 from finance.services.books import accounts_by_role
 from finance.services.errors import (
     FinanceError,
@@ -29,7 +30,15 @@ from finance.services.errors import (
     SamePerson,
 )
 from finance.services.journal import BusinessDays, Leg, NewEntry, post_entries
+from finance.services.parts import (
+    NewPart,
+    check_return,
+    part_rows,
+    tax_inside,
+    to_be_credited,
+)
 from orders.models.orders import Order
+from orders.models.returns import ReturnOrder
 from orders.services.payment import Amount, record_refunded
 
 LABEL = "finance.refund"
@@ -40,8 +49,9 @@ NIL = Decimal(0)
 class NewRefund:
     """One request, by its own actor. `key` makes a repeat ask once; "" for none.
 
-    `amount` None asks for all that can still be refunded; `payment_id` None leaves open which
-    payment it goes back to.
+    `amount` None asks for what the parts come to, and without parts for all that can still be
+    refunded; `payment_id` None leaves open which payment it goes back to. `return_id`, `claim_id`
+    and `exchange_id` name what it is for.
     """
 
     order_id: int
@@ -51,6 +61,10 @@ class NewRefund:
     note: str = ""
     payment_id: int | None = None
     key: str = ""
+    parts: tuple[NewPart, ...] = ()
+    return_id: int | None = None
+    claim_id: int | None = None
+    exchange_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +153,7 @@ def approve_refund(
     _book(refund, order, actor)
     amounts = [Amount(order.pk, refund.money)]
     (refund.order,) = record_refunded(amounts, actor=actor, history=refund.is_history)
+    pay_replacement(refund, actor)
     _tell(refund, f"Refund {refund.number} of {refund.money} approved", actor)
     audit.record(
         "finance.refund_approved",
@@ -185,15 +200,23 @@ def _request(
     if order is None:
         raise FinanceError("The order of this refund does not exist.")
     balance = balances.balance_of(order)
-    amount = balance.refundable if new.amount is None else new.amount
+    parts = part_rows(order, new.parts)
+    amount = _asked(new, order, balance, parts)
     balances.check_currency(order, amount.currency)
     _check_amount(amount, balance, order)
+    if new.return_id is not None:
+        check_return(ReturnOrder.objects.get(pk=new.return_id), order)
     payment = payments.get(new.payment_id) if new.payment_id else None
     if new.payment_id and (payment is None or payment.order_id != order.pk):
         raise FinanceError(f"That payment is not one of order {order.number}.")
+    if new.claim_id is not None:
+        ask_for_claim(new.claim_id, order, new.actor)
     balances.reserve(order.pk, amount.amount)
-    return Refund.objects.create(
+    refund = Refund.objects.create(
         order=order,
+        return_order_id=new.return_id,
+        claim_id=new.claim_id,
+        exchange_id=new.exchange_id,
         payment=payment,
         amount=amount.amount,
         currency=amount.currency,
@@ -208,6 +231,22 @@ def _request(
         run_id=new.actor.run_id,
         is_history=history,
     )
+    for part in parts:
+        part.refund = refund
+    RefundLine.objects.bulk_create(parts)
+    return refund
+
+
+def _asked(
+    new: NewRefund, order: Order, balance: OrderBalance, parts: Sequence[RefundLine]
+) -> Money:
+    """The amount of a request; raises FinanceError where its parts come to another."""
+    if not parts:
+        return balance.refundable if new.amount is None else new.amount
+    amount = total((order.money(part.amount) for part in parts), order.currency)
+    if new.amount is not None and new.amount != amount:
+        raise FinanceError(f"The parts come to {amount}, not {new.amount}.")
+    return amount
 
 
 def _tell_requests(made: Sequence[tuple[Refund, Actor]], *, history: bool) -> None:
@@ -278,6 +317,7 @@ def _close(refund: Refund, state: str, version: int, note: str, actor: Actor) ->
     refund.state = state
     _decide(refund, note, ["state"])
     balances.release(refund.order_id, refund.amount)
+    give_claim_back(refund, actor)
     _tell(refund, f"Refund {refund.number} {refund.get_state_display().lower()}", actor)
     return refund
 
@@ -290,15 +330,22 @@ def _decide(refund: Refund, note: str, fields: list[str]) -> None:
 
 
 def _book(refund: Refund, order: Order, actor: Actor) -> None:
-    """Book a refund: first against what we owe the customer, the rest as an allowance."""
-    owed = max(-balances.balance_of(order).balance, NIL)
+    """Book a refund: first against what we owe the customer, the rest as an allowance.
+
+    Goods that are still to come are credited when they arrive, so until then the customer owes
+    what was given back for them. The allowance takes its share of the tax along, as it was charged.
+    """
+    coming = to_be_credited(refund)
+    owed = max(-balances.balance_of(order).balance, NIL) + coming
     from_credit = min(owed, refund.amount)
     allowance = refund.amount - from_credit
     entity = order.channel.legal_entity_id
     books = accounts_by_role([entity])
+    inside = order.money(tax_inside(refund, allowance, coming)).rounded().amount
     sides = [
         (Account.Role.CUSTOMERS, from_credit),
-        (Account.Role.RETURNS, allowance),
+        (Account.Role.RETURNS, allowance - inside),
+        (Account.Role.TAX, inside),
         (Account.Role.PSP_CLEARING, -refund.amount),
     ]
     entry = NewEntry(

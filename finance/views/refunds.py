@@ -33,7 +33,9 @@ both = require_http_methods(["GET", "HEAD", "POST"])
 
 
 def _refund(number: str) -> Refund:
-    rows = Refund.objects.select_related("order", "requested_by", "approved_by", "payment")
+    rows = Refund.objects.select_related(
+        "order", "requested_by", "approved_by", "payment", "return_order", "claim", "exchange"
+    )
     return get_object_or_404(rows, number=number)
 
 
@@ -55,6 +57,10 @@ def refund_detail(request: HttpRequest, number: str) -> HttpResponse:
         "refundable": balance.refundable,
         "paid": refund.order.money(balance.paid),
         "refunded": refund.order.money(balance.refunded),
+        "parts": [
+            (part, refund.order.money(part.amount), refund.order.money(part.tax))
+            for part in refund.lines.select_related("order_line__sku").order_by("pk")
+        ],
         "entries": list(entries_of("finance.refund", refund.pk)),
         "others": list(refund.order.refunds.exclude(pk=refund.pk).order_by("pk")),
     }

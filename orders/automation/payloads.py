@@ -173,7 +173,10 @@ class ReturnFacts:
     amount: Money = labelled("Value", about="What the returned lines cost at the sale.")
     units: int = labelled("Units")
     has_order: bool = labelled("Order found")
+    late: bool = labelled("Asked for late", about="After the window of its channel.")
+    return_by: datetime | None = labelled("Window ends")
     requested_at: datetime = labelled("Asked for")
+    authorised_at: datetime | None = labelled("Authorised")
     received_at: datetime | None = labelled("Received")
     lines: tuple[LineFacts, ...] = labelled("Returned lines")
 
@@ -326,19 +329,22 @@ def return_payload(
         amount=told(row.amount, row.currency),
         units=row.units,
         has_order=row.order is not None,
+        late=row.is_late,
+        return_by=row.return_by,
         requested_at=row.requested_at,
+        authorised_at=row.authorised_at,
         received_at=row.received_at,
         lines=line_facts(lines.get(row.pk, ()), row.currency),
     )
     before = row.order.orders_before if row.order else 0
     return ReturnPayload(
         facts,
-        _returned_order(row.order) if row.order else None,
+        returned_order(row.order) if row.order else None,
         customer_facts(row.customer, before, habits),
     )
 
 
-def _returned_order(order: Order) -> ReturnedOrderFacts:
+def returned_order(order: Order) -> ReturnedOrderFacts:
     return ReturnedOrderFacts(
         number=order.number,
         total=told(order.total, order.currency),

@@ -13,7 +13,8 @@ from orders.automation.payloads import (
     ReturnPayload,
     customer_payload,
 )
-from orders.automation.triggers import order_payloads, return_payloads
+from orders.automation.returns import return_payloads
+from orders.automation.triggers import order_payloads
 from orders.models.customers import Customer
 from orders.models.orders import Order
 from orders.models.returns import ReturnOrder
@@ -90,7 +91,10 @@ class Returns(Scan):
         "returned.channel": "channel__key",
         "returned.amount": ("amount", "currency"),
         "returned.units": "units",
+        "returned.late": "is_late",
+        "returned.return_by": "return_by",
         "returned.requested_at": "requested_at",
+        "returned.authorised_at": "authorised_at",
         "returned.received_at": "received_at",
         "order.number": "order__number",
         "order.total": ("order__total", "order__currency"),

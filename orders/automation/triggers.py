@@ -18,21 +18,16 @@ from orders.automation.payloads import (
     OrderHoldPayload,
     OrderPayload,
     OrderTaggedPayload,
-    ReturnPayload,
     TaggedFacts,
     order_payload,
-    return_payload,
 )
 from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
-from orders.models.returns import ReturnOrder
 from orders.queries.customers import lately
 from orders.queries.figures import (
     alike_before,
     lines_by_order,
     orders_by_id,
-    return_lines,
-    returns_by_id,
     with_parties,
 )
 
@@ -51,14 +46,6 @@ def payloads_of(
 def order_payloads(ids: Iterable[int]) -> dict[int, OrderPayload]:
     """Orders as they stand now, by id."""
     return payloads_of(list(orders_by_id(ids).values()))
-
-
-def return_payloads(ids: Iterable[int]) -> dict[int, ReturnPayload]:
-    """Returns as they stand now, by id."""
-    rows = returns_by_id(ids)
-    lines = return_lines(rows)
-    habits = lately(row.customer_id for row in rows.values() if row.customer_id is not None)
-    return {pk: return_payload(row, lines, habits) for pk, row in rows.items()}
 
 
 def _fact(order: Order, payload: Any, at: datetime, actor: Acting, *, history: bool) -> Fact:
@@ -274,50 +261,3 @@ class OrderTagged(Trigger):
 
 def _tagged(payload: OrderPayload, tags: tuple[str, ...]) -> OrderTaggedPayload:
     return OrderTaggedPayload(payload.order, payload.customer, TaggedFacts(Tags(tags)))
-
-
-class _ReturnTrigger(Trigger):
-    subject = "orders.returnorder"
-    customer = "customer.number"
-    payload_class = ReturnPayload
-
-    def facts(
-        self, *, returns: Sequence[ReturnOrder], actor: Acting, history: bool, **sent: Any
-    ) -> list[Fact]:
-        payloads = self.current([row.pk for row in returns])
-        return [
-            Fact(
-                subject_id=row.pk,
-                subject_version=row.version,
-                payload=payloads[row.pk],
-                occurred_at=self.moment(row),
-                actor=actor.of(row.pk),
-                history=history,
-            )
-            for row in returns
-        ]
-
-    def current(self, ids: Iterable[int]) -> dict[int, ReturnPayload]:
-        return return_payloads(ids)
-
-    def moment(self, row: ReturnOrder) -> datetime:
-        return row.requested_at
-
-
-@triggers.register
-class ReturnRequested(_ReturnTrigger):
-    key = "orders.return_requested"
-    label = "Return asked for"
-    example = "A customer asks to send back 2 units of order 1000123."
-    signal = signals.returns_requested
-
-
-@triggers.register
-class ReturnReceived(_ReturnTrigger):
-    key = "orders.return_received"
-    label = "Return received"
-    example = "The warehouse takes in return R100042."
-    signal = signals.returns_received
-
-    def moment(self, row: ReturnOrder) -> datetime:
-        return row.received_at or row.requested_at

@@ -3,8 +3,10 @@
 from orders.models import (
     carriers,
     channels,
+    claims,
     credit,
     customers,
+    exchanges,
     holds,
     orders,
     packages,
@@ -19,8 +21,10 @@ from orders.models import (
 __all__ = [
     "carriers",
     "channels",
+    "claims",
     "credit",
     "customers",
+    "exchanges",
     "holds",
     "orders",
     "packages",

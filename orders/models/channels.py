@@ -38,6 +38,8 @@ class Channel(models.Model):
     checks_addresses = models.BooleanField("checks addresses", default=True)
     # An order like one placed so many hours before is held; 0: none is.
     duplicate_hours = models.SmallIntegerField("looks for duplicates within", default=24)
+    # How long after delivery goods may be sent back without anybody's leave.
+    return_days = models.SmallIntegerField("returns within", default=30)
     version = models.IntegerField(default=1)
     is_active = models.BooleanField("active", default=True)
     history = HistoricalRecords(excluded_fields=["version"])
@@ -53,6 +55,9 @@ class Channel(models.Model):
             models.CheckConstraint(
                 condition=Q(duplicate_hours__gte=0, duplicate_hours__lte=720),
                 name="channel_duplicate_hours",
+            ),
+            models.CheckConstraint(
+                condition=Q(return_days__gte=0, return_days__lte=3650), name="channel_return_days"
             ),
         ]
 

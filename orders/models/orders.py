@@ -79,6 +79,11 @@ class Order(models.Model):
     customer = models.ForeignKey(
         Customer, null=True, blank=True, on_delete=models.PROTECT, related_name="orders"
     )
+    # The order it makes up for: its goods are sent again, or exchanged.
+    follows = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="follow_ups",
+        db_index=False,
+    )  # fmt: skip
     # How many orders this customer had placed before this one.
     orders_before = models.IntegerField(default=0)
     # Imported: it happened elsewhere, before. History starts no rule.
@@ -210,6 +215,10 @@ class Order(models.Model):
                 fields=["picking_since"],
                 condition=Q(picking_since__isnull=False),
                 name="order_picking",
+            ),
+            # What made up for an order, on its page.
+            models.Index(
+                fields=["follows"], condition=Q(follows__isnull=False), name="order_follows"
             ),
             GinIndex(fields=["tags"], name="order_tags"),
             # The list, with a million orders: by value, by country, and what is typed to find one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from inventory.models import Location, Sku
 from orders.models.channels import Channel
@@ -18,6 +18,7 @@ class ReturnOrder(models.Model):
 
     class State(models.TextChoices):
         REQUESTED = "requested", "Requested"
+        AUTHORISED = "authorised", "Authorised"
         RECEIVED = "received", "Received"
         INSPECTED = "inspected", "Inspected"
         REFUSED = "refused", "Refused"
@@ -29,6 +30,17 @@ class ReturnOrder(models.Model):
         FAULTY = "faulty", "Faulty"
         CANCELLED = "cancelled", "Cancelled after dispatch"
         UNKNOWN = "unknown", "Not said"
+
+    class Refusal(models.TextChoices):
+        LATE = "late", "Too late"
+        CONDITION = "condition", "Used or damaged by the customer"
+        NOT_OURS = "not_ours", "Not our goods"
+        EXCLUDED = "excluded", "Can’t be returned"
+        KEPT = "kept", "The customer keeps it"
+        OTHER = "other", "Other"
+
+    # The goods are still to come.
+    COMING = (State.REQUESTED, State.AUTHORISED)
 
     number = models.CharField(max_length=40, unique=True)
     channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="+")
@@ -48,6 +60,18 @@ class ReturnOrder(models.Model):
     amount = models.DecimalField(max_digits=19, decimal_places=4, default=Decimal(0))
     units = models.IntegerField(default=0)
     requested_at = models.DateTimeField()
+    # The last moment to ask, by the channel's window; None where no order says when it left.
+    return_by = models.DateTimeField(null=True, blank=True)
+    is_late = models.BooleanField(default=False)
+    # Who lets the goods come back; a late one takes a reason.
+    authorised_at = models.DateTimeField(null=True, blank=True)
+    authorised_by = models.CharField(max_length=200, blank=True, default="")
+    authorised_why = models.CharField(max_length=300, blank=True, default="")
+    refusal = models.CharField(max_length=10, choices=Refusal, blank=True, default="")
+    # How it comes back, as the carrier or the customer told it.
+    carrier = models.CharField(max_length=60, blank=True, default="")
+    tracking = models.CharField(max_length=80, blank=True, default="")
+    pickup_point = models.CharField(max_length=200, blank=True, default="")
     received_at = models.DateTimeField(null=True)
     inspected_at = models.DateTimeField(null=True)
     version = models.IntegerField(default=1)
@@ -66,14 +90,26 @@ class ReturnOrder(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["requested", "refused"], received_at__isnull=True)
+                | Q(state="authorised", authorised_at__isnull=False, received_at__isnull=True)
                 | Q(state="received", received_at__isnull=False, inspected_at__isnull=True)
                 | Q(state="inspected", received_at__isnull=False, inspected_at__isnull=False),
                 name="return_state_with_times",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="refused") & ~Q(refusal="") | ~Q(state="refused") & Q(refusal=""),
+                name="return_refused_with_reason",
+            ),
+            # One return label stands on one return.
+            models.UniqueConstraint(
+                fields=["carrier", "tracking"],
+                condition=~Q(tracking=""),
+                name="return_tracking_once",
             ),
         ]
         indexes = [
             models.Index(fields=["-requested_at", "-id"], name="return_newest"),
         ]
+        permissions = [("take_late_return", "Can authorise returns after the window")]
 
     def __str__(self) -> str:
         return self.number
@@ -86,6 +122,7 @@ class ReturnLine(models.Model):
         PENDING = "pending", "Not inspected"
         RESTOCKED = "restocked", "Back in stock"
         SCRAPPED = "scrapped", "Scrapped"
+        PARTLY = "partly", "Part scrapped"
 
     return_order = models.ForeignKey(ReturnOrder, on_delete=models.PROTECT, related_name="lines")
     # None: the line it belongs to was not found, or it is no product.
@@ -99,6 +136,9 @@ class ReturnLine(models.Model):
     unit_price = models.DecimalField(max_digits=19, decimal_places=4)
     line_total = models.DecimalField(max_digits=19, decimal_places=4)
     outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.PENDING)
+    # What became of its units, written once.
+    restocked = models.IntegerField(default=0)
+    scrapped = models.IntegerField(default=0)
     source_kind = models.CharField(max_length=30, blank=True)
     source_document = models.CharField(max_length=40, blank=True)
     source_row = models.IntegerField(null=True)
@@ -113,6 +153,13 @@ class ReturnLine(models.Model):
                 nulls_distinct=False,
             ),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="return_line_quantity"),
+            models.CheckConstraint(
+                condition=Q(outcome="pending", restocked=0, scrapped=0)
+                | ~Q(outcome="pending")
+                & Q(restocked__gte=0, scrapped__gte=0)
+                & Q(quantity=F("restocked") + F("scrapped")),
+                name="return_line_inspected_in_full",
+            ),
             models.CheckConstraint(
                 condition=Q(kind="stock", sku__isnull=False) | ~Q(kind="stock"),
                 name="return_line_of_stock_has_sku",

@@ -18,6 +18,12 @@ class Shipment(models.Model):
     tracking = models.CharField(max_length=80, blank=True)
     shipped_at = models.DateTimeField()
 
+    class Meta:
+        indexes = [
+            # The figures of a span of days.
+            models.Index(fields=["shipped_at"], name="shipment_left"),
+        ]
+
     def __str__(self) -> str:
         return self.tracking or self.key
 

@@ -27,7 +27,7 @@ SELECT o.id, l.subtotal, o.shipping_tax + l.tax AS tax, l.units, l.line_count, l
        l.dropped, l.returned, l.shipped_by_parcel, l.returned_by_return,
        EXISTS (SELECT FROM orders_hold h WHERE h.order_id = o.id AND h.released_at IS NULL) AS held,
        EXISTS (SELECT FROM orders_returnorder r
-               WHERE r.order_id = o.id AND r.state = 'requested') AS requested
+               WHERE r.order_id = o.id AND r.state IN ('requested', 'authorised')) AS requested
 FROM orders_order o JOIN LATERAL (
     SELECT sum(line_total) AS subtotal, sum(tax) AS tax, count(*) AS line_count,
            coalesce(sum(quantity) FILTER (WHERE kind = 'stock'), 0) AS units,

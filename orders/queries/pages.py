@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from backoffice.money import Money
 from inventory.models import StockLevel
+from orders.models.claims import Claim
+from orders.models.exchanges import Exchange
 from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
 from orders.models.packages import Label, Package
@@ -51,6 +53,9 @@ class OrderPage:
     shipments: list[Shipment]
     parcels: list[PageParcel]
     returns: list[ReturnOrder]
+    claims: list[Claim]
+    exchanges: list[Exchange]
+    follow_ups: list[Order]
     subtotal: Money
     shipping: Money
     tax: Money
@@ -71,6 +76,15 @@ class OrderPage:
     def overpaid(self) -> Money | None:
         """What was paid beyond the total; None when nothing was."""
         return -self.due if self.due.amount < 0 else None
+
+    @property
+    def may_claim(self) -> bool:
+        """Whether something of it is not cancelled, so that somebody can miss it."""
+        return any(
+            row.line.quantity > row.line.quantity_cancelled
+            for row in self.lines
+            if row.line.kind == OrderLine.Kind.STOCK
+        )
 
     @property
     def shipped_units(self) -> int:
@@ -107,6 +121,9 @@ def order_page(order: Order) -> OrderPage:
         parcels=_parcels(order),
         shipments=list(order.shipments.order_by("shipped_at")),
         returns=list(order.return_orders.order_by("requested_at")),
+        claims=list(order.claims.order_by("pk")),
+        exchanges=list(order.exchanges.order_by("pk")),
+        follow_ups=list(order.follow_ups.order_by("pk")),
         subtotal=order.money(order.subtotal),
         shipping=order.money(order.shipping),
         tax=order.money(order.tax),

@@ -70,3 +70,18 @@ def edit_checks(
         duplicate_hours=duplicate_hours,
     )
     return channel
+
+
+@transaction.atomic
+def edit_return_window(channel_id: int, days: int, *, version: int | None, actor: Actor) -> Channel:
+    """Change for how many days after delivery goods may be sent back; raises StaleVersion."""
+    channel = Channel.objects.select_for_update(no_key=True).get(pk=channel_id)
+    refuse_stale([channel], None if version is None else {channel_id: version})
+    before, channel.return_days = channel.return_days, days
+    channel.version += 1
+    channel.save(update_fields=["return_days", "version"])
+    audit.record(
+        "channels.return_window_changed", "orders.channel", channel.pk, actor=actor,
+        before=before, days=days,
+    )  # fmt: skip
+    return channel

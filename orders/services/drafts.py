@@ -68,7 +68,8 @@ class NewOrder:
     `external_id` is the shop's id: an order whose id is known is not placed again. `number` is
     taken if it is free, else the order gets our next one. `placed_at` None means now; `bill_to`
     None means as shipped. `pickup_at_id` is the shop where it is collected; None: it is delivered.
-    `shipped_at` is for history alone: the goods left then.
+    `follows_id` is the order that it makes up for, None for most. `shipped_at` is for history
+    alone: the goods left then.
     """
 
     channel: Channel
@@ -86,6 +87,7 @@ class NewOrder:
     prices_include_tax: bool = True
     tags: tuple[str, ...] = ()
     pickup_at_id: int | None = None
+    follows_id: int | None = None
     shipped_at: datetime | None = None
 
 

@@ -45,6 +45,10 @@ class WrongState(OrderError):
     """The return is not at the step this asks for."""
 
 
+class UnknownClaim(OrderError):
+    """No claim has this id."""
+
+
 class BadTag(OrderError):
     """A tag is lower-case letters, digits and hyphens, at most 40 characters."""
 

@@ -15,6 +15,16 @@ def next_return_numbers(count: int) -> list[str]:
     return [f"R{number}" for number in _take("orders_return_number", count)]
 
 
+def next_claim_numbers(count: int) -> list[str]:
+    """As many claim numbers as asked."""
+    return [f"CL{number}" for number in _take("orders_claim_number", count)]
+
+
+def next_exchange_numbers(count: int) -> list[str]:
+    """As many exchange numbers as asked."""
+    return [f"X{number}" for number in _take("orders_exchange_number", count)]
+
+
 def _take(sequence: str, count: int) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT nextval(%s) FROM generate_series(1, %s)", [sequence, count])

@@ -61,6 +61,7 @@ def order_row(new: NewOrder, lines: list[OrderLine], number: str, now: datetime)
         line_count=len(lines),
         method=Order.Method.PICKUP if new.pickup_at_id else Order.Method.HOME,
         pickup_at_id=new.pickup_at_id,
+        follows_id=new.follows_id,
         **_addresses(new),
         placed_at=placed_at,
         tags=list(clean_tags(new.tags)),

@@ -26,9 +26,7 @@ def refuse_too_many(lines: Iterable[ReturnLine], sold: Mapping[int, OrderLine]) 
         if line.order_line is not None and line.kind == OrderLine.Kind.STOCK:
             asked[line.order_line.pk] += line.quantity
     pending = dict(
-        ReturnLine.objects.filter(
-            order_line__in=asked, return_order__state=ReturnOrder.State.REQUESTED
-        )
+        ReturnLine.objects.filter(order_line__in=asked, return_order__state__in=ReturnOrder.COMING)
         .values_list("order_line")
         .annotate(Sum("quantity"))
     )
@@ -66,7 +64,7 @@ def settle_axes(orders: Iterable[Order]) -> None:
         .annotate(Sum("quantity_shipped"), Sum("quantity_returned"))
     }
     requested = set(
-        ReturnOrder.objects.filter(order__in=rows, state=ReturnOrder.State.REQUESTED).values_list(
+        ReturnOrder.objects.filter(order__in=rows, state__in=ReturnOrder.COMING).values_list(
             "order_id", flat=True
         )
     )

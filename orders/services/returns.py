@@ -5,7 +5,7 @@ All take sets. `actor` is asked by return id once a return exists.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -26,12 +26,14 @@ from orders.models.channels import Channel
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnLine, ReturnOrder
 from orders.queries.customers import live_ids
+from orders.queries.figures import with_parties
 from orders.services.drafts import ZERO, LineSource
-from orders.services.errors import OrderError, WrongState
+from orders.services.errors import OrderError, TooMany, WrongState
 from orders.services.numbers import next_return_numbers
 from orders.services.outcomes import lock_orders
 from orders.services.pricing import step_of
 from orders.services.returnable import count_returned, refuse_too_many, settle_axes
+from orders.services.window import set_window
 
 State = ReturnOrder.State
 
@@ -80,13 +82,14 @@ def request_returns(
     fresh = _fresh(new)
     if any((draft.order_id is None) != bool(draft.unmatched_cause) for draft in fresh):
         raise OrderError("A return names its order, or says why none was found.")
-    orders = {
-        order.pk: order
-        for order in lock_orders(draft.order_id for draft in fresh if draft.order_id is not None)
-    }
+    wanted = {draft.order_id for draft in fresh if draft.order_id is not None}
+    orders = {order.pk: order for order in lock_orders(wanted)}
+    with_parties(list(orders.values()))
     sold = _sold(fresh, orders)
     skus = _skus(fresh)
     rows = _rows(fresh, orders, history=history)
+    if not history:
+        set_window(rows)
     lines = [_lines(draft, row, sold, skus) for draft, row in zip(fresh, rows, strict=True)]
     refuse_too_many((line for mine in lines for line in mine), sold)
     for row, mine in zip(rows, lines, strict=True):
@@ -216,11 +219,12 @@ def _announce_requested(rows: list[ReturnOrder], *, history: bool, actor: Actor)
 def receive_returns(
     return_ids: Iterable[int], *, at: datetime | None = None, history: bool = False, actor: Acting
 ) -> list[ReturnOrder]:
-    """Take the goods of requested returns into quarantine; `at` None means now.
+    """Take the goods of returns into quarantine; `at` None means now.
 
-    For history, the time of the request is taken. Raises WrongState. Announces returns_received.
+    What arrives unasked is here all the same: it may be authorised later. For history, the time
+    of the request is taken. Raises WrongState. Announces returns_received.
     """
-    rows, orders = _locked(return_ids, State.REQUESTED)
+    rows, orders = lock_returns(return_ids, *ReturnOrder.COMING)
     now = timezone.now()
     for row in rows:
         row.state = State.RECEIVED
@@ -244,16 +248,17 @@ def receive_returns(
 def inspect_returns(
     return_ids: Iterable[int],
     *,
-    scrap: Collection[int] = (),
+    scrap: Mapping[int, int] | None = None,
     at: datetime | None = None,
     history: bool = False,
     actor: Acting,
 ) -> list[ReturnOrder]:
-    """Put received goods back in stock, or scrap the return lines whose ids are in `scrap`.
+    """Put received goods back in stock but for what is scrapped: units by return line's id.
 
-    Raises WrongState. Announces returns_inspected.
+    Raises WrongState, TooMany when more would be scrapped than came back. Announces
+    returns_inspected.
     """
-    rows, _orders = _locked(return_ids, State.RECEIVED)
+    rows, _orders = lock_returns(return_ids, State.RECEIVED)
     now = timezone.now()
     for row in rows:
         row.state = State.INSPECTED
@@ -261,15 +266,15 @@ def inspect_returns(
         row.version += 1
     save_many(rows, ["state", "inspected_at", "version"])
     lines = _lines_of(rows)
-    for line in lines:
-        scrapped = line.pk in scrap
-        line.outcome = ReturnLine.Outcome.SCRAPPED if scrapped else ReturnLine.Outcome.RESTOCKED
-    save_many(lines, ["outcome"])
+    _judge(lines, scrap or {})
     times = by_return(rows, "inspected_at")
-    for sellable in (True, False):
-        part = [line for line in lines if (line.pk not in scrap) == sellable]
+    for sellable, step, field in (
+        (True, "inspected", "restocked"),
+        (False, "scrapped", "scrapped"),
+    ):
+        part = [line for line in lines if getattr(line, field)]
         inspect_stock(
-            _movings(part, "inspected", times),
+            _movings(part, step, times, field),
             sellable=sellable,
             actor=_by_sku(part, actor),
             history=history,
@@ -279,21 +284,47 @@ def inspect_returns(
     return rows
 
 
+def _judge(lines: Sequence[ReturnLine], scrap: Mapping[int, int]) -> None:
+    """Write down what becomes of each unit; raises TooMany."""
+    for line in lines:
+        gone = scrap.get(line.pk, 0)
+        if not 0 <= gone <= line.quantity:
+            raise TooMany(f"{line.quantity} units of this line came back, not {gone}.")
+        line.scrapped = gone
+        line.restocked = line.quantity - gone
+        line.outcome = outcome_of(line.restocked, gone)
+    save_many(lines, ["outcome", "restocked", "scrapped"])
+
+
+def outcome_of(restocked: int, scrapped: int) -> ReturnLine.Outcome:
+    """What became of an inspected line, in a word."""
+    if restocked and scrapped:
+        return ReturnLine.Outcome.PARTLY
+    return ReturnLine.Outcome.SCRAPPED if scrapped else ReturnLine.Outcome.RESTOCKED
+
+
 @transaction.atomic
-def refuse_returns(return_ids: Iterable[int], *, actor: Acting) -> list[ReturnOrder]:
-    """Refuse requested returns; raises WrongState."""
-    rows, orders = _locked(return_ids, State.REQUESTED)
+def refuse_returns(
+    return_ids: Iterable[int],
+    *,
+    refusal: ReturnOrder.Refusal = ReturnOrder.Refusal.OTHER,
+    actor: Acting,
+) -> list[ReturnOrder]:
+    """Refuse returns that have not arrived; raises WrongState. Announces returns_refused."""
+    rows, orders = lock_returns(return_ids, *ReturnOrder.COMING)
     for row in rows:
         row.state = State.REFUSED
+        row.refusal = refusal
         row.version += 1
-    save_many(rows, ["state", "version"])
+    save_many(rows, ["state", "refusal", "version"])
     settle_axes(orders)
-    tell_returns(rows, "Return {number} refused", actor, at=None)
+    tell_returns(rows, f"Return {{number}} refused: {refusal.label.lower()}", actor, at=None)
+    signals.returns_refused.send(sender=ReturnOrder, returns=rows, actor=actor, history=False)
     return rows
 
 
-def _locked(
-    return_ids: Iterable[int], state: ReturnOrder.State
+def lock_returns(
+    return_ids: Iterable[int], *states: ReturnOrder.State
 ) -> tuple[list[ReturnOrder], list[Order]]:
     """Lock returns and before them their orders; raises WrongState when one is at another step."""
     ids = set(return_ids)
@@ -306,10 +337,9 @@ def _locked(
         ReturnOrder.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")
     )
     for row in rows:
-        if row.state != state:
-            raise WrongState(
-                f"Return {row} is {row.get_state_display().lower()}, not {state.label.lower()}."
-            )
+        if row.state not in states:
+            asked = " or ".join(state.label.lower() for state in states)
+            raise WrongState(f"Return {row} is {row.get_state_display().lower()}, not {asked}.")
     return rows, orders
 
 
@@ -325,14 +355,16 @@ def by_return(rows: Sequence[ReturnOrder], field: str) -> dict[int, datetime]:
     return {row.pk: getattr(row, field) for row in rows}
 
 
-def _movings(lines: Sequence[ReturnLine], step: str, times: dict[int, datetime]) -> list[Moving]:
+def _movings(
+    lines: Sequence[ReturnLine], step: str, times: dict[int, datetime], units: str = "quantity"
+) -> list[Moving]:
     """Moves of the goods among these lines; each line is moved once per step."""
     return [
         Moving(
             key=f"orders.returnline:{line.pk}:{step}",
             sku_id=line.sku.pk,
             location_id=line.return_order.location_id,
-            quantity=line.quantity,
+            quantity=getattr(line, units),
             at=times[line.return_order_id],
             source="orders.returnorder",
             source_id=line.return_order_id,

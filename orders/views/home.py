@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET
 from backoffice import counts, home, search
 from backoffice.models import User
 from backoffice.money import Money
+from orders.models.claims import Claim
 from orders.models.customers import Customer
 from orders.models.orders import Order
 from orders.models.reviews import Review
@@ -113,6 +114,18 @@ def _find_customers(words: str, user: User, limit: int) -> Iterable[search.Hit]:
         )
 
 
+def _find_claims(words: str, user: User, limit: int) -> Iterable[search.Hit]:
+    for claim in Claim.objects.filter(number=words.upper())[:limit]:
+        url = reverse("claim_detail", args=[claim.number])
+        text = f"{claim.get_reason_display()}, {claim.get_state_display().lower()}"
+        yield search.Hit("claim", claim.number, url, text, "mood-sad")
+
+
+def _claims_waiting(user: User) -> counts.Count | None:
+    number = Claim.objects.filter(state=Claim.State.OPEN).count()
+    return counts.Count(number) if number else None
+
+
 def register_everywhere() -> None:
     """Called once when the app is ready."""
     operations = ("operations", "administrator", "auditor")
@@ -136,3 +149,5 @@ def register_everywhere() -> None:
         "review_list",
         lambda user: counts.Count(Review.objects.filter(state=Review.State.OPEN).count()),
     )
+    search.register("Claims", "orders.view_claim", _find_claims)
+    counts.register("claim_list", _claims_waiting)

@@ -21,7 +21,7 @@ from orders.models.orders import Order
 from orders.queries.pages import order_page
 from orders.queries.reviews import trust_part
 from orders.services.addresses import ask_readdress, mend_address
-from orders.services.cancelling import cancel_orders
+from orders.services.calling_off import call_off_order
 from orders.services.drafts import Address
 from orders.services.errors import AlreadyShipped, LabelExists, OrderError
 from orders.services.holds import hold_orders, release_orders
@@ -34,7 +34,8 @@ both = require_http_methods(["GET", "HEAD", "POST"])
 
 def _order(number: str) -> Order:
     return get_object_or_404(
-        Order.objects.select_related("customer", "channel__service", "location"), number=number
+        Order.objects.select_related("customer", "channel__service", "location", "follows"),
+        number=number,
     )
 
 
@@ -192,12 +193,12 @@ def order_cancel(request: HttpRequest, number: str) -> HttpResponse:
     order = _order(number)
 
     def act(values: dict[str, Any]) -> str:
-        cancel_orders(
-            [order.pk],
+        call_off_order(
+            order.pk,
             reason=Order.CancelReason(values["reason"]),
-            versions=_seen(request, order),
+            version=_seen(request, order).get(order.pk),
             actor=actors.person(signed_in(request)),
-        ).or_raise()
+        )
         return f"Order {order} is cancelled"
 
     return ask(
@@ -205,8 +206,8 @@ def order_cancel(request: HttpRequest, number: str) -> HttpResponse:
         CancelForm(request.POST or None),
         back=_page(order),
         title=f"Cancel order {order}",
-        text="Its stock is set free. This can't be undone. Money that was paid stays until a "
-        "refund is approved.",
+        text="Its stock is set free and its labels are given back. This can't be undone. Money "
+        "that was paid stays until a refund is approved.",
         word="Cancel the order",
         danger=True,
         leave="Keep the order",

@@ -16,9 +16,11 @@ from backoffice.dialogs import ask
 from backoffice.money import Money
 from backoffice.views.me import signed_in
 from inventory.services.errors import InventoryError
+from orders.forms.returns import InspectForm, RefusalForm, RequestForm
 from orders.models.orders import Order, OrderLine
-from orders.models.returns import ReturnLine, ReturnOrder
+from orders.models.returns import ReturnOrder
 from orders.services.errors import OrderError
+from orders.services.intake import can_come_back
 from orders.services.returns import (
     NewReturn,
     NewReturnLine,
@@ -37,7 +39,10 @@ both = require_http_methods(["GET", "HEAD", "POST"])
 @require_GET
 def return_detail(request: HttpRequest, number: str) -> HttpResponse:
     """The return's page."""
-    row = get_object_or_404(ReturnOrder.objects.select_related("order", "customer"), number=number)
+    row = get_object_or_404(
+        ReturnOrder.objects.select_related("order", "customer", "channel"), number=number
+    )
+    may_authorise = row.authorised_at is None and row.state != ReturnOrder.State.REFUSED
     context = {
         "subject": "orders.returnorder",
         "record": row,
@@ -45,6 +50,9 @@ def return_detail(request: HttpRequest, number: str) -> HttpResponse:
         "list_url": reverse("return_list"),
         "list_title": "Returns",
         "state": RETURN_STATE[ReturnOrder.State(row.state)],
+        "cause": row.unmatched_cause.replace("_", " "),
+        "coming": row.state in ReturnOrder.COMING,
+        "may_authorise": may_authorise and not row.is_history,
         "amount": Money(row.amount, row.currency),
         "lines": [
             (line, Money(line.line_total, row.currency))
@@ -58,41 +66,17 @@ def _page(row: ReturnOrder) -> str:
     return reverse("return_detail", args=[row.number])
 
 
-class RequestForm(forms.Form):
-    """How many units of each line come back, and why."""
-
-    reason = forms.ChoiceField(choices=ReturnOrder.Reason.choices)
-
-    def __init__(self, *args: Any, lines: list[OrderLine], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for line in lines:
-            left = line.quantity_shipped - line.quantity_returned
-            self.fields[f"line_{line.pk}"] = forms.IntegerField(
-                label=line.description,
-                min_value=0,
-                max_value=left,
-                initial=0,
-                help_text=f"of {left} that can come back",
-            )
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        if not any(values.get(name) for name in self.fields if name.startswith("line_")):
-            raise forms.ValidationError("Say how many units of at least one line come back.")
-        return values
-
-
 @permission_required("orders.add_returnorder", raise_exception=True)
 @both
 def return_request(request: HttpRequest, number: str) -> HttpResponse:
     """Ask for goods of an order to come back."""
     order = get_object_or_404(Order.objects.select_related("channel"), number=number)
-    lines = [line for line in order.lines.order_by("position") if _can_come_back(line)]
+    lines = [(line, left) for line, left in can_come_back(order) if left > 0]
 
     def act(values: dict[str, Any]) -> str:
         wanted = tuple(
             NewReturnLine(quantity=values[f"line_{line.pk}"], order_line_id=line.pk)
-            for line in lines
+            for line, _ in lines
             if values[f"line_{line.pk}"]
         )
         draft = NewReturn(
@@ -115,10 +99,6 @@ def return_request(request: HttpRequest, number: str) -> HttpResponse:
         refusals=REFUSALS,
         act=act,
     )
-
-
-def _can_come_back(line: OrderLine) -> bool:
-    return line.quantity_shipped > line.quantity_returned
 
 
 @permission_required("orders.change_returnorder", raise_exception=True)
@@ -145,20 +125,6 @@ def return_receive(request: HttpRequest, number: str) -> HttpResponse:
     )
 
 
-class InspectForm(forms.Form):
-    """Which lines are scrapped; the rest goes back in stock."""
-
-    scrap = forms.MultipleChoiceField(
-        required=False, widget=forms.CheckboxSelectMultiple, label="Scrap these lines"
-    )
-
-    def __init__(self, *args: Any, lines: list[ReturnLine], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["scrap"]
-        if isinstance(field, forms.MultipleChoiceField):
-            field.choices = [(str(line.pk), str(line)) for line in lines]
-
-
 @permission_required("orders.change_returnorder", raise_exception=True)
 @both
 def return_inspect(request: HttpRequest, number: str) -> HttpResponse:
@@ -166,12 +132,13 @@ def return_inspect(request: HttpRequest, number: str) -> HttpResponse:
     row = get_object_or_404(ReturnOrder, number=number)
 
     def act(values: dict[str, Any]) -> str:
-        scrap = [int(pk) for pk in values["scrap"]]
-        inspect_returns([row.pk], scrap=scrap, actor=actors.person(signed_in(request)))
+        actor = actors.person(signed_in(request))
+        inspect_returns([row.pk], scrap=form.units(), actor=actor)
         return f"Return {row} is inspected"
 
-    form = InspectForm(request.POST or None, lines=list(row.lines.order_by("pk")))
-    text = "What is not ticked goes back in stock."
+    lines = list(row.lines.filter(kind=OrderLine.Kind.STOCK).select_related("sku").order_by("pk"))
+    form = InspectForm(request.POST or None, lines=lines)
+    text = "What is not scrapped goes back in stock. This is said once, and never changed."
     return ask(
         request,
         form,
@@ -191,10 +158,12 @@ def return_refuse(request: HttpRequest, number: str) -> HttpResponse:
     row = get_object_or_404(ReturnOrder, number=number)
 
     def act(values: dict[str, Any]) -> str:
-        refuse_returns([row.pk], actor=actors.person(signed_in(request)))
+        refusal = ReturnOrder.Refusal(values["refusal"])
+        refuse_returns([row.pk], refusal=refusal, actor=actors.person(signed_in(request)))
         return f"Return {row} is refused"
 
-    form = forms.Form(request.POST or None)
+    initial = {"refusal": ReturnOrder.Refusal.LATE} if row.is_late else {}
+    form = RefusalForm(request.POST or None, initial=initial)
     return ask(
         request,
         form,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
@@ -19,11 +20,15 @@ from finance.models.payments import Payment
 from finance.services.books import open_books
 from finance.services.refunds import request_refund
 from orders.models.carriers import CarrierService
+from orders.models.claims import Claim
 from orders.models.customers import Customer
-from orders.models.orders import Order
+from orders.models.exchanges import Exchange
+from orders.models.orders import Order, OrderLine
 from orders.models.packages import Label, Package
 from orders.models.returns import ReturnOrder
+from orders.services.claims import follow_up, open_claim
 from orders.services.customers import NewCustomer, add_customers
+from orders.services.drafts import NewLine
 from orders.services.merging import merge_customers
 from orders.services.returns import NewReturn, NewReturnLine, request_returns
 from orders.services.segments import write_segment
@@ -106,6 +111,10 @@ def _of_orders(order: Order, world: World) -> dict[str, dict[str, Any]]:
     )  # fmt: skip
     wanted = NewReturn(order.channel, (NewReturnLine(1, line.pk),), order_id=order.pk)
     request_returns([wanted], actor=HOUSE)
+    claim = open_claim(
+        order.pk, {line.pk: 1}, reason=Claim.Reason.OTHER, evidence=SCRIPT, actor=HOUSE
+    )
+    exchange = _exchange(order, line)
     refund = request_refund(order, None, "goodwill", actor=person(world.people["support"]))
     back, payment = ReturnOrder.objects.get(), Payment.objects.get()
     return {
@@ -120,6 +129,18 @@ def _of_orders(order: Order, world: World) -> dict[str, dict[str, Any]]:
         "payment_record": {"number": order.number},
         "refund": {"number": refund.number},
         "refund_request": {"number": order.number},
+        "refund_by_line": {"number": order.number},
+        "claim": {"number": claim.number},
+        "claim_new": {"number": order.number},
+        "claim_money": {"pk": claim.pk},
+        "refund_claim": {"number": claim.number},
+        "why_orders_claim": {"pk": claim.pk},
+        "exchange": {"number": exchange.number},
+        "exchange_new": {"number": order.number},
+        "exchange_money": {"pk": exchange.pk},
+        "why_orders_exchange": {"pk": exchange.pk},
+        "refund_return": {"number": back.number},
+        "return_money": {"pk": back.pk},
         "entry": {"number": JournalEntry.objects.order_by("pk")[0].number},
         "why_finance_payment": {"pk": payment.pk},
         "why_finance_refund": {"pk": refund.pk},
@@ -127,6 +148,18 @@ def _of_orders(order: Order, world: World) -> dict[str, dict[str, Any]]:
         "why_orders_order": {"pk": order.pk},
         "why_orders_returnorder": {"pk": back.pk},
     }
+
+
+def _exchange(order: Order, line: OrderLine) -> Exchange:
+    """An exchange of which no money was asked for yet: the order's is asked back below."""
+    made = follow_up(
+        order, [NewLine(1, Decimal(3), line.sku.code if line.sku else None)], tag="x", actor=HOUSE
+    )
+    return Exchange.objects.create(
+        number="X1", order=order, return_order=ReturnOrder.objects.get(), replacement=made,
+        currency=order.currency, credit=5, price=3, difference=-2, made_at=timezone.now(),
+        made_by=SCRIPT,
+    )  # fmt: skip
 
 
 def _of_rules(case_id: int) -> dict[str, dict[str, Any]]:

@@ -24,11 +24,14 @@ from finance.services.refunds import approve_refund, request_refund
 from inventory.models import Sku
 from inventory.services.moves import write_off_stock
 from orders.models.channels import Channel
+from orders.models.claims import Claim
 from orders.models.customers import Customer
 from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnOrder
+from orders.models.shipments import Shipment
 from orders.services.cancelling import cancel_orders
+from orders.services.claims import open_claim
 from orders.services.customers import NewCustomer, add_customers
 from orders.services.drafts import Address, NewLine
 from orders.services.holds import hold_orders
@@ -101,14 +104,28 @@ def stayed_away(segment: str) -> None:
     write_segment(segment, {"all": [away]}, actor=HOUSE)
 
 
-def returned(amount: str, reason: str = RETURN.UNWANTED, *, take_in: bool) -> None:
+def returned(
+    amount: str, reason: str = RETURN.UNWANTED, *, take_in: bool = False, late: bool = False
+) -> None:
     sold = pay(order(amount))
     ship_order(sold.pk, actor=HOUSE)
+    if late:
+        Shipment.objects.filter(order=sold).update(shipped_at=ago(days=60))
     lines = (NewReturnLine(1, order_line_id=sold.lines.get().pk),)
     new = NewReturn(channel=sold.channel, order_id=sold.pk, lines=lines, reason=RETURN(reason))
     (back,) = request_returns([new], actor=HOUSE)
     if take_in:
         receive_returns([back.pk], actor=HOUSE)
+
+
+def claimed(amount: str) -> None:
+    """A day goes by."""
+    sold = pay(order(amount))
+    ship_order(sold.pk, actor=HOUSE)
+    units = {sold.lines.get().pk: 1}
+    open_claim(sold.pk, units, reason=Claim.Reason.DAMAGED, actor=HOUSE)
+    make.work_all()
+    Run.objects.filter(state="waiting").update(run_after=ago(minutes=1))
 
 
 def reports(feed: str, state: str) -> None:
@@ -306,6 +323,11 @@ SCENES: dict[str, Scene] = {
         lambda: returned("40.00", RETURN.DAMAGED, take_in=False),
         lambda: returned("40.00", RETURN.UNWANTED, take_in=False),
         ends="held",
+    ),
+    "claim-opened": Scene(lambda: claimed("64.00"), lambda: claimed("12.00"), ends="held"),
+    "return-too-late": Scene(
+        lambda: returned("12.00", late=True),
+        lambda: several(lambda: returned("12.00"), lambda: returned("120.00", late=True)),
     ),
     "refund-cancelled": Scene(lambda: cancelled("45.00"), lambda: cancelled("450.00")),
     "second-refund": Scene(second_refund, first_refund, ends="held"),

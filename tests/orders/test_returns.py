@@ -66,7 +66,7 @@ def test_what_is_scrapped_never_becomes_sellable() -> None:
     order = shipped_order(3)
     back = ask(order, 3)
     receive_returns([back.pk], actor=HOUSE)
-    inspect_returns([back.pk], scrap=[back.lines.get().pk], actor=HOUSE)
+    inspect_returns([back.pk], scrap={back.lines.get().pk: 3}, actor=HOUSE)
     assert (level(make_sku()).on_hand, fresh(order).returns) == (7, Return.RETURNED)
     assert levels_that_differ() == []
 
