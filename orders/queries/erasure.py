@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from orders import signals
+from orders.models.claims import Claim
 from orders.models.customers import Customer, CustomerMerge
 from orders.models.orders import Order, OrderNote
 from orders.models.returns import ReturnOrder
@@ -52,7 +53,7 @@ def preview(customer: Customer) -> Preview:
     orders = Order.objects.filter(customer__in=family)
     open_orders = orders.filter(OPEN).order_by("pk").values_list("number", flat=True)
     returns = ReturnOrder.objects.filter(
-        customer__in=family, state__in=["requested", "received"]
+        customer__in=family, state__in=["requested", "authorised", "received"]
     ).values_list("number", flat=True)
     parts = _own_parts(family, orders)
     answers: Sequence[tuple[object, Any]] = signals.erasure_weighed.send(
@@ -74,6 +75,7 @@ def _own_parts(family: list[int], orders: QuerySet[Order]) -> list[Part]:
     notes = OrderNote.objects.filter(order__in=orders).exclude(text="")
     versions = Customer.history.filter(id__in=family)
     segments = SegmentMember.objects.filter(customer__in=family)
+    claims = Claim.objects.filter(order__in=orders).exclude(evidence="")
     marks = OrderMark.objects.filter(order__in=orders)
     merges = CustomerMerge.objects.filter(survivor__in=family)
     billed = orders.exclude(bill_name="")
@@ -83,6 +85,7 @@ def _own_parts(family: list[int], orders: QuerySet[Order]) -> list[Part]:
         Part("Earlier versions of these", versions.count(), goes=True),
         Part("Delivery addresses of orders", orders.exclude(ship_name="").count(), goes=True),
         Part("Notes on orders", notes.count(), goes=True),
+        Part("What they wrote in claims", claims.count(), goes=True),
         Part("Marks that screening compares", marks.count(), goes=True),
         Part("Places in segments", segments.count(), goes=True),
         Part("What merges changed", merges.count(), goes=True),

@@ -9,6 +9,7 @@ from backoffice import audit, timeline
 from backoffice.actors import Actor
 from backoffice.versions import refuse_stale
 from orders import signals
+from orders.models.claims import Claim
 from orders.models.customers import Customer, CustomerMerge
 from orders.models.holds import Hold
 from orders.models.orders import Order, OrderNote
@@ -81,6 +82,7 @@ def _empty_orders(ids: list[int]) -> None:
     )
     OrderNote.objects.filter(order__in=ids).update(text="")
     Hold.objects.filter(order__in=ids).update(note="")
+    Claim.objects.filter(order__in=ids).update(evidence="", decision_note="")
 
 
 def _empty(customers: list[Customer]) -> None:

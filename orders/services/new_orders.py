@@ -20,6 +20,13 @@ def look_at_new(orders: Sequence[Order], drafts: Sequence[NewOrder], *, actor: A
 
     Their customers are locked. Each doubt is a review and a hold of its own; nothing is cancelled.
     """
+    # What staff send again or exchange follows an order that was looked at, and is like it.
+    looked_at = [
+        (order, draft)
+        for order, draft in zip(orders, drafts, strict=True)
+        if order.follows_id is None
+    ]
+    orders, drafts = [order for order, _ in looked_at], [draft for _, draft in looked_at]
     if not orders:
         return
     with_parties(orders)

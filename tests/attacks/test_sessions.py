@@ -35,6 +35,8 @@ def test_a_form_from_elsewhere_is_refused_on_every_address(make_user: MakeUser) 
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     world.records["all"]["action_key"] = "orders.hold"
     for route in routes():
+        if route.name == "unsubscribe":  # mail programs press it themselves; its link is signed
+            continue
         with writes() as written:
             answer = client.post(route.url(world.records))
         assert (answer.status_code, written) == (403, []), route.name
