@@ -27,6 +27,29 @@ from automations.rules.validating import Registries
 from automations.rules.words import rule_in_words
 
 FOLDER = "library"
+# Words of a wish that say nothing of what it is about.
+FILLERS = frozenset(
+    [
+        "about",
+        "every",
+        "from",
+        "item",
+        "order",
+        "please",
+        "product",
+        "rule",
+        "should",
+        "tell",
+        "that",
+        "them",
+        "these",
+        "this",
+        "want",
+        "when",
+        "which",
+        "with",
+    ]
+)
 Facts = dict[str, Any]
 
 
@@ -159,7 +182,7 @@ def search(words: str, domain: str = "") -> list[RuleTemplate]:
 
 def _nearest(wanted: list[str], offered: list[RuleTemplate]) -> list[RuleTemplate]:
     """Those that share the rarest words: of “about fragile items” it is “fragile” that tells."""
-    stems = {word.strip(".,?!").removesuffix("s") for word in wanted}
+    stems = {word.strip(".,?!").removesuffix("s") for word in wanted} - FILLERS
     held = {stem: [each for each in offered if stem in each.text] for stem in stems if stem[3:]}
     worth = {stem: 1 / len(several) ** 2 for stem, several in held.items() if several}
     scores = {each.key: sum(worth[stem] for stem in worth if stem in each.text) for each in offered}

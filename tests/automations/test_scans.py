@@ -23,8 +23,10 @@ from backoffice.actors import HOUSE, person
 from backoffice.money import Money
 from finance.models.refunds import Refund
 from finance.services.refunds import NewRefund, request_refunds
+from orders.models.claims import Claim
 from orders.models.customers import Customer
 from orders.models.orders import Order
+from orders.services.claims import open_claim
 from orders.services.returns import NewReturn, NewReturnLine, request_returns
 from orders.services.shipping import ship_order
 from orders.services.tags import add_tags
@@ -58,6 +60,8 @@ def some_of_everything() -> None:
         external_id="",
     )
     request_returns([back], actor=HOUSE)
+    units = {known.lines.get().pk: 1}
+    open_claim(known.pk, units, reason=Claim.Reason.DAMAGED, actor=HOUSE)
     make_customer("17851")
     Customer.objects.filter(number="17851").update(country="", tags=["new"])
     make_queue()

@@ -64,7 +64,7 @@ def test_goods_come_back_from_the_request_to_the_shelf(
     told(page, "in quarantine until it is inspected")
     press(page, "i")
     opened(page, f"Inspect return {back.number}")
-    press(page, "Space")  # the first line is scrapped
+    page.keyboard.type("1")  # of the first line, scrapped
     press(page, "Control+Enter")
     told(page, f"Return {back.number} is inspected")
     back.refresh_from_db()

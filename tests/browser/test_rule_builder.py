@@ -146,7 +146,7 @@ def test_a_rule_is_built_with_the_keyboard_alone(
     settled(page)
     page.keyboard.press("s")
     expect(page.get_by_label("Find a step by name")).to_be_focused()
-    page.keyboard.type("open a")
+    page.keyboard.type("open a tick")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Queue", exact=True)).to_be_focused()
     choose(page, "General")

@@ -95,6 +95,7 @@ def test_the_owner_of_the_tables_is_refused_too() -> None:
             "inventory_apply_moves",
             "inventory_stockmove_append_only",
             "inventory_stockmove_no_truncate",
+            "orders_restocked_once",
         ]
 
 
