@@ -31,7 +31,7 @@ BENCH = importer("bench")
 SKUS = 500
 BATCH = 1_000
 # So many orders are placed one by one; more than that are copies, so far apart by id.
-PLACED = 20_000
+PLACED = 100_000
 APART = 10_000_000
 COUNTRIES = ("GB", "GB", "GB", "DE", "FR", "IE", "US", "NL")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
