@@ -24,7 +24,6 @@ IN_FORCE = (
     "vip",
     "high-value-abroad",
     "late-shipment",
-    "stock-low",
     "unanswered-ticket",
 )
 WAITING = ("refund-cancelled",)
