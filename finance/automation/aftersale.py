@@ -9,10 +9,11 @@ from django import forms
 
 from automations.actions import Action, Call, Change, Counts, Done, How, Rejected, Risk, actions
 from backoffice.money import Money
+from finance.automation.asking import AsksForRefund
 from finance.models.refunds import Refund
 from finance.services.errors import FinanceError
 from finance.services.parts import NewPart, Offered, offered, units_of
-from finance.services.refunds import NewRefund, request_refunds, withdraw_refund
+from finance.services.refunds import NewRefund, request_refunds
 from orders.models.claims import Claim
 from orders.models.orders import Order
 from orders.models.returns import ReturnOrder
@@ -23,7 +24,7 @@ class ReasonForm(forms.Form):
     note = forms.CharField(required=False, max_length=2000, widget=forms.Textarea)
 
 
-class _AskBack(Action):
+class _AskBack(AsksForRefund, Action):
     """Only asks: somebody of finance still approves the money. `of` names the kind of record."""
 
     form = ReasonForm
@@ -53,7 +54,7 @@ class _AskBack(Action):
     def execute(self, call: Call) -> Done:
         known = Refund.objects.filter(key=call.key).first()
         if known is not None:
-            return self._done(known, already=True)
+            return self.asked(known, already=True)
         order, rows, about = self.find(call.subject_id)
         parts = tuple(
             NewPart(row.what, row.proposed.amount, row.line.pk if row.line else None,
@@ -69,37 +70,7 @@ class _AskBack(Action):
         (answer,) = request_refunds([new])
         if isinstance(answer, FinanceError):
             raise Rejected(str(answer))
-        return self._done(answer.refund, already=False)
-
-    def _done(self, refund: Refund, *, already: bool) -> Done:
-        return Done(
-            f"Asked finance for {refund.money} back: {refund.number}",
-            link=("finance.refund", refund.pk),
-            already=already,
-            undo={"refund": refund.pk, "number": refund.number},
-        )
-
-    def why_not_undone(self, subject_id: int, done: Mapping[str, Any]) -> str:
-        refund = Refund.objects.filter(pk=done["refund"]).first() if done else None
-        if refund is None:
-            return "This can't be undone."
-        if refund.state != Refund.State.REQUESTED:
-            state = refund.get_state_display().lower()
-            return f"{refund.number} is {state}: what finance has decided is not taken back."
-        return ""
-
-    def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
-        if why := self.why_not_undone(call.subject_id, done):
-            raise Rejected(why)
-        refund = Refund.objects.get(pk=done["refund"])
-        try:
-            withdraw_refund(refund, version=refund.version, actor=call.actor)
-        except FinanceError as error:
-            raise Rejected(str(error)) from error
-        return Done(f"Withdrew the request {done['number']}", link=("finance.refund", refund.pk))
-
-    def undo_in_words(self, done: Mapping[str, Any]) -> str:
-        return f"Withdraw the request for a refund {done['number']}"
+        return self.asked(answer.refund, already=False)
 
     def in_words(self, params: Mapping[str, Any]) -> str:
         reason = dict(Refund.Reason.choices).get(params["reason"], params["reason"])

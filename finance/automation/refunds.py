@@ -26,12 +26,13 @@ from automations.triggers import Country, Fact, Scan, Tags, Trigger, labelled, s
 from backoffice.actors import Acting
 from backoffice.money import Money
 from finance import signals
+from finance.automation.asking import AsksForRefund
 from finance.forms import RequestRefundForm
 from finance.models.ledger import Account
 from finance.models.payments import Payment
 from finance.models.refunds import Refund
 from finance.services.errors import FinanceError
-from finance.services.refunds import NewRefund, request_refunds, withdraw_refund
+from finance.services.refunds import NewRefund, request_refunds
 from orders.models.orders import Order
 
 
@@ -248,7 +249,7 @@ class Refunds(Scan):
 
 
 @actions.register
-class RequestRefund(SetAction):
+class RequestRefund(AsksForRefund, SetAction):
     """Only asks: somebody of finance still approves the money."""
 
     key = "finance.request_refund"
@@ -286,36 +287,9 @@ class RequestRefund(SetAction):
         return [
             Rejected(str(answer))
             if isinstance(answer, FinanceError)
-            else Done(
-                f"Asked finance for {answer.refund.money} back: {answer.refund.number}",
-                link=("finance.refund", answer.refund.pk),
-                already=not answer.is_new,
-                undo={"refund": answer.refund.pk, "number": answer.refund.number},
-            )
+            else self.asked(answer.refund, already=not answer.is_new)
             for answer in answers
         ]
-
-    def why_not_undone(self, subject_id: int, done: Mapping[str, Any]) -> str:
-        refund = Refund.objects.filter(pk=done["refund"]).first() if done else None
-        if refund is None:
-            return "This can't be undone."
-        if refund.state != Refund.State.REQUESTED:
-            state = refund.get_state_display().lower()
-            return f"{refund.number} is {state}: what finance has decided is not taken back."
-        return ""
-
-    def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
-        if why := self.why_not_undone(call.subject_id, done):
-            raise Rejected(why)
-        refund = Refund.objects.get(pk=done["refund"])
-        try:
-            withdraw_refund(refund, version=refund.version, actor=call.actor)
-        except FinanceError as error:
-            raise Rejected(str(error)) from error
-        return Done(f"Withdrew the request {done['number']}", link=("finance.refund", refund.pk))
-
-    def undo_in_words(self, done: Mapping[str, Any]) -> str:
-        return f"Withdraw the request for a refund {done['number']}"
 
     def in_words(self, params: Mapping[str, Any]) -> str:
         amount = params.get("amount")

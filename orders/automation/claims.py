@@ -78,7 +78,7 @@ class ExchangePayload:
 
 def claim_payloads(ids: Iterable[int]) -> dict[int, ClaimPayload]:
     rows = Claim.objects.filter(pk__in=set(ids)).select_related("order__channel", "order__customer")
-    habits = lately(row.order.customer_id for row in rows if row.order.customer_id is not None)
+    habits = lately(row.order.customer_id for row in rows)
     return {row.pk: _claim(row, habits) for row in rows}
 
 
@@ -160,7 +160,7 @@ class ExchangeMade(Trigger):
         rows = Exchange.objects.filter(pk__in=set(ids)).select_related(
             "order__channel", "order__customer"
         )
-        habits = lately(row.order.customer_id for row in rows if row.order.customer_id is not None)
+        habits = lately(row.order.customer_id for row in rows)
         return {
             row.pk: ExchangePayload(
                 ExchangeFacts(

@@ -21,7 +21,7 @@ def return_payloads(ids: Iterable[int]) -> dict[int, ReturnPayload]:
     """Returns as they stand now, by id."""
     rows = returns_by_id(ids)
     lines = return_lines(rows)
-    habits = lately(row.customer_id for row in rows.values() if row.customer_id is not None)
+    habits = lately(row.customer_id for row in rows.values())
     return {pk: return_payload(row, lines, habits) for pk, row in rows.items()}
 
 

@@ -39,7 +39,7 @@ def payloads_of(
     with_parties(orders)
     figures = lines_by_order([order.pk for order in orders], lines)
     alike = alike_before(orders)
-    habits = lately(order.customer_id for order in orders if order.customer_id is not None)
+    habits = lately(order.customer_id for order in orders)
     return {order.pk: order_payload(order, figures, alike, habits) for order in orders}
 
 

@@ -31,9 +31,9 @@ class Lately(NamedTuple):
 NOTHING = Lately(0, Decimal(0))
 
 
-def lately(customer_ids: Iterable[int]) -> dict[int, Lately]:
-    """The last 90 days of customers, by id; those who bought nothing are left out."""
-    ids = list(set(customer_ids))
+def lately(customer_ids: Iterable[int | None]) -> dict[int, Lately]:
+    """The last 90 days of customers, by id; guests and those who bought nothing are left out."""
+    ids = list(set(customer_ids) - {None})
     if not ids:
         return {}
     since = timezone.now().date() - timedelta(days=LATELY_DAYS - 1)

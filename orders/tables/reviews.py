@@ -13,8 +13,8 @@ from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Choice, Day, Text, yes_no
 from orders.models.reviews import Review
-from orders.queries.stores import company_options, store_options
 from orders.tables.orders import buyer
+from orders.tables.stores import store_filters
 
 Kind, State = Review.Kind, Review.State
 REVIEW_STATE = {
@@ -107,19 +107,7 @@ REVIEWS = Workbench[Review](
     filters=(
         Choice(key="kind", label="Doubt", options=Kind.choices, pinned=True),
         Choice(key="state", label="State", options=State.choices, pinned=True),
-        Choice(
-            key="channel",
-            label="Store",
-            options=store_options,
-            field="order__channel__key",
-            pinned=True,
-        ),
-        Choice(
-            key="company",
-            label="Company",
-            options=company_options,
-            field="order__channel__legal_entity",
-        ),
+        *store_filters("order__channel"),
         yes_no("late", "Unanswered in time", Q(escalated_at__isnull=False)),
         Day(key="opened", label="Opened", field="opened_at"),
         Text(key="order", label="Order number", field="order__number", lookup="exact"),
