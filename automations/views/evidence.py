@@ -16,6 +16,7 @@ from automations.engine.in_force import business_zone
 from automations.models.backtests import Backtest
 from automations.models.events import Event
 from automations.rules.document import Do, RuleDocument, walk_steps
+from automations.rules.limits import lines_of, ones_of
 from automations.rules.parsing import DocumentInvalid, read_document
 from automations.services import backtests
 from automations.simulation import stored
@@ -191,7 +192,7 @@ def found_context(job: Backtest) -> dict[str, Any]:
         "lines": lines(found),
         "by_hand": by_hand(found.draft),
         "held": [each for each in found.draft.limits.values() if each.runs or each.given_up],
-        "limits": list(found.draft.limits.values()),
+        "has_limits": bool(lines_of(document) or ones_of(document)),
         "policies": policies(document),
         "refused": [each for each in found.draft.steps.values() if each.refused],
         "unjudged": sorted(found.unjudged.values(), key=lambda each: -each.events),

@@ -53,6 +53,24 @@ def test_the_draft_is_counted_from_the_builder(
     assert operations_client.get(f"{url}?days=30").context["job"].pk == page.context["job"].pk
 
 
+def test_limits_that_nothing_came_near_are_not_told_as_none(
+    operations_client: Client, operations_user: User
+) -> None:
+    some_orders()
+    rule = make_rule(operations_user)
+    url = reverse("draft_backtest", args=[rule.slug])
+    draft = Draft.objects.get(rule=rule)
+    told = {}
+    for limits in ({}, {"runs": {"per_day": 100}}):
+        draft.body = {**draft.body, "limits": limits, "when": {"any": []}}
+        draft.save(update_fields=["body"])
+        page = post(operations_client, url, days="30")
+        assert page.context["found"].draft.matched == 0
+        told[bool(limits)] = page.content.decode()
+    assert "it has no limits of its own" in told[False]
+    assert "its limits were never reached" in told[True]
+
+
 def test_what_was_counted_of_a_draft_is_the_evidence_once_it_is_submitted_unchanged(
     operations_client: Client, operations_user: User
 ) -> None:
