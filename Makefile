@@ -13,10 +13,15 @@ export PORT
 export PLAYWRIGHT_BROWSERS_PATH ?= $(CURDIR)/var/browsers
 unexport VIRTUAL_ENV
 
-.PHONY: run test check bench chaos requirements clean environment environment-dev
+.PHONY: run sandbox test check bench chaos requirements clean environment environment-dev
 
 run: environment  ## the site on this machine, with everything that it needs
 	@$(VENV) -m config.local run
+
+# A port of its own unless one was asked for, so that it runs beside `make run`.
+sandbox: export PORT := $(if $(filter file,$(origin PORT)),8001,$(PORT))
+sandbox: environment  ## a company to try things in, beside the other: reaches nobody
+	@$(VENV) -m config.local run --sandbox
 
 test: environment-dev  ## every test, against servers of their own (TESTS=tests/orders for some)
 	@$(VENV) -m config.local browser

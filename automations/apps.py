@@ -11,8 +11,15 @@ class AutomationsConfig(AppConfig):
         # A stop is set by anyone and lifted only by automations_start_again.
         "automations_stop",
     )
-    # Let go by the functions of migration 0085 alone.
-    undeletable_tables = ("automations_event", "automations_run", "automations_steprun")
+    # Let go by the functions of migration 0085 alone; marks only end.
+    undeletable_tables = (
+        "automations_event",
+        "automations_run",
+        "automations_steprun",
+        "automations_stagingmark",
+    )
+    # Made by the function that puts a version in force; the stages write how far they have come.
+    fixed_tables = ("automations_existingrecords",)
     # Written by the functions of migration 0002 alone.
     read_only_tables = (
         "automations_document",

@@ -7,11 +7,13 @@ from celery import shared_task
 from automations.engine import retention
 from automations.engine import sweep as sweeping
 from automations.engine import tend as tending
+from automations.engine.applying import apply_batch
 from automations.engine.drain import drain
 from automations.engine.execute import execute_batch
 from automations.engine.match import BATCH, match_batch
 from automations.engine.outside import call_lane
-from automations.engine.scan import PAGE, scan_batch
+from automations.engine.paging import PAGE
+from automations.engine.scan import scan_batch
 from automations.engine.take import take_batch
 from automations.services import shadow_trials
 from automations.simulation.backtests import backtest_slice
@@ -35,6 +37,11 @@ def execute_runs() -> None:
 @shared_task
 def scan_slots() -> None:
     drain({"scan": scan_batch}, full=PAGE)
+
+
+@shared_task
+def apply_to_existing() -> None:
+    drain({"existing": apply_batch}, full=PAGE)
 
 
 @shared_task

@@ -23,7 +23,7 @@ class BackofficeConfig(AppConfig):
 
     def ready(self) -> None:
         import backoffice.sets  # noqa: F401 - registers the lookup `any`
-        from backoffice import addresses, entrances, refusals, subjects
+        from backoffice import addresses, entrances, links, refusals, subjects
         from backoffice.views import notices, staff
 
         addresses.register()
@@ -38,5 +38,6 @@ class BackofficeConfig(AppConfig):
                 "backoffice.view_legalentity",
             )
         )
+        links.register("backoffice.user", staff.user_names)
         staff.register_bulk_actions()
         notices.register_notices()

@@ -9,14 +9,51 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from backoffice.amounts import read_amount, read_number
 from backoffice.money import Money
+
+# Text, as a browser's number field drops a comma: 12,50 would be sent as 1250, or as nothing.
+_TYPED = {"inputmode": "decimal", "autocomplete": "off"}
+
+
+class NumberField(forms.DecimalField):
+    """A decimal number as people type it; what is in doubt is refused at the field."""
+
+    widget = forms.TextInput
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.widget.attrs = _TYPED | self.widget.attrs
+
+    def typed(self, text: str) -> Decimal:
+        """The number in a text; raises ValueError."""
+        return read_number(text)
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value.strip():
+            try:
+                value = self.typed(value)
+            except ValueError as error:
+                raise ValidationError(str(error), code="invalid") from error
+        return super().to_python(value)
+
+
+class AmountField(NumberField):
+    """An amount of `currency`, which is shown beside it; empty where it is not known yet."""
+
+    def __init__(self, *, currency: str = "", **options: Any) -> None:
+        super().__init__(**options)
+        self.currency = currency
+
+    def typed(self, text: str) -> Decimal:
+        return read_amount(text, self.currency)
 
 
 class MoneyWidget(forms.MultiWidget):
     """An amount beside its currency."""
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
-        amount = forms.NumberInput({"inputmode": "decimal", "step": "any", "aria-label": "Amount"})
+        amount = forms.TextInput(_TYPED | {"aria-label": "Amount"})
         currency = forms.TextInput({"size": 3, "maxlength": 3, "aria-label": "Currency"})
         super().__init__([amount, currency], attrs)
 
@@ -48,6 +85,16 @@ class MoneyField(forms.MultiValueField):
             forms.RegexField(r"^[A-Z]{3}$", error_messages={"invalid": "Write it like GBP."}),
         )
         super().__init__(fields=fields, **options)
+
+    def clean(self, value: Any) -> Money | None:
+        match value:
+            case [str(typed), str(currency)] if typed.strip():
+                try:
+                    value = [read_amount(typed, currency.strip()), currency]
+                except ValueError as error:
+                    raise ValidationError(str(error), code="invalid") from error
+        cleaned: Money | None = super().clean(value)
+        return cleaned
 
     def compress(self, data_list: Sequence[Any]) -> Money | None:
         amount, currency = [*data_list, None, None][:2]

@@ -2,8 +2,8 @@
 
 The owner role migrates; web and workers use the application role, which owns nothing. An app
 config names the tables that this role may only add to (`append_only_tables`), may not delete from
-(`undeletable_tables`) or may only read (`read_only_tables`, written through functions that the
-owner defines). Who changed what, as
+(`undeletable_tables`), may neither add to nor delete from (`fixed_tables`) or may only read
+(`read_only_tables`). Functions that the owner defines do what it may not. Who changed what, as
 simple_history keeps it, it may only add to, but for `erasable_tables` that hold personal data.
 """
 
@@ -66,6 +66,10 @@ def grant_application_role(role: str) -> None:
         statements += [
             sql.SQL("REVOKE DELETE ON {} FROM {}").format(sql.Identifier(table), name)
             for table in getattr(config, "undeletable_tables", ())
+        ]
+        statements += [
+            sql.SQL("REVOKE INSERT, DELETE ON {} FROM {}").format(sql.Identifier(table), name)
+            for table in getattr(config, "fixed_tables", ())
         ]
         statements += [
             sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {} FROM {}").format(

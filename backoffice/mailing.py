@@ -12,11 +12,13 @@ from collections import defaultdict
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.utils import timezone
 
+from backoffice import post
+from backoffice.actors import HOUSE
 from backoffice.models import Notice, User
+from backoffice.post import Letter
 
 logger = logging.getLogger(__name__)
 AT_ONCE = 200
@@ -32,7 +34,7 @@ def send_due() -> int:
     )
     if not waiting.exists():
         return 0
-    connection = get_connection(timeout=SECONDS)
+    connection = post.office(SECONDS)
     try:
         connection.open()
     except (smtplib.SMTPException, OSError) as error:
@@ -65,7 +67,7 @@ def _take() -> list[tuple[User, list[Notice]]]:
     return list(by_user.items())
 
 
-def _message(user: User, notices: list[Notice]) -> EmailMessage | None:
+def _message(user: User, notices: list[Notice]) -> Letter | None:
     """One mail with all of them; None for somebody without an address, or who has left."""
     if not user.email or not user.is_active:
         return None
@@ -74,4 +76,5 @@ def _message(user: User, notices: list[Notice]) -> EmailMessage | None:
     lines = [f"{each.text}\n{settings.SITE_URL}{each.link}".strip() for each in notices]
     body = "\n\n".join([f"Hello {user.first_name or user.username},", *lines])
     headers = {"Auto-Submitted": "auto-generated"}
-    return EmailMessage(f"[Countersign] {subject}"[:150], body, to=[user.email], headers=headers)
+    subject = f"[Countersign] {subject}"[:150]
+    return Letter(post.Kind.NOTICE, subject, body, to=[user.email], actor=HOUSE, headers=headers)

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models.functions import Now, Upper
 from simple_history.models import HistoricalRecords
 
-from backoffice import deputies, role_grants, trail  # noqa: F401 - further tables of this app
+from backoffice import caught_mail, deputies, role_grants, trail  # noqa: F401 - more tables
 from backoffice.actors import ActorKind
 
 ACTOR_KINDS = [(kind.value, kind.value) for kind in ActorKind]
@@ -43,7 +43,11 @@ class User(AbstractUser):
     single_keys = models.BooleanField("single-key shortcuts", default=True)
     # Somebody else knows it: nothing but a change of it is open with it.
     password_is_first = models.BooleanField(default=False, db_default=False)
-    history = HistoricalRecords(excluded_fields=["password", "last_login", "password_is_first"])
+    # Groups of the rail by key, those that were ever folded or unfolded: true where open.
+    unfolded = models.JSONField(default=dict, db_default={}, editable=False)
+    history = HistoricalRecords(
+        excluded_fields=["password", "last_login", "password_is_first", "unfolded"]
+    )
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username

@@ -61,6 +61,11 @@ class Stencil(Generic[Row]):
         return made
 
 
+def id_list(values: Iterable[int]) -> str:
+    """Ids as the argument of `%s::bigint[]`; a Python list would be quoted item by item."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
 class Reader(Generic[Row]):
     """Reads rows of one model by their keys, in key order, at a third of what a query set costs.
 
@@ -86,7 +91,7 @@ class Reader(Generic[Row]):
 
     def read(self, keys: Iterable[int]) -> list[Row]:
         """The rows there are; a key that names none is left out."""
-        wanted = "{" + ",".join(map(str, set(keys))) + "}"
+        wanted = id_list(set(keys))
         with connection.cursor() as cursor:
             # Django's own loader is Python; this one is C, and the zone is UTC either way.
             cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
@@ -134,7 +139,9 @@ def next_keys(table: str, count: int) -> list[int]:
     """So many keys for new rows of a table whose key is `id`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            # The name is looked up once, not for each key.
+            "SELECT nextval(s.name) FROM (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS name"
+            " OFFSET 0) s, generate_series(1, %s)",
             [table, count],
         )
         return [key for (key,) in cursor.fetchall()]

@@ -13,12 +13,12 @@ from typing import Any
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.sessions.models import Session
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from backoffice import audit, notices
+from backoffice import audit, doors, notices
 from backoffice.actors import Acting, Actor
 from backoffice.models import User
 from backoffice.role_grants import RoleGrant
@@ -26,7 +26,6 @@ from backoffice.roles import ADMINISTRATOR
 
 SUBJECT = "backoffice.user"
 # What the guarded functions refuse with.
-REFUSED = "CS001"
 
 
 class StaffError(Exception):
@@ -50,17 +49,7 @@ def administrators() -> QuerySet[User]:
 
 def call(function: str, *arguments: str | int | datetime | None) -> Any:
     """Call a guarded function; raises StaffError with the sentence it refuses with."""
-    places = ", ".join(["%s"] * len(arguments))
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SELECT backoffice_{function}({places})", arguments)
-            row = cursor.fetchone()
-    except DatabaseError as error:
-        if getattr(error.__cause__, "sqlstate", None) != REFUSED:
-            raise
-        said = getattr(error.__cause__, "diag", None)
-        raise StaffError(str(getattr(said, "message_primary", error))) from error
-    return row[0] if row else None
+    return doors.call(f"backoffice_{function}", *arguments, as_error=StaffError)
 
 
 def add_member(

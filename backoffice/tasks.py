@@ -4,7 +4,7 @@ from time import monotonic
 
 from celery import shared_task
 
-from backoffice import chain, mailing
+from backoffice import chain, mailing, post
 from backoffice.workbench import jobs
 
 # Below the soft time limit of a task, so that a long job hands itself on.
@@ -31,8 +31,9 @@ def sweep_bulk_jobs() -> None:
 
 @shared_task
 def mail_notices() -> None:
-    """Mail the notices that wait for a person."""
+    """Mail the notices that wait for a person, and let go of what a sandbox caught long ago."""
     mailing.send_due()
+    post.let_go()
 
 
 @shared_task

@@ -5,6 +5,7 @@ from django.urls import path
 from backoffice.views import (
     audit,
     calendars,
+    caught,
     companies,
     deputies,
     jobs,
@@ -62,6 +63,8 @@ urlpatterns = [
         name="calendar_clear",
     ),
     *urls(audit.AUDIT, "settings/audit/"),
+    *urls(caught.MAILS, "settings/caught-mail/"),
+    path("settings/caught-mail/<int:pk>/", caught.caughtmail_detail, name="caughtmail_detail"),
     path("views/new/", saved_views.view_new, name="view_new"),
     path("views/<int:pk>/", saved_views.view_edit, name="view_edit"),
     path("views/<int:pk>/delete/", saved_views.view_delete, name="view_delete"),

@@ -3,6 +3,7 @@ from django.apps import AppConfig
 
 class FinanceConfig(AppConfig):
     name = "finance"
+    read_only_tables = ("finance_refundlimit",)  # written by the functions of migration 0053
     append_only_tables = ("finance_journalentry", "finance_journalline", "finance_refundline")
 
     def ready(self) -> None:

@@ -11,7 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from backoffice.forms import HiddenMoney, MoneyField
+from backoffice.forms import AmountField, HiddenMoney, MoneyField
 from backoffice.money import Money
 from finance.models.payments import Payment
 from finance.models.refunds import Refund, RefundLine
@@ -47,8 +47,9 @@ class PartsForm(forms.Form):
         self.rows = rows
         for row in rows:
             units = f" for {row.units} unit{'s' * (row.units != 1)}" if row.units else ""
-            self.fields[row.key] = forms.DecimalField(
+            self.fields[row.key] = AmountField(
                 label=row.label,
+                currency=currency,
                 required=False,
                 min_value=0,
                 max_value=row.left.amount,
@@ -57,8 +58,9 @@ class PartsForm(forms.Form):
                 initial=row.proposed.plain(),
                 help_text=f"proposed {row.proposed}{units}; at most {row.left}, tax included",
             )
-        self.fields["other"] = forms.DecimalField(
+        self.fields["other"] = AmountField(
             label="Anything else",
+            currency=currency,
             required=False,
             min_value=0,
             max_digits=16,
@@ -95,6 +97,29 @@ class ApproveRefundForm(forms.Form):
     amount = MoneyField(widget=HiddenMoney)
     version = forms.IntegerField(widget=forms.HiddenInput)
     note = forms.CharField(required=False, max_length=2000, widget=forms.Textarea)
+
+
+class LimitForm(forms.Form):
+    """What one person may pay back alone."""
+
+    amount = MoneyField(label="At once, at most", help_text="Zero: each refund takes two people.")
+    a_day = MoneyField(label="In 24 hours, at most", help_text="Together, of each person.")
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        once, day = given.get("amount"), given.get("a_day")
+        if once and day and once.currency != day.currency:
+            self.add_error("a_day", f"Write it in {once.currency} too.")
+        elif once and day and not 0 <= once.amount <= day.amount:
+            self.add_error("a_day", "That is less than one refund. Enter at least as much.")
+        return given
+
+
+class AnswerLimitForm(forms.Form):
+    """The limit that was seen travels with the answer."""
+
+    amount = MoneyField(widget=HiddenMoney)
+    a_day = MoneyField(widget=HiddenMoney)
 
 
 class RejectRefundForm(forms.Form):

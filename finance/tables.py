@@ -194,4 +194,5 @@ REFUNDS = Workbench[Refund](
         View("all", "All"),
     ),
     empty=Empty("No refunds yet.", "Ask for one on an order's page, or let a rule ask."),
+    actions_template="finance/_refund_list_actions.html",
 )

@@ -13,6 +13,7 @@ from finance.views.by_line import (
     return_money,
 )
 from finance.views.ledger import entry_detail, trial_balance_page
+from finance.views.limits import refund_limit_answer, refund_limit_change, refund_limits
 from finance.views.parts import customer_money, order_money, refund_home_waiting
 from finance.views.payments import payment_detail, payment_record
 from finance.views.refunds import (
@@ -30,6 +31,13 @@ urlpatterns = [
     *urls(PAYMENTS, "finance/payments/"),
     path("finance/payments/<str:number>/", payment_detail, name="payment_detail"),
     *urls(REFUNDS, "finance/refunds/"),
+    path("finance/refund-limits/", refund_limits, name="refund_limits"),
+    path("finance/refund-limits/change/", refund_limit_change, name="refund_limit_change"),
+    path(
+        "finance/refund-limits/<str:currency>/<str:verdict>/",
+        refund_limit_answer,
+        name="refund_limit_answer",
+    ),
     path("finance/refunds/_/home/", refund_home_waiting, name="refund_home_waiting"),
     path("finance/refunds/<str:number>/", refund_detail, name="refund_detail"),
     path("finance/refunds/<str:number>/_/approve/", refund_approve, name="refund_approve"),

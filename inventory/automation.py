@@ -50,7 +50,7 @@ class StockWrittenOffPayload:
     write_off: WriteOffFacts | None = labelled("Write-off")
 
 
-def _sku_facts(sku: Sku, left: Mapping[int, int]) -> SkuFacts:
+def _facts(sku: Sku, left: Mapping[int, int]) -> SkuFacts:
     return SkuFacts(
         code=sku.code,
         available=left.get(sku.pk, 0),
@@ -62,10 +62,11 @@ def _sku_facts(sku: Sku, left: Mapping[int, int]) -> SkuFacts:
     )
 
 
-def _current(ids: Iterable[int]) -> dict[int, tuple[Sku, SkuFacts]]:
+def sku_facts(ids: Iterable[int]) -> dict[int, tuple[Sku, SkuFacts]]:
+    """Products as they stand now, each with what rules see of it, by id."""
     skus = Sku.objects.in_bulk(set(ids))
     left = available(skus)
-    return {pk: (sku, _sku_facts(sku, left)) for pk, sku in skus.items()}
+    return {pk: (sku, _facts(sku, left)) for pk, sku in skus.items()}
 
 
 @triggers.register
@@ -91,7 +92,7 @@ class StockLow(Trigger):
             Fact(
                 subject_id=sku.pk,
                 subject_version=sku.version,
-                payload=SkuPayload(_sku_facts(sku, available)),
+                payload=SkuPayload(_facts(sku, available)),
                 occurred_at=now,
                 actor=actor.of(sku.pk),
                 history=history,
@@ -100,7 +101,7 @@ class StockLow(Trigger):
         ]
 
     def current(self, ids: Iterable[int]) -> dict[int, SkuPayload]:
-        return {pk: SkuPayload(facts) for pk, (_, facts) in _current(ids).items()}
+        return {pk: SkuPayload(facts) for pk, (_, facts) in sku_facts(ids).items()}
 
 
 @triggers.register
@@ -115,7 +116,7 @@ class StockWrittenOff(Trigger):
     def facts(
         self, *, moves: Sequence[StockMove], actor: Acting, history: bool, **sent: Any
     ) -> list[Fact]:
-        known = _current(move.sku_id for move in moves)
+        known = sku_facts(move.sku_id for move in moves)
         return [
             Fact(
                 subject_id=move.sku_id,
@@ -132,7 +133,7 @@ class StockWrittenOff(Trigger):
 
     def current(self, ids: Iterable[int]) -> dict[int, StockWrittenOffPayload]:
         # Moves are never changed, so the last one of a SKU still says what was lost.
-        known = _current(ids)
+        known = sku_facts(ids)
         last = {
             move.sku_id: move
             for move in StockMove.objects.filter(
@@ -182,7 +183,7 @@ class Skus(Scan):
         return Sku.objects.all()
 
     def current(self, ids: Iterable[int]) -> dict[int, SkuPayload]:
-        return {pk: SkuPayload(facts) for pk, (_, facts) in _current(ids).items()}
+        return {pk: SkuPayload(facts) for pk, (_, facts) in sku_facts(ids).items()}
 
 
 @actions.register

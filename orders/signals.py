@@ -34,6 +34,19 @@ orders_picking = Signal()
 orders_routed = Signal()
 # With orders: list[Order] whose rest was promised for a day
 orders_backordered = Signal()
+# With orders: list[Order]; notices: list[PreOrderNotice], one of each order whose day was moved
+preorders_moved = Signal()
+# With orders: list[Order]; lines: list[PreOrderLine] whose stock has come
+preorders_released = Signal()
+# Of shipments that somebody else sends, each with orders: list[Order]; forwarded:
+# list[ForwardedOrder]. They were told of them, for the first time
+forwards_sent = Signal()
+# They won't ship them
+forwards_refused = Signal()
+# They have not answered in time
+forwards_unanswered = Signal()
+# They have answered, or were told anew: nobody waits in vain any more
+forwards_answered = Signal()
 # With orders: list[Order]
 orders_cancelled = Signal()
 # With orders: list[Order]; tags: dict[int, tuple[str, ...]] by order id, added just now
@@ -101,3 +114,31 @@ claims_decided = Signal()
 # With exchanges: list[Exchange]; credits: dict[int, dict[int, tuple[int, Decimal]]], units and
 # their price by order line by exchange; actor by exchange id
 exchanges_made = Signal()
+
+# With orders: list[Order]; markets: dict[int, MarketOrder] by order id, whose status or deadline
+# at the marketplace changed
+market_changed = Signal()
+
+# With orders: list[Order]; conflicts: list[Conflict] about which people have to decide
+conflicts_found = Signal()
+# With orders: list[Order]; conflicts: list[Conflict], decided or settled by newer news
+conflicts_settled = Signal()
+
+# Of prices, `actor` is asked by product.
+# With prices: list[Price], valid from now on or from when they begin
+prices_changed = Signal()
+# With changes: list[PriceChange] that wait for a person since just now
+prices_waiting = Signal()
+# With changes: list[PriceChange] that a person agreed to, refused or withdrew
+price_decided = Signal()
+
+# Of carts, `actor` is asked by cart.
+# With carts: list[Cart] that nobody has touched for as long as their channel says
+carts_abandoned = Signal()
+# With carts: list[Cart] that were abandoned, and whose buyer ordered after all, with their order
+carts_recovered = Signal()
+# With orders: list[Order]; redemptions: list[Redemption], made just now; actor by order id
+promotions_redeemed = Signal()
+# With promotions: list[Promotion]; why: dict[int, str] by promotion id, limit, stock, date or
+# stopped; actor by promotion id
+promotions_ended = Signal()

@@ -127,6 +127,13 @@ class WriteForm(forms.Form):
     text = forms.CharField(label="Text", max_length=20_000, widget=forms.Textarea)
 
 
+class OrderMailForm(forms.Form):
+    """A mail that serves an order."""
+
+    subject = forms.CharField(label="Subject", max_length=200)
+    text = forms.CharField(label="Text", max_length=20_000, widget=forms.Textarea)
+
+
 class CustomerMailForm(WriteForm):
     """As staff write it; `key` tells a second press from a second mail."""
 

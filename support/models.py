@@ -321,6 +321,9 @@ class OutgoingMail(models.Model):
     state = models.CharField(max_length=7, choices=State, default=State.QUEUED)
     skipped = models.CharField(max_length=10, choices=Skip, blank=True, default="")
     says = models.CharField(max_length=300, blank=True, default="")
+    # How often the server refused it for now, and when it is tried again; None: at once.
+    tries = models.SmallIntegerField(default=0, db_default=0)
+    due_at = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(db_default=Now())
     settled_at = models.DateTimeField(null=True)
     actor_kind = models.CharField(max_length=10, choices=ACTOR_KINDS)

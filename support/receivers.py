@@ -8,6 +8,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from backoffice import post
 from backoffice.actors import Acting
 from orders import signals as orders
 from orders.models.customers import Customer
@@ -16,7 +17,7 @@ from orders.queries.erasure import Part
 from orders.services.drafts import Address
 from support.models import Message, OutgoingMail, Ticket
 from support.queries import consents_of, tickets_of_customers
-from support.services.forgetting import forget
+from support.services.forgetting import forget, written_elsewhere
 from support.services.opening import NewTicket, open_tickets
 
 
@@ -70,10 +71,13 @@ def weigh(sender: Any, *, ids: Collection[int], **kwargs: Any) -> list[Part]:
     messages = Message.objects.filter(ticket__in=tickets.values("pk")).exclude(body="")
     mails = OutgoingMail.objects.filter(customer__in=ids)
     waiting = mails.filter(state=OutgoingMail.State.QUEUED).count()
+    comments, calls = written_elsewhere(ids)
     return [
         Part("Subjects of tickets", tickets.count(), goes=True),
         Part("Messages and notes in tickets", messages.count(), goes=True),
         Part("Mails waiting to be sent", waiting, goes=True),
+        Part("What staff wrote on cases about them", comments, goes=True),
+        Part("What was kept of calls about them", calls, goes=True),
         Part("Texts of mails that were written", mails.exclude(body="").count(), goes=True),
         Part(
             "What they agreed to, under their number",
@@ -100,3 +104,4 @@ def forget_them(
 ) -> None:
     """Empty tickets, messages and mails; keep the hash of the mail."""
     forget([each.pk for each in customers], [key for _, key in mails.values()])
+    post.forget(address for address, _ in mails.values())

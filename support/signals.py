@@ -10,3 +10,4 @@ tickets_reopened = Signal()  # tickets: list[Ticket]
 queues_closed = Signal()  # queues: list[Queue]
 # consents: list[ConsentEvent] that say no, said just now; `actor` by customer id
 consents_withdrawn = Signal()
+mails_failed = Signal()  # mails: list[OutgoingMail] that will not be sent again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from automations.conditions.compiling import figure_field
 from automations.conditions.fields import Catalogue, Field, Kind
@@ -28,9 +29,17 @@ from automations.conditions.tree import (
     Sum,
     children,
 )
+from backoffice.money import Money
 
 DEEPEST = 10
 MOST_CLAUSES = 200
+
+
+_NUMBERS = frozenset({Kind.MONEY, Kind.WHOLE, Kind.DECIMAL})
+
+
+def _below_zero(value: Any) -> bool:
+    return bool((value.amount if isinstance(value, Money) else value) < 0)
 
 
 def _fitting(field: Field, op: str, parts: list[Operand], path: str) -> Iterator[Problem]:
@@ -38,6 +47,12 @@ def _fitting(field: Field, op: str, parts: list[Operand], path: str) -> Iterator
     values = [part.value for part in parts if isinstance(part, Constant)]
     if field.kind is Kind.MONEY and len({value.currency for value in values}) > 1:
         yield Problem(joined(path, "value"), "Both amounts must be in the same currency.")
+    elif field.kind in _NUMBERS and any(_below_zero(value) for value in values):
+        yield Problem(
+            joined(path, "value"),
+            "This is below zero: is the minus meant?",
+            False,
+        )
     elif op == "between" and field.kind is not Kind.TIME and values[1:] and values[0] > values[1]:
         yield Problem(joined(path, "value"), "This is never true: from is after to.", False)
 

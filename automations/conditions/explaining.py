@@ -245,12 +245,15 @@ def _item(
 
 
 def _item_words(scope: Scope, path: str, item: Facts, number: int) -> str:
-    """The item by its first text, else by its place."""
+    """The item by its first text, else by its place and its first choice (`number 2, postage`)."""
+    kind = ""
     for known in scope.list(path).items.values():
         value = item.get(known.key)
         if known.kind is Kind.TEXT and isinstance(value, str) and value:
             return value
-    return f"number {number}"
+        if known.kind is Kind.CHOICE and not kind and value:
+            kind = f", {str(dict(known.choices).get(value, value)).lower()}"
+    return f"number {number}{kind}"
 
 
 def explain(

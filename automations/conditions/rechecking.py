@@ -87,10 +87,15 @@ def is_frozen(node: Leaf, written: Iterable[str]) -> bool:
     """Whether a recheck takes this leaf as it was."""
     if _within(node, lambda leaf: leaf.start_only):
         return True
-    if _within(node, lambda leaf: isinstance(leaf, Clause) and leaf.op in MOMENT):
+    if is_about_the_moment(node):
         return True
     paths = leaf_paths(node)
     return any(_touches(path, name) for path in paths for name in written)
+
+
+def is_about_the_moment(node: Leaf) -> bool:
+    """Whether this leaf compares what was before a fact with what came after it."""
+    return _within(node, lambda leaf: isinstance(leaf, Clause) and leaf.op in MOMENT)
 
 
 def is_on_the_clock(node: Leaf) -> bool:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from automations.conditions.fields import Field, Kind
+from backoffice.amounts import read_amount, read_number
 from backoffice.money import Money
 
 # Far beyond any amount, and short of what would print for minutes.
@@ -166,11 +167,20 @@ def _plain(kind: type, sentence: str) -> Callable[[object], Any]:
     return parse
 
 
+def _why_no_number(raw: object) -> str:
+    if isinstance(raw, str):
+        try:
+            read_number(raw)
+        except ValueError as error:
+            return str(error)
+    return 'A decimal number is written as text, like "12.5".'
+
+
 def parse_decimal(raw: object) -> Decimal:
     if type(raw) is int and abs(raw) < 10**15:
         return Decimal(raw)
     if not isinstance(raw, str) or not _DECIMAL.fullmatch(raw):
-        raise ValueError('A decimal number is written as text, like "12.5".')
+        raise ValueError(_why_no_number(raw))
     return Decimal(raw)
 
 
@@ -180,11 +190,37 @@ def _whole(raw: object) -> int:
     return raw
 
 
+def _why_no_amount(amount: str, currency: str) -> str:
+    """What to write instead, for whoever typed it in a form."""
+    if not _CURRENCY.fullmatch(currency):
+        return "An amount needs its currency in three letters, such as 12.50 GBP."
+    if not amount.strip():
+        return "Write an amount, such as 12.50."
+    try:
+        read_amount(amount, currency)
+    except ValueError as error:
+        return str(error)
+    return f"“{amount[:40]}” is no amount. Write it like 1234.50."
+
+
+def _doubt(typed: str) -> str:
+    """Why an amount that stayed as it was typed is none; empty where only its form is another."""
+    amount, _, currency = typed.rpartition(" ")
+    try:
+        read_amount(amount, currency)
+    except ValueError:
+        return _why_no_amount(amount, currency)
+    return ""
+
+
 def _money(raw: object) -> Money:
     match raw:
         case {"amount": str(amount), "currency": str(currency), **rest} if not rest:
             if _DECIMAL.fullmatch(amount) and _CURRENCY.fullmatch(currency):
                 return Money(Decimal(amount), currency)
+            raise ValueError(_why_no_amount(amount, currency))
+        case str(typed) if why := _doubt(typed):
+            raise ValueError(why)
     raise ValueError('Money is written {"amount": "12.50", "currency": "GBP"}.')
 
 

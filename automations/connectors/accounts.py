@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from automations.connectors import vault
+from automations.connectors import staging, vault
 from automations.connectors.kinds import Account, Connector, Opened, kinds, limits_of
 from automations.connectors.scope import Scope, ScopeInvalid, read_scope
 from automations.connectors.transport import Transport
@@ -81,9 +81,11 @@ def account_of(key: str) -> Account:
         raise NotReady(f"There is no connector “{key}”.")
     account_id, name, prefix, document_id, sealed = row
     live = _live(key, document_id)
-    secrets = _opened(key, sealed)
+    caught = staging.is_caught(key)
+    # What is not called needs no secret; those of a copied database can't even be opened.
+    secrets = {} if caught else _opened(key, sealed)
     return Account(
-        account_id, key, name, prefix, live.scope, live.connector, secrets, live.transport
+        account_id, key, name, prefix, live.scope, live.connector, secrets, live.transport, caught
     )
 
 

@@ -20,9 +20,9 @@ from automations.connectors.kinds import (
     Trace,
     kinds,
 )
-from automations.connectors.redaction import parsed, pick, without
+from automations.connectors.redaction import excerpt, parsed, pick, without
 from automations.connectors.scope import KEEP, SAFE, Scope
-from automations.connectors.targets import TargetInvalid, below, read_url
+from automations.connectors.targets import Target, TargetInvalid, below, read_url
 from automations.connectors.transport import Reply
 
 # Answers by which a server says that it did nothing. 409 is none of them: it may tell of an earlier
@@ -168,9 +168,7 @@ class WebService(_OverHTTP):
         trace: Trace,
         gate: Callable[[], None],
     ) -> Answer:
-        method, scope = str(asked["method"]), account.scope
-        if method not in scope.methods:
-            raise Rejected(f"{account.name} may not be called with {method}.")
+        method = _allowed(account, asked)
         reference = account.reference(effect)
         reply = self._ask(account, trace, gate, method, asked["path"], asked.get("json"), reference)
         judge(account, reply, trace, repeats=method in SAFE)
@@ -179,6 +177,13 @@ class WebService(_OverHTTP):
         made = next((str(v) for path in MADE if (v := pick(content, path)) is not None), "")
         says = f"{account.name} answered {reply.status} to {method} {asked['path']}."
         return Answer(says, without(made, trace.hidden)[:200], kept)
+
+    def foretell(self, account: Account, asked: Mapping[str, Any], trace: Trace) -> None:
+        trace.method = _allowed(account, asked)
+        target, content = _target(account, asked["path"]), asked.get("json")
+        trace.host, trace.path = target.host, target.path
+        body = _body(account, content) if content is not None else None
+        trace.request = excerpt(body, account.scope.keep, trace.hidden)
 
     def _ask(
         self,
@@ -190,19 +195,14 @@ class WebService(_OverHTTP):
         content: Any,
         reference: str,
     ) -> Reply:
-        try:
-            target = below(read_url(account.scope.base), path)
-        except TargetInvalid as error:
-            raise Rejected(f"This address is not called: {error}") from error
+        target = _target(account, path)
         headers = {"Accept": "application/json", **self.headers(account, trace)}
         if reference:
             headers["Idempotency-Key"] = reference
         body = None
         if content is not None:
             headers["Content-Type"] = "application/json"
-            body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-            if len(body) > account.transport.limits.request:
-                raise Rejected("What would be sent is longer than the scope allows.")
+            body = _body(account, content)
         return account.exchange(trace, method, target, headers, body, gate)
 
     def can_look_up(self, scope: Scope) -> bool:
@@ -234,6 +234,27 @@ class WebService(_OverHTTP):
     def probe(self, account: Account, trace: Trace, gate: Callable[[], None]) -> None:
         reply = self._ask(account, trace, gate, "GET", account.scope.health_path, None, "")
         judge(account, reply, trace, repeats=True)
+
+
+def _allowed(account: Account, asked: Mapping[str, Any]) -> str:
+    method = str(asked["method"])
+    if method not in account.scope.methods:
+        raise Rejected(f"{account.name} may not be called with {method}.")
+    return method
+
+
+def _target(account: Account, path: str) -> Target:
+    try:
+        return below(read_url(account.scope.base), path)
+    except TargetInvalid as error:
+        raise Rejected(f"This address is not called: {error}") from error
+
+
+def _body(account: Account, content: Any) -> bytes:
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    if len(body) > account.transport.limits.request:
+        raise Rejected("What would be sent is longer than the scope allows.")
+    return body
 
 
 def _path_problems(base: Any, name: str, text: str) -> Iterator[tuple[str, str]]:

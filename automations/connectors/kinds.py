@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from automations.connectors.redaction import excerpt
 from automations.connectors.scope import Scope
 from automations.connectors.targets import Target
-from automations.connectors.transport import Limits, Reply, Transport
+from automations.connectors.transport import Limits, Reply, Transport, Unreachable
 from automations.registry import Registry
 
 
@@ -40,6 +40,8 @@ class Answer:
     says: str
     reference: str = ""
     kept: Mapping[str, Any] = field(default_factory=dict)
+    # It was not asked at all: this is a sandbox.
+    caught: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Found:
     there: bool | None
     says: str
     reference: str = ""
+    caught: bool = False
 
 
 @dataclass(slots=True)
@@ -84,6 +87,8 @@ class Account:
     connector: Connector
     secrets: Mapping[str, Opened]
     transport: Transport
+    # This is a sandbox and nobody marked it as staging: it must reach nobody.
+    caught: bool
 
     def reference(self, effect: str) -> str:
         """What the other side knows an effect by: the same for every attempt at it."""
@@ -111,6 +116,8 @@ class Account:
 
         Raises Unreachable and Lost, and what the gate raises.
         """
+        if self.caught:
+            raise Unreachable("It is not marked as staging, and this is a sandbox.")
         trace.method, trace.host = method, target.host
         trace.path = target.path if shown_path is None else shown_path
         trace.hidden |= {known.value for known in self.secrets.values()}
@@ -137,6 +144,8 @@ class Connector:
     secrets: ClassVar[tuple[SecretName, ...]] = ()
     # Raised when what a scope of this kind allows would mean something else.
     version: ClassVar[int] = 1
+    # All it does is hand mail to the post (backoffice.post), where a sandbox catches it.
+    mails: ClassVar[bool] = False
 
     def problems(self, scope: Scope) -> Iterator[tuple[str, str]]:
         """What is wrong with a scope of this kind: a field and a sentence each."""
@@ -164,6 +173,12 @@ class Connector:
         Lost when it is not done, or not known to be.
         """
         raise NotImplementedError
+
+    def foretell(self, account: Account, asked: Mapping[str, Any], trace: Trace) -> None:
+        """Write down what `call` would send, as far as that is known without a secret.
+
+        Nothing is opened or sent. Raises an Outcome for what would be refused before it is sent.
+        """
 
     def repeats(self, asked: Mapping[str, Any]) -> bool:
         """Whether what was asked has no effect over there, so that it may be asked again."""

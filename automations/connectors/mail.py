@@ -6,33 +6,29 @@ The server is the company's own, named by EMAIL_URL in the environment, never by
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage, get_connection
 from django.core.validators import validate_email
 
 from automations.actions import ConnectorDown, Rejected, RetryLater
 from automations.connectors.kinds import Account, Answer, Connector, Trace, kinds
 from automations.connectors.scope import Scope
 from automations.connectors.transport import Lost
-
-
-class Backend(Protocol):
-    """What Django's mail backends have in common."""
-
-    def open(self) -> object: ...
-    def close(self) -> None: ...
-    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int | None: ...
+from automations.models.rules import RULE_SPAN
+from backoffice import post
+from backoffice.actors import Actor, ActorKind
+from backoffice.post import Letter, Office
 
 
 @kinds.register
 class Mail(Connector):
-    """Sends through Django's mail backend."""
+    """Sends through the one door of the house."""
 
     key = "automations.mail"
+    mails = True
     label = "Staff mail"
     about = "Mail to members of staff, through the company's own mail server."
     fields: ClassVar[Mapping[str, Any]] = {
@@ -59,30 +55,42 @@ class Mail(Connector):
         trace: Trace,
         gate: Callable[[], None],
     ) -> Answer:
-        trace.method, trace.host = "MAIL", settings.EMAIL_HOST or "files"
+        trace.method = "MAIL"
+        trace.host = "caught" if account.caught else settings.EMAIL_HOST or "files"
         message = _message(account, asked, effect)
-        backend = cast("Backend", get_connection(timeout=account.scope.total_seconds))
+        backend = post.office(account.scope.total_seconds)
         _open(account, backend)
         try:
             gate()
-            trace.sent = True
+            trace.sent = not account.caught
             _send(account, backend, message)
         finally:
             _close(backend)
-        people = len(message.to)
-        return Answer(f"Mailed {people} {'person' if people == 1 else 'people'}.")
+        people = "1 person" if len(message.to) == 1 else f"{len(message.to)} people"
+        if account.caught:
+            return Answer(f"Caught: {people} would have been mailed.", caught=True)
+        return Answer(f"Mailed {people}.")
 
 
-def _message(account: Account, asked: Mapping[str, Any], effect: str) -> EmailMessage:
+def _message(account: Account, asked: Mapping[str, Any], effect: str) -> Letter:
     sender = account.scope.sender or settings.DEFAULT_FROM_EMAIL
     domain = sender.rpartition("@")[2].rstrip(">") or "localhost"
     reference = account.reference(effect).replace("/", ".").replace(":", ".")
     # The same for each attempt, so that a mailbox that gets two can tell them for one.
     headers = {"Message-ID": f"<{reference}@{domain}>", "Auto-Submitted": "auto-generated"}
-    return EmailMessage(asked["subject"], asked["text"], sender, list(asked["to"]), headers=headers)
+    run_id = int(effect.partition(":")[0])
+    return Letter(
+        post.Kind.STEP,
+        asked["subject"],
+        asked["text"],
+        to=asked["to"],
+        actor=Actor(ActorKind.RULE, account.name, rule_id=run_id % RULE_SPAN, run_id=run_id),
+        sender=sender,
+        headers=headers,
+    )
 
 
-def _open(account: Account, backend: Backend) -> None:
+def _open(account: Account, backend: Office) -> None:
     """Connect and sign in: nothing is sent by that."""
     try:
         backend.open()
@@ -90,11 +98,15 @@ def _open(account: Account, backend: Backend) -> None:
         raise ConnectorDown(f"The mail server of {account.name} can't be reached.") from error
 
 
-def _send(account: Account, backend: Backend, message: EmailMessage) -> None:
+def _send(account: Account, backend: Office, message: Letter) -> None:
     """Hand the message over. A refusal in the server's words came before it took the message."""
     try:
         backend.send_messages([message])
     except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        if any(400 <= code < 500 for code in codes):  # greylisting, a full mailbox
+            said = f"The mail server takes none of these addresses for now ({min(codes)})."
+            raise RetryLater(said) from error
         raise Rejected("The mail server takes none of these addresses.") from error
     except smtplib.SMTPResponseException as error:
         if 400 <= error.smtp_code < 500:
@@ -106,7 +118,7 @@ def _send(account: Account, backend: Backend, message: EmailMessage) -> None:
         raise Lost("The mail server broke off before it said that it took the message.") from error
 
 
-def _close(backend: Backend) -> None:
+def _close(backend: Office) -> None:
     try:
         backend.close()
     except (smtplib.SMTPException, OSError):

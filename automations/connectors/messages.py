@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from automations.actions import ConnectorDown
 from automations.connectors.http import judge
 from automations.connectors.kinds import Account, Answer, Connector, SecretName, Trace, kinds
+from automations.connectors.redaction import excerpt
 from automations.connectors.scope import Scope
 from automations.connectors.targets import Target, TargetInvalid, read_url
 
@@ -45,6 +46,12 @@ class _Webhook(Connector):
         if scope is not None and _place(target) not in scope.hosts:
             return f"{_place(target)} is not among the hosts of the scope."
         return ""
+
+    def foretell(self, account: Account, asked: Mapping[str, Any], trace: Trace) -> None:
+        trace.method, trace.path = "POST", "/•••"
+        trace.host = ", ".join(account.scope.hosts)[:255]
+        body = json.dumps(self.payload(str(asked["text"]))).encode()
+        trace.request = excerpt(body, account.scope.keep, trace.hidden)
 
     def call(
         self,

@@ -9,6 +9,7 @@ from typing import Any
 
 from automations.actions import Risk
 from automations.engine import flow, pauses, steps, truth, work
+from automations.engine.blocks import Blocks
 from automations.engine.compiled import Compiled, compiled, uid_at
 from automations.engine.failures import RunCase, open_run_cases, resolve_run_cases
 from automations.engine.in_force import Moment, moment, stopped_now
@@ -21,7 +22,6 @@ from automations.engine.subjects import Versions
 from automations.engine.truth import Trouble, Troubles
 from automations.engine.work import Work
 from automations.models.failures import Failure
-from automations.models.rules import Rule
 from automations.models.runs import Run, StepRun
 from automations.rules.cursor import CursorLost
 from automations.rules.document import Ask, Do, Wait
@@ -36,6 +36,8 @@ HELD = (
 # A long loop is cut into transactions, so that nothing is locked for long.
 SECONDS = 5.0
 Subject = tuple[str, int]
+# What was stopped when the batch began holds for its first effects, if they come this soon.
+STOPS_SECONDS = 0.05
 
 
 class Batch:
@@ -51,13 +53,13 @@ class Batch:
         versions = Versions(wanted)
         works = [one for one in works if not versions.busy(one.subject, one.subject_id)]
         self.at: Moment = moment()
+        self.stops_until = time.monotonic() + STOPS_SECONDS
         documents = compiled(one.document_id for one in works)
         self.rules = {key: rule for key, rule in documents.items() if isinstance(rule, Compiled)}
         self.unusable = {key: str(rule) for key, rule in documents.items() if key not in self.rules}
         self.hand = Hand(self.rules, versions, Limits(works, self.rules, self.at))
         self.works = [one for one in works if not self.hand.limits.busy(one)]
-        names = Rule.objects.filter(pk__in={one.rule_id for one in self.works})
-        self.names = dict(names.values_list("pk", "name"))
+        self.blocks = Blocks(self.works)
         self.confirmed: set[int] = set()
         self.acted: set[int] = set()
         self.asked: dict[int, Asked] = {}
@@ -107,7 +109,7 @@ class Batch:
         for several in doing.values():
             action = several[0].rule.actions[several[0].uid]
             if action.risk != Risk.NONE:
-                several = self._still_true(several)
+                several = self._not_blocked(self._still_true(several))
             if several:
                 self._fail(works, steps.perform(action, several, self.hand))
                 self.acted.update(each.work.id for each in several)
@@ -161,8 +163,7 @@ class Batch:
             elif rule.actions[step.uid].external and not one.shadow:
                 one.lane = rule.lanes[step.uid]
             else:
-                name, inputs = self.names[one.rule_id], inputs_of(rule, step)
-                return Doing(one, rule, name, step.uid, inputs)
+                return Doing(one, rule, step.uid, inputs_of(rule, step))
         return None
 
     def _hold(self, one: Work, asked: Asked | None) -> None:
@@ -179,9 +180,15 @@ class Batch:
         self._fail(again, troubles)
         return [each for each in several if each.work.acting]
 
+    def _not_blocked(self, several: list[Doing]) -> list[Doing]:
+        """Nothing is spent or told over what a case says can't be relied on."""
+        self.blocks.keep_back([each.work for each in several])
+        return [each for each in several if each.work.acting]
+
     def _not_stopped(self, works: list[Work]) -> list[Work]:
         """Asked of the database right before each effect; what is stopped is kept for later."""
-        stopped = stopped_now()
+        fresh = time.monotonic() < self.stops_until
+        stopped, self.stops_until = self.at.stopped if fresh else stopped_now(), 0.0
         for one in works:
             if stopped.holds(one.rule_id, document_id=one.document_id) and not one.shadow:
                 one.park(Run.Parked.STOP, STOPPED)

@@ -100,10 +100,23 @@ class Compiled:
     @cached_property
     def must_rebuild(self) -> bool:
         """Whether time or other records can make it untrue while its subject stands unchanged."""
+        read = paths_read(self.document.when)
+        on_the_clock = bool(flags_for_recheck(self.document.when).on_the_clock)
+        return self._reads_others(read) or on_the_clock
+
+    @cached_property
+    def looks_around(self) -> bool:
+        """Whether a branch reads other records, which change while its subject stands unchanged."""
+        read: set[str] = set()
+        for step in self.steps.values():
+            if isinstance(step, If):
+                read |= paths_read(step.test)
+        return self._reads_others(read)
+
+    def _reads_others(self, read: Iterable[str]) -> bool:
         still = {self.source.subject.partition(".")[2], *self.source.fixed}
         tops = {path.partition(".")[0] for path in (*self.catalogue.fields, *self.catalogue.lists)}
-        others = {path.partition(".")[0] for path in paths_read(self.document.when)} - still
-        return bool(others & tops or flags_for_recheck(self.document.when).on_the_clock)
+        return bool(({path.partition(".")[0] for path in read} - still) & tops)
 
     def written_before(self, cursor: str) -> tuple[str, ...]:
         """The payload paths that the steps before a cursor write; for plain documents."""

@@ -14,7 +14,10 @@ import orjson
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
+from backoffice.sets import id_list
+
 Row = tuple[Any, ...]
+ids = id_list
 
 
 def fetch(query: str, *arguments: Any) -> list[Row]:
@@ -38,13 +41,11 @@ def write(query: str, *arguments: Any) -> int:
         return int(cursor.rowcount)
 
 
-def unhurried() -> None:
-    """Let this transaction's commit not wait for the disk; the order of commits stays.
-
-    For work that a crash of the server takes back whole and that is then done again: what is
-    claimed, made of it and settled stands in this one transaction, and nobody outside was told.
-    """
-    write("SET LOCAL synchronous_commit = off")
+# A column that lets its transaction's commit not wait for the disk; the order of commits stays.
+# For work that a crash of the server takes back whole and that is then done again: what is claimed,
+# made of it and settled stands in this one transaction, and nobody outside was told. It rides on a
+# query that is asked anyway: with one event at a time each turn to the server counts.
+UNHURRIED = "set_config('synchronous_commit', 'off', true)"
 
 
 def rows(values: Iterable[Mapping[str, Any]]) -> str:
@@ -62,11 +63,6 @@ def dumps(value: Any) -> str:
 
 
 _encoder = DjangoJSONEncoder()
-
-
-def ids(values: Iterable[int]) -> str:
-    """Ids as the argument of `%s::bigint[]`; a Python list would be quoted item by item."""
-    return "{" + ",".join(map(str, values)) + "}"
 
 
 def loads(value: str | None) -> Any:

@@ -24,7 +24,7 @@ from automations.engine.failures import open_run_cases
 from automations.engine.gate import Lease, clock
 from automations.engine.intents import LEASE
 from automations.engine.resume import NotWritten
-from automations.engine.sending import gate_of, result_of, told
+from automations.engine.sending import WHY_CAUGHT, gate_of, result_of, told
 from automations.engine.settling import BELIEVE_ABSENT, LOOKS
 from automations.engine.work import Work
 from automations.models.connectors import CallLog
@@ -165,7 +165,11 @@ def look(one: Look) -> Looked:
     ask = gate_of(account, one.lease, one.run_id % RULE_SPAN)
     said: object
     try:
-        said = account.connector.look_up(account, one.effect, trace, ask)
+        if account.caught:
+            says = f"Caught: {account.name} was not asked. {WHY_CAUGHT}"
+            said = Found(None, says, caught=True)
+        else:
+            said = account.connector.look_up(account, one.effect, trace, ask)
     except Exception as error:  # noqa: BLE001 - told by kind
         said = told(error, account, trace, repeats=True)
     trace.end()

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from automations.engine import crashes, database, progress, wake, work
+from automations.engine import crashes, progress, wake, work
 from automations.engine.batch import Batch
-from automations.engine.in_force import stopped_now
 
 logger = logging.getLogger(__name__)
 
@@ -24,16 +23,12 @@ def worker() -> str:
 
 def execute_batch(limit: int = work.BATCH) -> int:
     """Do the runs that are due, oldest first; answers how many were worked on."""
-    if stopped_now().everything:
-        return 0
     with transaction.atomic():
-        database.unhurried()
         note, run_ids = work.claim(worker(), limit)
     if not run_ids:
         return 0
     try:
         with transaction.atomic():
-            database.unhurried()
             return _in_hand(note, run_ids)
     except (OperationalError, InterfaceError):
         # A deadlock, a timeout, a connection that is gone: the same runs may pass in a moment.
@@ -50,7 +45,7 @@ def execute_batch(limit: int = work.BATCH) -> int:
 
 
 def _in_hand(note: int, run_ids: Sequence[int]) -> int:
-    if not work.hold(note):
+    if not work.hold(note, unhurried=True):
         return 0
     works = work.load(run_ids)
     worked_on = 0

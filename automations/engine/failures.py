@@ -13,7 +13,8 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from automations.cases import CaseKind, NewCase
+from automations.cases import CaseKind, Decided, NewCase
+from automations.engine import blocks
 from automations.models.documents import Document
 from automations.models.events import Event
 from automations.models.failures import Failure, FailureAction
@@ -148,6 +149,8 @@ def open_run_cases(cases: Sequence[RunCase]) -> None:
 def open_again(cases: Sequence[Failure]) -> None:
     """Open cases about what goes on; one that is closed opens again, an open one stays as it is."""
     Failure.objects.bulk_create(cases, ignore_conflicts=True, batch_size=500)
+    if any(case.blocks for case in cases):
+        blocks.came_up()
     for kind in {case.kind for case in cases}:
         by_key = {case.key: case for case in cases if case.kind == kind}
         for key, known in _locked(kind, by_key).items():
@@ -155,7 +158,7 @@ def open_again(cases: Sequence[Failure]) -> None:
                 _reopen(known, {name: getattr(by_key[key], name) for name in _REPORTED_AGAIN})
 
 
-_REPORTED_AGAIN = ("says", "due_at", "detail", "at_stake", "at_stake_currency")
+_REPORTED_AGAIN = ("says", "due_at", "detail", "at_stake", "at_stake_currency", "blocks")
 
 
 def open_event_cases(event_ids: Sequence[int]) -> None:
@@ -243,26 +246,41 @@ def resolve_run_cases(run_ids: Iterable[int]) -> None:
 
 
 @transaction.atomic
-def close_domain_cases(kind: CaseKind, keys: Sequence[str]) -> None:
+def close_domain_cases(kind: CaseKind, over: Sequence[str | Decided]) -> None:
     """Close what a domain says is over; a key without an open case changes nothing."""
+    keys = [each for each in over if isinstance(each, str)]
     if keys:
-        found = Failure.objects.filter(kind=kind.key, key__in=list(keys))
+        found = Failure.objects.filter(kind=kind.key, key__in=keys)
         _resolve(found, Failure.Resolution.MENDED, kind.closed_says)
+    for each in over:
+        if isinstance(each, Decided):
+            found = Failure.objects.filter(kind=kind.key, key=each.key)
+            _resolve(found, Failure.Resolution.SOLVED, each.says, each.user_id)
 
 
-def _resolve(cases: QuerySet[Failure], resolution: Failure.Resolution, says: str) -> int:
+def _resolve(
+    cases: QuerySet[Failure],
+    resolution: Failure.Resolution,
+    says: str,
+    user_id: int | None = None,
+) -> int:
     open_cases = cases.select_for_update(no_key=True).exclude(state=Failure.State.RESOLVED)
     found = list(open_cases.order_by("pk"))
     now = timezone.now()
     for failure in found:
         failure.state, failure.snoozed_until = Failure.State.RESOLVED, None
         failure.resolution = failure.resolution or resolution
+        failure.resolved_by_id = failure.resolved_by_id or user_id
         failure.resolved_at = now
         failure.version += 1
-    save_many(found, ["state", "snoozed_until", "resolution", "resolved_at", "version"])
+    fields = ["state", "snoozed_until", "resolution", "resolved_by", "resolved_at", "version"]
+    save_many(found, fields)
     FailureAction.objects.bulk_create(
-        [FailureAction(failure=failure, verb="resolved", text=says) for failure in found]
+        FailureAction(failure=failure, user_id=user_id, verb="resolved", text=says)
+        for failure in found
     )
+    if any(failure.blocks for failure in found):
+        blocks.release_soon()
     return len(found)
 
 
@@ -283,6 +301,7 @@ def _from_domain(kind: CaseKind, case: NewCase, now: datetime) -> Failure:
         at_stake=case.at_stake.amount if case.at_stake else None,
         at_stake_currency=case.at_stake.currency if case.at_stake else "",
         fallback=case.fallback,
+        blocks=kind.blocks,
         priority=priority,
         opened_at=now,
         due_at=now + DUE[priority],

@@ -16,6 +16,7 @@ from functools import cache
 from django.db import DatabaseError, InterfaceError, connection
 
 from automations.actions import Outcome
+from automations.connectors import staging
 from automations.engine import database
 from automations.engine.in_force import STOPPED, Stopped
 
@@ -45,11 +46,15 @@ def clock() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a look found; `stopped` None: PostgreSQL did not answer."""
+    """What a look found; `stopped` None: PostgreSQL did not answer.
+
+    `lanes`: in a sandbox, those that may be called; None elsewhere: all.
+    """
 
     now: datetime | None
     stopped: Stopped | None
     at: float
+    lanes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +101,14 @@ def _query() -> Seen:
     at = clock()
     try:
         now, *found = database.fetch(LOOK)[0]
+        open_lanes = staging.open_lanes()
     except (DatabaseError, InterfaceError):
         logger.exception("The stops can't be read, so nothing is sent")
         connection.close()
         return Seen(None, None, at)
     rules, lanes, everything, over = found
     stopped = Stopped(frozenset(rules), frozenset(lanes), everything, frozenset(over))
-    return Seen(now, stopped, at)
+    return Seen(now, stopped, at, open_lanes)
 
 
 @cache
@@ -126,6 +132,8 @@ def pass_through(
             raise NotSent("It could not be asked whether this is stopped.")
         if seen.stopped.holds(rule_id, lane, document_id):
             raise NotSent("It was stopped.", stopped=True)
+        if seen.lanes is not None and lane not in seen.lanes:
+            raise NotSent("It is not marked as staging any more, and this is a sandbox.")
         now = clock()
         length = (needs + MARGIN).total_seconds()
         if seen.now + needs + MARGIN > lease.until or now + length > lease.by_our_clock:

@@ -14,7 +14,7 @@ from automations.conditions.fields import Facts
 from automations.conditions.indexing import EqualityKey, RuleIndex
 from automations.engine import database
 from automations.engine.compiled import Compiled, compiled
-from automations.models.schedules import PRESS, SHADOW_SLOT, SLOT
+from automations.models.schedules import EXISTING, PRESS, SHADOW_SLOT, SLOT
 from automations.rules.document import Every, Manual, On
 from backoffice.models import LegalEntity
 
@@ -40,6 +40,7 @@ ARRAY(SELECT a.document_id FROM automations_activation a WHERE a.mode = 'emergen
             AND v.expires_at > statement_timestamp()))))
 """
 MOMENT = f"SELECT now(), (SELECT value FROM automations_epoch LIMIT 1), {STOPPED}"  # noqa: S608
+UNHURRIED_MOMENT = f"{MOMENT}, {database.UNHURRIED}"
 
 
 class Stopped(NamedTuple):
@@ -101,7 +102,8 @@ class Rules:
     ) -> list[Active]:
         """The rules that an event could concern; `rule_id` is the one it is addressed to.
 
-        Its key then says what it came of: a slot, a slot of the rule's shadow, or a press.
+        Its key then says what it came of: a slot, a slot of the rule's shadow, a press, or a
+        version that is applied to the records that were there.
         """
         if rule_id is not None:
             return [
@@ -117,6 +119,9 @@ def _hears(active: Active, key: str) -> bool:
     """Whether an event addressed to its rule is meant for this version of it."""
     if key.startswith(PRESS):
         return isinstance(active.compiled.document.trigger, Manual)
+    if key.startswith(EXISTING):
+        mine = key.startswith(f"{EXISTING}{active.document_id}:")
+        return mine and not active.shadow
     is_scheduled = isinstance(active.compiled.document.trigger, Every)
     return is_scheduled and key.startswith(SHADOW_SLOT if active.shadow else SLOT)
 
@@ -133,11 +138,14 @@ class Moment:
 _current: Rules | None = None
 
 
-def moment() -> Moment:
-    """The rules in force, read again only when the epoch says that something changed."""
+def moment(*, unhurried: bool = False) -> Moment:
+    """The rules in force, read again only when the epoch says that something changed.
+
+    `unhurried`: the commit of this transaction need not wait for the disk (database.UNHURRIED).
+    """
     global _current
-    now, epoch, *found = database.fetch(MOMENT)[0]
-    stopped = _stopped(*found)
+    now, epoch, *found = database.fetch(UNHURRIED_MOMENT if unhurried else MOMENT)[0]
+    stopped = _stopped(*found[:4])
     # The clock ends an emergency before anybody writes that it is over.
     if _current is None or _current.epoch != epoch or _current.emergencies & stopped.over:
         _current = _load(epoch)

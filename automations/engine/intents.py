@@ -18,10 +18,11 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
-from automations.actions import ExternalAction, Outcome
+from automations.actions import ExternalAction, Outcome, Risk
 from automations.connectors.kinds import Account, Answer
 from automations.engine import calls, database, effects, steps, truth, wake, work
 from automations.engine.batch import fail
+from automations.engine.blocks import Blocks
 from automations.engine.calls import Bug
 from automations.engine.compiled import Compiled, compiled, uid_at
 from automations.engine.failures import RunCase, open_run_cases, resolve_run_cases
@@ -34,7 +35,6 @@ from automations.engine.subjects import Versions
 from automations.engine.truth import Trouble
 from automations.engine.work import Work
 from automations.models.failures import Failure
-from automations.models.rules import Rule
 from automations.models.runs import Effect, Run
 
 logger = logging.getLogger(__name__)
@@ -119,8 +119,6 @@ class Intents:
         self.unusable = {key: str(rule) for key, rule in documents.items() if key not in self.rules}
         self.hand = Hand(self.rules, versions, Limits(works, self.rules, self.at))
         self.works = [one for one in works if not self.hand.limits.busy(one)]
-        names = Rule.objects.filter(pk__in={one.rule_id for one in self.works})
-        self.names = dict(names.values_list("pk", "name"))
         self.started = timezone.now()
         self.cases: list[RunCase] = []
 
@@ -133,6 +131,7 @@ class Intents:
         self._fail(truth.confirm(self._acting(), self.rules, self.hand.versions, self.at.now))
         self._fail({one.id: t for one in self._acting() if (t := self._stale(one)) is not None})
         self._not_stopped()
+        self._not_blocked()
         ready: list[Sending] = []
         for several in self._by_action().values():
             ready += self._ready(several, room - len(ready))
@@ -174,12 +173,17 @@ class Intents:
             if self.at.stopped.holds(one.rule_id, one.lane, one.document_id):
                 one.park(Run.Parked.STOP, STOPPED)
 
+    def _not_blocked(self) -> None:
+        """Nothing is spent or told over what a case says can't be relied on."""
+        risky = [one for one in self._acting() if self._action(one).risk != Risk.NONE]
+        Blocks(risky).keep_back(risky)
+
     def _by_action(self) -> dict[str, list[Doing]]:
         found: dict[str, list[Doing]] = defaultdict(list)
         for one in self._acting():
             rule, uid = self.rules[one.document_id], uid_at(one.cursor)
             known = inputs_of(rule, rule.steps[uid])
-            doing = Doing(one, rule, self.names[one.rule_id], uid, known)
+            doing = Doing(one, rule, uid, known)
             found[rule.actions[uid].key].append(doing)
         return found
 

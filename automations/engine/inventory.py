@@ -71,7 +71,8 @@ WITH live AS (
     SELECT s.*, NOT stopped AND since < now() - patience AND last < now() - patience AND (
             starts ? 'manual'
             OR EXISTS (SELECT FROM automations_event e WHERE e.trigger = starts ->> 'on'
-                AND e.occurred_at >= now() - patience AND NOT e.history)
+                AND e.occurred_at >= now() - patience AND NOT e.history
+                AND e.rule_id IS NULL)
             OR EXISTS (SELECT FROM automations_scheduleslot t WHERE t.rule_id = s.id
                 AND NOT t.shadow AND t.state = 'done' AND t.fire_at >= now() - patience)) AS stale
     FROM standing s

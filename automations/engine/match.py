@@ -51,7 +51,7 @@ WITH ended AS (
     SELECT r.id, e.trigger FROM automations_event e JOIN automations_run r
         ON r.subject_id = e.subject_id AND r.subject = e.subject AND r.event_id < e.id
     WHERE e.id = ANY(%s::bigint[]) AND r.state = 'waiting' AND r.ends_on IS NOT NULL
-        AND e.trigger = ANY(r.ends_on)
+        AND e.trigger = ANY(r.ends_on) AND e.rule_id IS NULL
     ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED
 )
 UPDATE automations_run r SET state = 'cancelled', ends_on = NULL, finished_at = clock_timestamp(),
@@ -271,8 +271,7 @@ def _set_aside() -> int:
 
 @transaction.atomic
 def _match(limit: int) -> int:
-    database.unhurried()
-    at = moment()
+    at = moment(unhurried=True)
     taken, events = claim_events(limit, at.rules.triggers)
     if taken:
         labels = {trigger.key: trigger.label for trigger in triggers}

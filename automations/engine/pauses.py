@@ -21,7 +21,7 @@ from automations.triggers import triggers
 SINCE = """
 SELECT r.id, (SELECT e.trigger FROM automations_event e WHERE e.subject_id = r.subject_id
     AND e.subject = r.subject AND e.id > r.event_id AND e.trigger = ANY(r.ends_on)
-    ORDER BY e.id LIMIT 1)
+    AND e.rule_id IS NULL ORDER BY e.id LIMIT 1)
 FROM json_to_recordset(%s::json) AS r(id bigint, event_id bigint, subject text, subject_id bigint,
     ends_on text[])
 """

@@ -27,8 +27,9 @@ logger = logging.getLogger(__name__)
 
 # No rule asks whether a connector is up again.
 NO_RULE = 0
-# As many are looked at when all of the last ones went over a limit: parking takes no call's room.
+# As many are looked at when all of the last ones were kept back: parking takes no call's room.
 PARKING = 500
+KEPT_BACK = (Run.Parked.LIMIT, Run.Parked.CASE)
 # The lanes of this process in which that was so.
 _parking: set[str] = set()
 # While a lane waits for a slot that another process uses, or for more to drain.
@@ -118,6 +119,11 @@ def _plan(account: Account) -> _Plan:
     if state.breaker == Breaker.CLOSED and not seen.parked and not seen.to_look_up:
         return _usual(account, state, seen)
     state = health.locked(account.id)
+    if account.caught:
+        # It may have been down where this database comes from: nothing is asked of it here.
+        plan = _usual(account, state, seen)
+        state.save()
+        return plan
     if health.is_down(state, seen.now):
         outages.park_due(account.key, f"{account.name} is down. {state.last_error}".strip())
         return _Plan()
@@ -201,7 +207,7 @@ def _in_hand(account: Account, plan: _Plan) -> list[Sending]:
 
 
 def _note_parking(key: str, works: Sequence[work.Work]) -> None:
-    if works and all(one.parked_for == Run.Parked.LIMIT for one in works):
+    if works and all(one.parked_for in KEPT_BACK for one in works):
         _parking.add(key)
     else:
         _parking.discard(key)

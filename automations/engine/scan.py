@@ -1,49 +1,32 @@
 """A slot's scan: page by page over a domain's records, each match an event for the slot's rule.
 
-A page is one transaction: its events and how far the slot has come commit together, so a worker
-that dies leaves nothing doubled and nothing lost. Conditions thin out the page in PostgreSQL, the
-predicate decides, and matching judges the event again like any other.
+Conditions thin out the page in PostgreSQL, the predicate decides, and matching judges the event
+again like any other.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import Any, cast
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from automations.catalogue import flatten
 from automations.conditions.orm import to_q
-from automations.engine import addressed, database
+from automations.engine import addressed
 from automations.engine.addressed import About
 from automations.engine.compiled import Compiled, Unusable, compiled
 from automations.engine.in_force import Active, Moment, moment
 from automations.engine.notices import open_notices
+from automations.engine.paging import PAGE, Pages
 from automations.engine.schedule import broken_schedule
 from automations.models.schedules import ScheduleSlot, slot_key
 from automations.rules.document import Every
 from automations.triggers import Scan
 from backoffice.actors import HOUSE
 
-logger = logging.getLogger(__name__)
-
-PAGE = 2_000
-# Attempts at one page before people are told; each waits twice as long as the one before.
-MOST_TRIES = 5
-FIRST_WAIT = timedelta(seconds=5)
-# A scan waits while so much is still to be matched or done: what just happened comes first.
-BACKLOG = 20_000
-
-BUSY = """
-SELECT (SELECT count(*) FROM (SELECT 1 FROM automations_pendingevent LIMIT %s) e) >= %s
-    OR (SELECT count(*) FROM (SELECT 1 FROM automations_run WHERE lane = ''
-        AND state IN ('due', 'waiting') AND run_after <= statement_timestamp() LIMIT %s) r) >= %s
-"""
 WAITS = """
 UPDATE automations_scheduleslot SET touched_at = clock_timestamp()
 WHERE state IN ('due', 'scanning') AND run_after <= statement_timestamp()
@@ -61,47 +44,6 @@ RETURNING id, tries
 """
 
 
-def scan_batch() -> int:
-    """Go through one page of an open slot; answers how many records, 0 when there is none to do."""
-    if database.fetch(BUSY, *[BACKLOG] * 4)[0][0]:
-        database.write(WAITS)
-        return 0
-    # Committed before the work, so that a page that kills its worker is not tried for ever.
-    claimed = database.fetch(CLAIM)
-    if not claimed:
-        return 0
-    slot_id, tries = claimed[0]
-    if tries > MOST_TRIES:
-        _give_up(slot_id)
-        return 1
-    try:
-        return max(1, _page(slot_id))
-    except Exception as error:
-        logger.exception("A page of slot %s can't be gone through", slot_id)
-        _later(slot_id, tries, error)
-        return 1
-
-
-def _later(slot_id: int, tries: int, error: Exception) -> None:
-    ScheduleSlot.objects.filter(pk=slot_id, state=ScheduleSlot.State.SCANNING).update(
-        run_after=timezone.now() + FIRST_WAIT * 2 ** (tries - 1), says=str(error)[:300]
-    )
-
-
-@transaction.atomic
-def _give_up(slot_id: int) -> None:
-    slot = _locked(slot_id)
-    if slot is not None:
-        says = slot.says or "The worker died each time."
-        _broken(slot, f"{MOST_TRIES} attempts at the same records failed. The last said: {says}")
-
-
-def _locked(slot_id: int) -> ScheduleSlot | None:
-    """The slot under lock, if it is still under way and nobody else holds it."""
-    rows = ScheduleSlot.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-    return rows.filter(pk=slot_id, state=ScheduleSlot.State.SCANNING).first()
-
-
 def _end(slot: ScheduleSlot, state: ScheduleSlot.State, says: str = "") -> None:
     slot.state, slot.finished_at = state, timezone.now()
     slot.says = (says or slot.says)[:300]
@@ -113,11 +55,7 @@ def _broken(slot: ScheduleSlot, says: str) -> None:
     open_notices([broken_schedule(slot.rule_id, slot.document_id, says)])
 
 
-@transaction.atomic
-def _page(slot_id: int) -> int:
-    slot = _locked(slot_id)
-    if slot is None:
-        return 0
+def _page(slot: ScheduleSlot) -> int:
     at = moment()
     active = _active(slot, at)
     if active is None or (not slot.shadow and at.stopped.holds(slot.rule_id)):
@@ -155,6 +93,14 @@ def _leave(slot: ScheduleSlot, active: Active | None) -> None:
         return _broken(slot, str(known))
     says = f"{rest}this version is not in force any more."
     return _end(slot, ScheduleSlot.State.SKIPPED, says[:1].upper() + says[1:])
+
+
+SLOTS = Pages(ScheduleSlot, WAITS, CLAIM, _page, _broken)
+
+
+def scan_batch() -> int:
+    """Go through one page of an open slot; answers how many records, 0 when there is none to do."""
+    return SLOTS.batch()
 
 
 class _Page:

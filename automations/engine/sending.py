@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from automations.actions import ConnectorDown, InDoubt, Outcome, Rejected, RetryLater, TooMany
 from automations.connectors.health import Result
@@ -21,6 +22,7 @@ from automations.models.connectors import CallLog
 
 logger = logging.getLogger(__name__)
 
+WHY_CAUGHT = "This is a sandbox, and it is not marked as staging."
 # An answer of the other side, or why there is none.
 Said = Answer | Outcome | Bug
 
@@ -43,7 +45,7 @@ def result_of(said: object, *, probe: bool = False) -> Result:
     """What an answer tells about the connector: a refusal of one request is an answer too."""
     if isinstance(said, TooMany):
         return Result(True, probe=probe, throttled=True, after=said.after)
-    if isinstance(said, NotSent | Bug):
+    if isinstance(said, NotSent | Bug) or getattr(said, "caught", False):
         return Result(None, probe=probe)
     if isinstance(said, Answer | Found | Rejected):
         return Result(True, probe=probe)
@@ -66,6 +68,8 @@ def outcome_of(said: object) -> CallLog.Outcome:
     """How the log calls an answer."""
     if said is None:
         return CallLog.Outcome.DONE
+    if getattr(said, "caught", False):
+        return CallLog.Outcome.CAUGHT
     if isinstance(said, Found):
         if said.there is None:
             return CallLog.Outcome.UNKNOWN
@@ -88,11 +92,25 @@ def send(sending: Sending) -> Sent:
     ask = gate_of(account, sending.lease, work.rule_id, work.document_id)
     said: Said
     try:
-        said = account.connector.call(account, sending.asked, sending.effect, trace, ask)
+        said = _catch(account, sending.asked, trace) or account.connector.call(
+            account, sending.asked, sending.effect, trace, ask
+        )
     except Exception as error:  # noqa: BLE001 - told by kind
         said = told(error, account, trace, repeats=account.connector.repeats(sending.asked))
     trace.end()
     return Sent(sending, said, trace)
+
+
+def _catch(account: Account, asked: Mapping[str, Any], trace: Trace) -> Answer | None:
+    """What a sandbox answers in the place of a system that nobody marked as staging.
+
+    None: it is to be called. What speaks to the system never runs, so it can't open anything. Mail
+    is handed to the post, which keeps it.
+    """
+    if not account.caught or account.connector.mails:
+        return None
+    account.connector.foretell(account, asked, trace)
+    return Answer(f"Caught: {account.name} was not called. {WHY_CAUGHT}", caught=True)
 
 
 def told(error: Exception, account: Account, trace: Trace, *, repeats: bool) -> Outcome | Bug:

@@ -44,11 +44,10 @@ DOWN_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Doing:
-    """A run about to do the step it stands at, under the rule's name of today."""
+    """A run about to do the step it stands at."""
 
     work: Work
     rule: Compiled
-    name: str
     uid: str
     inputs: Inputs
     given: Given | None = None
@@ -61,7 +60,7 @@ class Doing:
     def call(self) -> Call:
         params = self.given[1] if self.given else {}
         key = effects.key(*self.target)
-        return Call(key, self.work.subject_id, params, actor_of(self.work, self.rule, self.name))
+        return Call(key, self.work.subject_id, params, actor_of(self.work, self.rule))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +72,11 @@ class Hand:
     limits: Limits
 
 
-def actor_of(work: Work, rule: Compiled, name: str) -> Actor:
-    """Who acts when this run acts."""
+def actor_of(work: Work, rule: Compiled) -> Actor:
+    """Who acts when this run acts, under the rule's name of today."""
     return Actor(
         ActorKind.RULE,
-        name,
+        work.rule_name,
         rule_id=work.rule_id,
         rule_version=rule.version,
         run_id=work.id,

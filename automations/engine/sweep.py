@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from automations.engine import (
+    blocks,
     crashes,
     database,
     doubts,
@@ -31,6 +32,8 @@ SELECT EXISTS (SELECT 1 FROM automations_delivery
         AND state IN ('due', 'waiting') AND run_after <= statement_timestamp()),
     EXISTS (SELECT 1 FROM automations_scheduleslot
         WHERE state IN ('due', 'scanning') AND run_after <= statement_timestamp()),
+    EXISTS (SELECT 1 FROM automations_existingrecords
+        WHERE state IN ('due', 'scanning') AND run_after <= statement_timestamp()),
     EXISTS (SELECT 1 FROM automations_backtest
         WHERE state IN ('queued', 'running') AND run_after <= statement_timestamp())
 """
@@ -44,10 +47,11 @@ def sweep() -> None:
     doubts.expire()
     emergencies.end_due()
     snoozes.wake()
+    blocks.release()
     questions.time_out()
     escalation.escalate()
     schedule.dispatch()
-    deliveries, events, runs, lanes, slots, backtests = database.fetch(WAITING)[0]
+    deliveries, events, runs, lanes, slots, existing, backtests = database.fetch(WAITING)[0]
     if deliveries:
         wake.send("take")
     if events:
@@ -56,6 +60,8 @@ def sweep() -> None:
         wake.send("execute")
     if slots:
         wake.send("scan")
+    if existing:
+        wake.send("existing")
     if backtests:
         wake.send("backtest")
     for lane in {*lanes, *doubts.lanes_to_look_up(), *outages.lanes_that_wait()}:

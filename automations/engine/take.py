@@ -33,14 +33,15 @@ PATIENCE = tuple(timedelta(minutes=minutes) for minutes in (1, 4, 15, 40, 120, 1
 State = Delivery.State
 STILL_OPEN = (State.QUARANTINED, State.WAITING)
 
-CLAIM = """
-SELECT d.id, d.source_id, s.key, s.name, d.topic, d.body, d.received_at, d.tries, d.replays
+CLAIM = f"""
+SELECT d.id, d.source_id, s.key, s.name, d.topic, d.body, d.received_at, d.tries, d.replays,
+    {database.UNHURRIED}
 FROM automations_delivery d JOIN automations_intakesource s ON s.id = d.source_id
 WHERE d.id = ANY(ARRAY(SELECT id FROM automations_delivery
     WHERE state = 'waiting' AND due_at <= statement_timestamp() ORDER BY id LIMIT %s
     FOR NO KEY UPDATE SKIP LOCKED))
 ORDER BY d.id
-"""
+"""  # noqa: S608
 ROUTES = """
 SELECT source_id, topic, feed, mapping FROM automations_intakeroute
 WHERE source_id = ANY(%s::bigint[])
@@ -133,7 +134,6 @@ def _set_aside() -> int:
 
 @transaction.atomic
 def _take(limit: int) -> int:
-    database.unhurried()
     taken = _claim(limit)
     if not taken:
         return 0
@@ -148,7 +148,7 @@ def _take(limit: int) -> int:
 
 
 def _claim(limit: int) -> list[Taken]:
-    return [Taken(*row) for row in database.fetch(CLAIM, limit)]
+    return [Taken(*row[:9]) for row in database.fetch(CLAIM, limit)]
 
 
 # --- reading ------------------------------------------------------------------------------------

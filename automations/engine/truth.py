@@ -49,12 +49,20 @@ def confirm(works: Sequence[Work], rules: Rules, versions: Versions, now: dateti
 
 
 def refresh(works: Sequence[Work], rules: Rules, versions: Versions) -> None:
-    """Look again at the subjects that changed since they were seen, as by the runs' own steps."""
+    """Look again at the subjects that changed since they were seen, as by the runs' own steps.
+
+    Those whose branches read other records are looked at each time.
+    """
     stale: list[Work] = []
     for label in {work.subject for work in works}:
         mine = [work for work in works if work.subject == label]
         known = versions.of(label, [work.subject_id for work in mine])
-        stale += [work for work in mine if known.get(work.subject_id) != work.seen_version]
+        stale += [
+            work
+            for work in mine
+            if known.get(work.subject_id) != work.seen_version
+            or rules[work.document_id].looks_around
+        ]
     for work, payload in _current(stale, rules):
         if payload is not None:
             source = rules[work.document_id].source

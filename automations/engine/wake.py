@@ -21,13 +21,14 @@ from kombu.exceptions import KombuError
 
 logger = logging.getLogger(__name__)
 
-Stage = Literal["take", "match", "execute", "call", "scan", "backtest"]
+Stage = Literal["take", "match", "execute", "call", "scan", "existing", "backtest"]
 TASKS: dict[Stage, str] = {
     "take": "automations.tasks.take_deliveries",
     "match": "automations.tasks.match_events",
     "execute": "automations.tasks.execute_runs",
     "call": "automations.tasks.call_connector",
     "scan": "automations.tasks.scan_slots",
+    "existing": "automations.tasks.apply_to_existing",
     "backtest": "automations.tasks.count_backtests",
 }
 # While one wake-up is on its way, others would find the same work.

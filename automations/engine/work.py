@@ -19,16 +19,23 @@ BATCH = 500
 DUE = """
 SELECT id, crash_count FROM automations_run
 WHERE lane = %s AND state IN ('due', 'waiting') AND run_after <= statement_timestamp()
+    AND (lane <> '' OR NOT EXISTS (SELECT 1 FROM automations_stop s
+        WHERE s.lifted_at IS NULL AND s.rule_id IS NULL AND s.lane = ''))
 ORDER BY run_after, id LIMIT %s FOR UPDATE SKIP LOCKED
 """
-NOTE = "INSERT INTO automations_runclaim (worker, run_ids) VALUES (%s, %s::bigint[]) RETURNING id"
+NOTE = f"""
+INSERT INTO automations_runclaim (worker, run_ids) VALUES (%s, %s::bigint[])
+RETURNING id, {database.UNHURRIED}
+"""  # noqa: S608
 HOLD = "SELECT id FROM automations_runclaim WHERE id = %s FOR UPDATE"
+HOLD_UNHURRIED = HOLD.replace("id", f"id, {database.UNHURRIED}", 1)
 READ = """
 SELECT r.id, r.event_id, r.rule_id, r.document_id, r.subject, r.subject_id, r.subject_version,
     r.position, r.after_id, r.depth, r.cursor, r.leaving, r.lane, r.attempts, r.trace_length,
     r.has_case, r.shadow, r.run_after::text, r.created_at::text, r.overrides, r.params, r.items,
-    r.ends_on, e.trigger, e.subject_version, e.payload_version, e.facts, e.lists
+    r.ends_on, e.trigger, e.subject_version, e.payload_version, e.facts, e.lists, u.name
 FROM automations_run r JOIN automations_event e ON e.id = r.event_id
+    JOIN automations_rule u ON u.id = r.rule_id
 """
 LOAD = f"""{READ}
 WHERE r.id = ANY(%s::bigint[]) AND r.lane = %s AND r.state IN ('due', 'waiting')
@@ -41,6 +48,15 @@ SELECT id FROM automations_run WHERE id = ANY(%s::bigint[]) AND state = 'due' AN
 AND lane = '' AND run_after <= statement_timestamp()
 """
 WRITE = """
+WITH traced AS (
+    INSERT INTO automations_steprun (run_id, number, cursor, action, attempt, outcome, says, input,
+        link, link_id, undo, started_at, finished_at)
+    SELECT t.run_id, t.number, t.cursor, t.action, t.attempt, t.outcome, t.says, t.input, t.link,
+        t.link_id, t.undo, t.started_at, clock_timestamp()
+    FROM json_to_recordset(%s::json) AS t(run_id bigint, number smallint, cursor text, action text,
+        attempt smallint, outcome text, says text, input jsonb, link text, link_id bigint,
+        undo jsonb, started_at timestamptz)
+)
 UPDATE automations_run r SET state = v.state, cursor = v.cursor, attempts = v.attempts,
     trace_length = v.trace_length, has_case = v.has_case, outcome = v.outcome,
     subject_version = v.subject_version, overtaken = v.overtaken, leaving = v.leaving,
@@ -53,15 +69,6 @@ FROM json_to_recordset(%s::json) AS v(id bigint, state text, cursor text, attemp
     leaving boolean, lane text, parked_for text, ends_on text[], items jsonb, delay float,
     finished boolean, token bigint)
 WHERE r.id = v.id AND r.lease_token IS NOT DISTINCT FROM v.token
-"""
-TRACE = """
-INSERT INTO automations_steprun (run_id, number, cursor, action, attempt, outcome, says, input,
-    link, link_id, undo, started_at, finished_at)
-SELECT v.run_id, v.number, v.cursor, v.action, v.attempt, v.outcome, v.says, v.input, v.link,
-    v.link_id, v.undo, v.started_at, clock_timestamp()
-FROM json_to_recordset(%s::json) AS v(run_id bigint, number smallint, cursor text, action text,
-    attempt smallint, outcome text, says text, input jsonb, link text, link_id bigint, undo jsonb,
-    started_at timestamptz)
 """
 
 FINISHED = (Run.State.DONE, Run.State.OVERTAKEN, Run.State.SKIPPED, Run.State.CANCELLED)
@@ -100,6 +107,8 @@ class Work:
     payload_version: int
     raw_facts: str
     raw_lists: str | None
+    # The rule's name of today.
+    rule_name: str
     state: Run.State = Run.State.DUE
     outcome: str = ""
     overtaken: Any = None
@@ -201,13 +210,16 @@ def claim(worker: str, limit: int = BATCH, lane: str = "") -> tuple[int, list[in
         return 0, []
     suspect = due[0][1] is not None
     ids = [due[0][0]] if suspect else [row[0] for row in due if row[1] is None]
-    (note,) = database.fetch(NOTE, worker, database.ids(ids))[0]
+    note, *_ = database.fetch(NOTE, worker, database.ids(ids))[0]
     return note, ids
 
 
-def hold(note: int) -> bool:
-    """Lock the worker's note: as long as it is locked, the worker lives."""
-    return bool(database.fetch(HOLD, note))
+def hold(note: int, *, unhurried: bool = False) -> bool:
+    """Lock the worker's note: as long as it is locked, the worker lives.
+
+    `unhurried`: the commit of this transaction need not wait for the disk (database.UNHURRIED).
+    """
+    return bool(database.fetch(HOLD_UNHURRIED if unhurried else HOLD, note))
 
 
 def drop(note: int) -> None:
@@ -257,8 +269,6 @@ class Fenced(Exception):
 def write(works: Iterable[Work]) -> None:
     """Write what became of the runs and the attempts at their steps; raises Fenced."""
     works = list(works)
-    if works and database.write(WRITE, database.rows(map(_row, works))) != len(works):
+    trace = database.rows(entry for work in works for entry in work.trace)
+    if works and database.write(WRITE, trace, database.rows(map(_row, works))) != len(works):
         raise Fenced("A lease had ended.")
-    trace = [entry for work in works for entry in work.trace]
-    if trace:
-        database.write(TRACE, database.rows(trace))

@@ -31,6 +31,7 @@ from automations.rules.editing import (
     uid_of,
 )
 from automations.rules.step_editing import places
+from backoffice.amounts import read_amount, read_number
 
 UNITS = {"M": "minutes", "H": "hours", "D": "days", "W": "weeks"}
 
@@ -43,13 +44,27 @@ def duration_json(number: str, unit: str) -> str:
     return f"P{number}{unit}" if unit in "DW" else f"PT{number}{unit}"
 
 
-def _amount(text: str) -> str:
-    return re.sub(r"[,\s£$€]", "", text)
+def _money(text: str, currency: str) -> Any:
+    try:
+        return {"amount": format(read_amount(text, currency), "f"), "currency": currency}
+    except ValueError:
+        # An amount not yet typed keeps its currency apart; one in doubt stays in doubt.
+        return f"{text} {currency}" if text else {"amount": "", "currency": currency}
+
+
+def _decimal(text: str) -> str:
+    try:
+        return format(read_number(text), "f")
+    except ValueError:
+        return text
+
+
+_THOUSANDS = re.compile(r"-?(?:\d{1,15}|[1-9]\d{0,2}(?:,\d{3}){1,4})", re.ASCII)
 
 
 def _whole(text: str) -> int | str:
-    text = text.replace(",", "").strip()
-    return int(text) if re.fullmatch(r"-?\d{1,15}", text) else text
+    text = text.strip()
+    return int(text.replace(",", "")) if _THOUSANDS.fullmatch(text) else text
 
 
 def _moment(text: str) -> str:
@@ -62,7 +77,7 @@ def _moment(text: str) -> str:
 
 _READ: dict[Kind, Callable[[str], Any]] = {
     Kind.WHOLE: _whole,
-    Kind.DECIMAL: lambda text: text.replace(",", "").strip(),
+    Kind.DECIMAL: _decimal,
     Kind.BOOL: lambda text: text == "true",
     Kind.DATETIME: _moment,
 }
@@ -72,7 +87,7 @@ def read_one(kind: Kind, data: QueryDict, name: str) -> Any:
     """One typed value as documents write it; what can't be read stays as it was typed."""
     text = data.get(name, "").strip()
     if kind is Kind.MONEY:
-        return {"amount": _amount(text), "currency": data.get(f"{name}-currency", "GBP")}
+        return _money(text, data.get(f"{name}-currency", "GBP"))
     if kind is Kind.DURATION:
         return duration_json(text, data.get(f"{name}-unit", "H"))
     return _READ.get(kind, str)(text)

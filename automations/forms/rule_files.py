@@ -80,3 +80,15 @@ class ImportForm(forms.Form):
             self.fields["others"].help_text = f"They belong to {', '.join(others)}."
         else:
             del self.fields["others"]
+
+
+class ManyForm(ImportForm):
+    """The same of many rules, of which nobody has seen yet what would change."""
+
+    def __init__(self, *args: Any, strangers: list[str], others: list[str], **options: Any) -> None:
+        super().__init__(*args, strangers=strangers, others=others, **options)
+        if others:
+            self.fields["others"].required = False
+            names = ", ".join(others[:5]) + (" and others" if len(others) > 5 else "")
+            said = f"Some belong to {names}. Without a tick, theirs stay as they are."
+            self.fields["others"].help_text = said

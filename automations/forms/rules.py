@@ -11,6 +11,7 @@ from automations.forms.starts import start_choices
 from automations.models.rules import Rule
 from automations.queries.rules import owners
 from automations.triggers import triggers
+from backoffice.forms import NumberField
 from backoffice.models import User
 
 MOST_A_DAY = 1_000_000_000
@@ -40,19 +41,19 @@ class CareForm(forms.Form):
 
     name = forms.CharField(max_length=120)
     domain = forms.ChoiceField(choices=Rule.Domain.choices)
-    purpose = forms.CharField(
-        required=False, widget=forms.Textarea({"rows": 2}), label="What it is for"
-    )
     fallback = forms.CharField(
         required=False,
         widget=forms.Textarea({"rows": 2}),
         label="If it can’t run, people do this",
     )
+    purpose = forms.CharField(
+        required=False, widget=forms.Textarea({"rows": 2}), label="What it is for"
+    )
     owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody")
     review_on = forms.DateField(
         required=False, label="Review by", widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
     )
-    minutes_saved = forms.DecimalField(
+    minutes_saved = NumberField(
         required=False,
         label="Minutes a run saves",
         min_value=0,
@@ -133,6 +134,7 @@ class ApproveForm(VerdictForm):
         label="Pause for a first look",
         required=False,
         help_text="What comes after waits, and nothing is lost, until the reviewer has looked.",
+        widget=forms.CheckboxInput({"data-opens": True}),
     )
     after = forms.IntegerField(
         label="After so many runs", required=False, min_value=1, max_value=100_000
@@ -158,7 +160,10 @@ class ApproveForm(VerdictForm):
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
-        if given.get("first_look"):
+        if not given.get("first_look"):  # then its fields are out of sight, whatever they hold
+            for name in ("after", "since", "reviewer"):
+                self.errors.pop(name, None)
+        else:
             if not given.get("after") and not given.get("since"):
                 self.add_error("after", "Say after how many runs, or from when on.")
             if not given.get("reviewer"):

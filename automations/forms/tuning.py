@@ -12,6 +12,7 @@ from django import forms
 from automations.conditions.display import span
 from automations.conditions.values import parse_duration
 from automations.rules.document import Param
+from backoffice.forms import AmountField, NumberField
 from backoffice.money import Money
 
 
@@ -45,11 +46,11 @@ def _field(param: Param) -> tuple[forms.Field, Any]:
         choices = [(json.dumps(each), shown(param, each)) for each in param.one_of]
         field, now = forms.ChoiceField(choices=choices, **given), json.dumps(now)
     elif param.type == "money":
-        field, now = forms.DecimalField(decimal_places=2, **given), now["amount"]
+        field, now = AmountField(currency=now["currency"], decimal_places=2, **given), now["amount"]
     elif param.type == "whole":
         field = forms.IntegerField(**given)
     elif param.type == "decimal":
-        field = forms.DecimalField(**given)
+        field = NumberField(**given)
     elif param.type == "duration":
         given["label"] = f"{param.label}, in minutes"
         field, now = forms.IntegerField(min_value=1, **given), _minutes(now)

@@ -118,6 +118,47 @@ class Secret(models.Model):
         return f"{self.name} of {self.account_id}"
 
 
+class StagingMark(models.Model):
+    """A person's word that an account of a sandbox reaches no live system. Ended, never changed.
+
+    `seal` binds it to this installation and to what the account calls now (connectors.staging), so
+    that a row which was copied here, or is older than the scope or a secret, says nothing.
+    """
+
+    account = models.ForeignKey(
+        ConnectorAccount, on_delete=models.PROTECT, related_name="marks", db_index=False
+    )
+    seal = models.CharField(max_length=64)
+    marked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    marked_at = models.DateTimeField(db_default=Now())
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        permissions = [("mark_staging", "Can say that a connector of a sandbox is staging")]
+        constraints = [
+            # One mark at a time; who looks at each call reads it by this.
+            models.UniqueConstraint(
+                fields=["account"], name="stagingmark_once", condition=models.Q(ended_at=None)
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ended_at=None) | models.Q(ended_by__isnull=False),
+                name="stagingmark_ended_by_someone",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} marked {self.marked_at}"
+
+
 class CallLog(models.Model):
     """One call of a system outside, and which secret it used. Append-only.
 
@@ -138,6 +179,7 @@ class CallLog(models.Model):
         DOUBT = "doubt", "In doubt"
         BUG = "bug", "Broken"
         NOT_SENT = "not_sent", "Not sent"
+        CAUGHT = "caught", "Caught"
         FOUND = "found", "Found"
         ABSENT = "absent", "Not there"
         UNKNOWN = "unknown", "Can't be told"

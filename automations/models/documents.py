@@ -117,6 +117,8 @@ class Approval(models.Model):
     comment = models.TextField(blank=True)
     # What the approver saw: counts, samples, hashes.
     evidence = models.JSONField(default=dict)
+    # Whether it is also applied to the records that are there when it goes live.
+    existing = models.BooleanField(default=False, db_default=False)
     at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
 

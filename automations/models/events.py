@@ -25,7 +25,8 @@ class Event(models.Model):
     lists = models.JSONField(null=True)
     actor_kind = models.CharField(max_length=10, blank=True)
     actor_user_id = models.BigIntegerField(null=True)
-    # Of a schedule's slot or a person's button: the one rule it is for, and what makes it unique.
+    # Of a schedule's slot, a person's button or a version that is applied to what was there: the
+    # one rule it is for, and what makes it unique.
     rule_id = models.BigIntegerField(null=True)
     key = models.CharField(max_length=200, blank=True, db_default="")
     # The run that caused it, and how many runs stand before it in its chain.
@@ -42,8 +43,12 @@ class Event(models.Model):
             ),
         ]
         indexes = [
-            # Previews and backtests read one trigger's events of a period.
-            models.Index(fields=["trigger", "occurred_at"], name="event_preview"),
+            # Previews and backtests read what happened in a period; an event for one rule did not.
+            models.Index(
+                fields=["trigger", "occurred_at"],
+                name="event_preview",
+                condition=models.Q(rule_id__isnull=True),
+            ),
             # "Why did or didn't it fire?" reads one subject's events.
             models.Index(fields=["subject_id", "subject", "id"], name="event_subject"),
             # A run's page shows what the run set off.

@@ -69,6 +69,8 @@ class Failure(models.Model):
     subject_id = models.BigIntegerField(null=True)
     # Who may answer a question; empty for everyone who works on cases.
     role = models.CharField(max_length=20, blank=True, default="", db_default="")
+    # What is known of the subject is in doubt: no rule spends or writes over it meanwhile.
+    blocks = models.BooleanField(default=False, db_default=False)
     # A later one on the subject means: it changed since.
     subject_version = models.IntegerField(null=True)
     done = models.JSONField(default=list)
@@ -128,6 +130,12 @@ class Failure(models.Model):
             models.Index(fields=["opened_at", "rule"], name="failure_opened"),
             # A subject's page shows its cases.
             models.Index(fields=["subject_id", "subject"], name="failure_subject"),
+            # Before money and messages: is the subject blocked?
+            models.Index(
+                fields=["subject", "subject_id"],
+                name="failure_blocks",
+                condition=models.Q(blocks=True) & ~models.Q(state="resolved"),
+            ),
             # The execution closes and reopens a run's case.
             models.Index(fields=["run_id"], name="failure_run"),
             # The list, by due time.

@@ -28,6 +28,23 @@ class Rule(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="rules_owned"
     )
+    # Asked for by one person, until another agrees: where the rule is in force.
+    next_owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
+    next_owner_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
     fallback = models.TextField("what people do when it fails", blank=True)
     review_on = models.DateField(null=True, blank=True)
     # Of the document in force, or of the draft before there is one.
@@ -45,7 +62,7 @@ class Rule(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     retired_at = models.DateTimeField(null=True, blank=True)
     version = models.IntegerField(default=1)
-    history = HistoricalRecords()
+    history = HistoricalRecords(excluded_fields=["next_owner", "next_owner_by"])
 
     class Meta:
         permissions = [

@@ -59,6 +59,7 @@ class Run(models.Model):
         LIMIT = "limit", "Over a limit"
         FIRST_LOOK = "first_look", "Waits for a first look"
         CONNECTOR = "connector", "Connector down"
+        CASE = "case", "Blocked by a case"
 
     id = models.BigIntegerField(primary_key=True)
     event_id = models.BigIntegerField()
@@ -150,6 +151,12 @@ class Run(models.Model):
                 fields=["lane", "run_after", "id"],
                 name="run_parked",
                 condition=models.Q(state="parked"),
+            ),
+            # What cases about their records keep back, which the sweep lets go.
+            models.Index(
+                fields=["id"],
+                name="run_blocked",
+                condition=models.Q(state="parked", parked_for="case"),
             ),
             # A rule's runs, newest first.
             models.Index(fields=["rule_id", "-id"], name="run_of_rule"),

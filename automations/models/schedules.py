@@ -86,6 +86,7 @@ def stamp(moment: datetime) -> str:
 SLOT = "slot:"
 SHADOW_SLOT = "shadow-slot:"
 PRESS = "press:"
+EXISTING = "existing:"
 
 
 def slot_key(rule_id: int, fire_at: datetime, subject_id: int, *, shadow: bool) -> str:
@@ -96,3 +97,8 @@ def slot_key(rule_id: int, fire_at: datetime, subject_id: int, *, shadow: bool) 
 def press_key(rule_id: int, subject_id: int, after: int) -> str:
     """What makes a press unique: the rule, the record, and the press before it (0: none)."""
     return f"{PRESS}{rule_id}:{subject_id}:{after}"
+
+
+def existing_key(document_id: int, subject_id: int) -> str:
+    """What makes the event unique by which a version is applied to a record that was there."""
+    return f"{EXISTING}{document_id}:{subject_id}"

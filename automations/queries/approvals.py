@@ -42,7 +42,7 @@ def decided() -> QuerySet[Approval]:
 def document_detail(document_id: int) -> Document:
     """One version with its rule, people and verdicts; raises Document.DoesNotExist."""
     return (
-        Document.objects.select_related("rule__owner", "author", "submitted_by")
+        Document.objects.select_related("rule__owner", "author", "submitted_by", "existing")
         .prefetch_related("approvals__approver", "editors__user", "activations")
         .get(pk=document_id)
     )

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q, Sum
 from django.db.models.functions import TruncMonth
 from django.utils import timezone
 
 from automations.models.documents import Activation, Approval, Document, DocumentEditor, Stop
+from automations.models.existing import ExistingRecords
 from automations.models.failures import Failure
 from automations.models.figures import RunHour
 from automations.models.rules import DraftRevision, Rule
@@ -45,6 +47,12 @@ class Dossier:
     texts: dict[int, str] = field(default_factory=dict)
     words: str = ""
 
+    @property
+    def title(self) -> str:
+        """What it is. What a sandbox says proves nothing of the live company."""
+        kind = "Evidence of a sandbox" if settings.SANDBOX else "Evidence"
+        return f"{kind}: {self.rule.name}"
+
 
 def gather(rule: Rule, *, for_whom: User) -> Dossier:
     """Read all of it, as of now."""
@@ -61,6 +69,7 @@ def gather(rule: Rule, *, for_whom: User) -> Dossier:
         _differences(versions, read),
         _approvals(versions),
         _periods(rule),
+        _existing(rule),
         _stops(rule),
         _reviews(rule),
         _grants(rule, versions),
@@ -173,11 +182,12 @@ def _approvals(versions: Sequence[Document]) -> Sheet:
             each.sha256 == each.document.sha256,
             each.comment,
             each.evidence,
+            each.existing,
         )
         for each in found.order_by("at", "pk")
     ]
     columns = ("Version", "Verdict", "By", "As", "At", "Valid until", "SHA-256", "Of this version")
-    more = ("Comment", "Evidence that was shown")
+    more = ("Comment", "Evidence that was shown", "Also for the records that were there")
     return sheet("approvals", "Approvals", (*columns, *more), rows)
 
 
@@ -202,6 +212,25 @@ def _periods(rule: Rule) -> Sheet:
     columns = ("Version", "How", "From", "Until", "Put in force by", "Ended by", "First look asked")
     more = ("First look by", "First look at")
     return sheet("periods", "In force", (*columns, *more), rows)
+
+
+def _existing(rule: Rule) -> Sheet:
+    found = ExistingRecords.objects.filter(rule=rule).select_related("document")
+    rows = [
+        (
+            each.document.version,
+            each.from_at,
+            each.get_state_display(),
+            each.says,
+            each.examined,
+            each.events,
+            each.finished_at,
+        )
+        for each in found.order_by("pk")
+    ]
+    columns = ("Version", "As of", "State", "Why", "Records gone through", "Started", "Ended at")
+    note = "Versions that were approved for the records that were there when they went live, too."
+    return sheet("existing", "Records that were there", columns, rows, note)
 
 
 def _stops(rule: Rule) -> Sheet:

@@ -134,7 +134,7 @@ def versions(rule: Rule) -> QuerySet[Document]:
     """Every submitted version, newest first, with its people and verdicts."""
     return (
         Document.objects.filter(rule=rule)
-        .select_related("author", "submitted_by")
+        .select_related("author", "submitted_by", "existing", "rule")
         .prefetch_related("approvals__approver", "activations__activated_by")
         .order_by("-version")
     )

@@ -6,9 +6,11 @@ predicate, and the same filter that thins out rows in PostgreSQL before the pred
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from automations.catalogue import catalogue_for, flatten
@@ -21,8 +23,12 @@ from automations.conditions.orm import to_q
 from automations.conditions.words import tree_words, verb
 from automations.rules.parsing import DocumentInvalid, parse_condition
 from automations.triggers import Scan, scans
+from backoffice.amounts import read_amount, read_number
+from backoffice.territories import countries
 
 PAGE = 2_000
+_NUMBERS = (Kind.MONEY, Kind.DECIMAL, Kind.WHOLE)
+_SIGNS = {"£": "GBP", "€": "EUR"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def _choosable(field: Field) -> Choosable:
         kind=field.kind.value,
         operators=tuple((op, verb(field.kind, op)) for op in ops),
         takes={op: TAKES[op].value for op in ops},
-        choices=field.choices,
+        choices=tuple(countries()) if field.kind is Kind.COUNTRY else field.choices,
     )
 
 
@@ -76,7 +82,8 @@ def operand(key: str, path: str, op: str, text: str, currency: str) -> Any:
     """What somebody typed as the value of a clause, in the form that documents have it.
 
     Several values are separated by commas; a span is `90 days` or `12 weeks`; an amount without
-    a currency is in `currency`. What can't be read stays as typed: checking says so.
+    a currency is in `currency`; a country may be its name. What can't be read stays as typed:
+    checking says so.
     """
     field = catalogue_for(_scan(key)).fields.get(path)
     takes = TAKES.get(op, Takes.ONE)
@@ -84,7 +91,9 @@ def operand(key: str, path: str, op: str, text: str, currency: str) -> Any:
         return None
     if takes is Takes.SPAN:
         return _span(text)
-    parts = [part.strip() for part in text.split(",")]
+    # A comma right before a digit belongs to a number: 12,50 is one amount.
+    between = r";|\s+and\s+|,(?!\d)" if field.kind in _NUMBERS else ","
+    parts = [part.strip() for part in re.split(between, text)]
     values = [_typed(field, part, currency) for part in parts if part]
     if takes in (Takes.TWO, Takes.MANY):
         return values
@@ -102,13 +111,40 @@ def _span(text: str) -> str:
 
 def _typed(field: Field, text: str, currency: str) -> Any:
     if field.kind is Kind.MONEY:
-        words = text.split()
-        return {"amount": words[0] if words else "", "currency": (words[1:] or [currency])[0]}
+        return _money(text, currency)
     if field.kind is Kind.BOOL:
         return {"yes": True, "true": True, "no": False, "false": False}.get(text.lower(), text)
-    if field.kind is Kind.WHOLE and text.removeprefix("-").isdecimal():
-        return int(text)
-    return text.upper() if field.kind is Kind.COUNTRY else text
+    if field.kind in (Kind.WHOLE, Kind.DECIMAL):
+        return _number(text, field.kind)
+    if field.kind is Kind.COUNTRY:
+        return _codes().get(text.casefold(), text.upper())
+    return text
+
+
+def _money(text: str, currency: str) -> Any:
+    named = re.fullmatch(r"(.*?)\s*([A-Z]{3})", text)
+    amount, code = named.groups() if named else (text, "")
+    code = code or next((known for sign, known in _SIGNS.items() if sign in amount), currency)
+    try:
+        return {"amount": format(read_amount(amount, code), "f"), "currency": code}
+    except ValueError:
+        return f"{amount} {code}"
+
+
+def _number(text: str, kind: Kind) -> Any:
+    try:
+        found = read_amount(text) if kind is Kind.WHOLE else read_number(text)
+    except ValueError:
+        return text
+    if kind is Kind.DECIMAL:
+        return format(found, "f")
+    return int(found) if found == found.to_integral_value() else text
+
+
+@cache
+def _codes() -> dict[str, str]:
+    """The codes of countries by their names in small letters."""
+    return {name.casefold(): code for code, name in countries()}
 
 
 def _parsed(key: str, raw: Any) -> tuple[Scan, Catalogue, Any]:

@@ -191,6 +191,8 @@ class Counted(Model):
 
 
 def _amount(raw: Any) -> Any:
+    if isinstance(raw, str):
+        PARSE[Kind.MONEY](raw)
     if not isinstance(raw, dict) or set(raw) != {"amount", "currency"}:
         raise ValueError('Money is written {"amount": "12.50", "currency": "GBP"}.')
     if PARSE[Kind.MONEY](check_operand(raw)).amount <= 0:

@@ -32,6 +32,19 @@ question due on_timeout type label range one_of amount currency limits runs mone
 per_subject per_customer per_hour per_day within missing_data connector_down latency
 """
 ORDER = {name: at for at, name in enumerate(_KEYS.split())}
+# How people read what a file says beside the document.
+LABELS = {
+    "name": "Name",
+    "purpose": "What it is for",
+    "domain": "Domain",
+    "fallback": "If it can’t run",
+    "owner": "Owner",
+    "review_on": "Review by",
+    "position": "Position",
+    "expected_per_day_min": "Expected a day, at least",
+    "expected_per_day_max": "Expected a day, at most",
+    "minutes_saved": "Minutes saved a run",
+}
 # What a file says of a rule in the form that the model has it.
 SAID = ("name", "purpose", "domain", "fallback", "position")
 SAID_OF_RUNS = ("expected_per_day_min", "expected_per_day_max")
@@ -84,7 +97,14 @@ class RuleFile(BaseModel):
     expected_per_day_min: PerDay | None = None
     expected_per_day_max: PerDay | None = None
     minutes_saved: Annotated[str | int, AfterValidator(_minutes)] | None = None
+    # What it was in the sandbox it comes from. It is told, and counts for nothing.
+    sandbox: Annotated[str, Key(pattern=r"^(draft|version [1-9][0-9]{0,6})$")] | None = None
     rule: dict[str, Any]
+
+    @property
+    def origin(self) -> str:
+        """Where it says that it comes from, in words; empty where it says nothing."""
+        return origin_words(self.sandbox) if self.sandbox is not None else ""
 
     @property
     def described(self) -> dict[str, Any]:
@@ -95,6 +115,11 @@ class RuleFile(BaseModel):
         if self.minutes_saved is not None:
             said["minutes_saved"] = Decimal(self.minutes_saved)
         return {name: value for name, value in said.items() if value is not None}
+
+
+def origin_words(sandbox: str) -> str:
+    """What a file says of the sandbox it comes from, as a sentence in the history."""
+    return f"From a sandbox, where it was {'a draft' if sandbox == 'draft' else sandbox}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +160,11 @@ def read_rules(text: str) -> list[ReadRule]:
     if not found:
         raise YamlInvalid(1, "There is no rule in this file.")
     return found
+
+
+def read_part(part: Part) -> ReadRule:
+    """One rule by itself, with what is wrong with it."""
+    return _read(part, {})
 
 
 def _read(part: Part, keys: dict[str, int]) -> ReadRule:

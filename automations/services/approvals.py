@@ -9,7 +9,9 @@ from typing import Any
 
 from django.db import transaction
 
-from automations.engine import emergencies, moving
+from automations.engine import emergencies, moving, wake
+from automations.engine import existing as existing_records
+from automations.engine.compiled import Unusable, compiled
 from automations.engine.moving import Waiting
 from automations.models.documents import Activation, Approval, Document
 from automations.models.rules import Rule
@@ -44,6 +46,7 @@ def _decide(
     comment: str,
     evidence: Mapping[str, Any],
     actor: Actor,
+    existing: bool = False,
 ) -> Approval:
     approver = doors.person_id(actor)
     risk = Document.objects.values_list("risk", flat=True).get(pk=document_id)
@@ -57,6 +60,7 @@ def _decide(
         verdict.value,
         comment,
         doors.as_json(evidence),
+        existing,
     )
     people = ("approver", "document__author", "document__submitted_by", "document__rule__owner")
     given = Approval.objects.select_related(*people).get(pk=fresh)
@@ -74,15 +78,19 @@ def approve(
     comment: str = "",
     evidence: Mapping[str, Any] | None = None,
     activate_now: bool = True,
+    existing: bool = False,
     first_look: FirstLook | None = None,
     waiting: Waiting = "finish",
 ) -> Approval:
     """Agree to exactly this content, and put it in force unless told otherwise.
 
     Where a second person has to agree, their yes does. `sha256` is the hash the person looked at;
-    `evidence` is what they were shown; `waiting` says what becomes of runs that wait under the
-    version before. Raises Refused.
+    `evidence` is what they were shown; `existing` True: it is also applied, once, to the records
+    that are there when it goes live, if all who agree say so. `waiting` says what becomes of runs
+    that wait under the version before. Raises Refused.
     """
+    if existing:
+        _can_reach_existing(document_id)
     given = _decide(
         document_id,
         Approval.Verdict.APPROVE,
@@ -90,10 +98,21 @@ def approve(
         comment=comment,
         evidence=evidence or {},
         actor=actor,
+        existing=existing,
     )
     if activate_now and given.document.state == Document.State.APPROVED:
         _activate(document_id, actor, first_look, waiting)
     return given
+
+
+def _can_reach_existing(document_id: int) -> None:
+    rule = compiled([document_id])[document_id]
+    if isinstance(rule, Unusable):
+        raise NotPossible(str(rule))
+    if not existing_records.starts_on_fact(rule):
+        raise NotPossible("Only a rule that starts on a fact can be applied to what is there.")
+    if why := existing_records.why_not(rule):
+        raise NotPossible(why)
 
 
 @audit.traces_refusals("rules.refused", DOCUMENT, Refused, NotPossible)
@@ -168,6 +187,7 @@ def _activate(
         key = read_document(document.text).source_key
         Rule.objects.filter(pk=document.rule_id).update(trigger=key)
         moving.settle(document.rule_id, document_id, waiting)
+        wake.soon("existing")
     if acting is not None:  # what is approved takes over from it
         banners.forget()
         transaction.on_commit(banners.forget)

@@ -34,7 +34,7 @@ def has_history(trigger: str) -> bool:
     """Whether there are events of a trigger to replay; without them a verdict needs none."""
     now = timezone.now()
     found = Event.objects.filter(
-        trigger=trigger, occurred_at__gt=now - HISTORY, occurred_at__lte=now
+        rule_id=None, trigger=trigger, occurred_at__gt=now - HISTORY, occurred_at__lte=now
     )
     return found.exists()
 

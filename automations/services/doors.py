@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import DatabaseError, connection, transaction
-from psycopg import sql
 
 from automations.services.errors import NotPossible, Refused
+from backoffice import doors
 from backoffice.actors import Actor
-
-REFUSED = "CS001"
 
 
 def person_id(actor: Actor) -> int:
@@ -26,25 +23,12 @@ def person_id(actor: Actor) -> int:
 
 def call(function: str, *arguments: Any) -> Any:
     """Call one guarded function; raises Refused with the sentence it refuses with."""
-    places = sql.SQL(", ").join([sql.Placeholder()] * len(arguments))
-    query = sql.SQL("SELECT {}({})").format(sql.Identifier(f"automations_{function}"), places)
-    with refusals(), connection.cursor() as cursor:
-        cursor.execute(query.as_string(cursor.connection), arguments)
-        row = cursor.fetchone()
-    return row[0] if row else None
+    return doors.call(f"automations_{function}", *arguments, as_error=Refused)
 
 
-@contextmanager
-def refusals() -> Iterator[None]:
+def refusals() -> AbstractContextManager[None]:
     """What a guard refuses in here is undone and raised as Refused, with its sentence."""
-    try:
-        with transaction.atomic():
-            yield
-    except DatabaseError as error:
-        if getattr(error.__cause__, "sqlstate", None) != REFUSED:
-            raise
-        said = getattr(error.__cause__, "diag", None)
-        raise Refused(str(getattr(said, "message_primary", error))) from error
+    return doors.refusing(Refused)
 
 
 def as_json(value: Mapping[str, Any]) -> str:

@@ -180,9 +180,8 @@ def _signed(version: int, signed: str, styles: dict[str, ParagraphStyle]) -> lis
 def as_pdf(dossier: Dossier) -> bytes:
     """The whole dossier as one PDF."""
     styles = _styles()
-    name = dossier.rule.name
     story: list[Flowable] = [
-        _paragraph(f"Evidence: {name}", styles["h1"]),
+        _paragraph(dossier.title, styles["h1"]),
         _paragraph(
             f"{text(dossier.at)}. Times are in UTC. What is cut short stands whole in the CSV; "
             "letters that this typeface has not are printed without their marks, or as ?.",
@@ -203,7 +202,7 @@ def as_pdf(dossier: Dossier) -> bytes:
         rightMargin=MARGIN,
         topMargin=MARGIN,
         bottomMargin=MARGIN,
-        title=printable(f"Evidence: {name}"),
+        title=printable(dossier.title),
         author="Countersign",
     )
 
@@ -211,7 +210,9 @@ def as_pdf(dossier: Dossier) -> bytes:
         canvas.saveState()
         canvas.setFont("Sheet", 6)
         canvas.setFillColor(MUTED)
-        canvas.drawString(MARGIN, 6 * mm, printable(f"{dossier.rule.slug}, {text(dossier.at)}"))
+        canvas.drawString(
+            MARGIN, 6 * mm, printable(f"{dossier.title} ({dossier.rule.slug}), {text(dossier.at)}")
+        )
         canvas.drawRightString(WIDTH - MARGIN, 6 * mm, f"Page {canvas.getPageNumber()}")
         canvas.restoreState()
 

@@ -56,7 +56,7 @@ def _as_csv(sheet: Sheet) -> bytes:
 
 def _readme(dossier: Dossier) -> bytes:
     lines = [
-        f"Evidence of the rule “{dossier.rule.name}” ({dossier.rule.slug}), {text(dossier.at)}.",
+        f"{dossier.title} ({dossier.rule.slug}), {text(dossier.at)}.",
         "",
         "Times are in UTC. A cell that a spreadsheet would run begins with an apostrophe.",
         "documents/v….json is the text that was signed, byte for byte.",

@@ -12,7 +12,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from automations.actions import Action
-from automations.engine import doubts, emergencies, resume, snoozes
+from automations.cases import cases as kinds
+from automations.engine import blocks, doubts, emergencies, resume, snoozes
 from automations.engine.compiled import Unusable
 from automations.engine.failures import CASE
 from automations.engine.resume import NoStep
@@ -133,6 +134,8 @@ def save(failure: Failure, **changes: Any) -> Failure:
 
 
 def close(failure: Failure, resolution: Failure.Resolution, actor: Actor) -> Failure:
+    if failure.blocks:
+        blocks.release_soon()
     return save(
         failure,
         state=Failure.State.RESOLVED,
@@ -236,6 +239,7 @@ def done_by_hand(
         raise NotPossible("Give a reference that proves it: a number or a link.")
     failure = locked(failure_id, version)
     if failure.run_id is None:
+        _refuse_decided_elsewhere(failure)
         log(failure, "by_hand", actor, text, reference=reference)
         return close(failure, Failure.Resolution.BY_HAND, actor)
     try:
@@ -258,6 +262,13 @@ def end_run(failure_id: int, *, version: int, reason: str, actor: Actor) -> Fail
     return close(failure, Failure.Resolution.ENDED, actor)
 
 
+def _refuse_decided_elsewhere(failure: Failure) -> None:
+    """A case that asks for a decision is closed by the decision, which its domain keeps."""
+    kind = kinds.get(failure.kind)
+    if kind is not None and kind.decided_at:
+        raise NotPossible(f"Decide it on {kind.decided_at}: that closes this case.")
+
+
 @transaction.atomic
 def solve_case(
     failure_id: int, *, version: int, text: str, actor: Actor, reference: str = ""
@@ -269,6 +280,7 @@ def solve_case(
         raise NotPossible("A run stands behind this case: retry, skip or end it.")
     if failure.kind == emergencies.KIND:
         raise NotPossible("Review the emergency on the version’s page: that closes this case.")
+    _refuse_decided_elsewhere(failure)
     log(failure, "solve", actor, said, reference=reference)
     tell(failure, f"Case solved: {said}", actor)
     return close(failure, Failure.Resolution.SOLVED, actor)

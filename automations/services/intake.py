@@ -251,12 +251,23 @@ def replay(ids: Sequence[int], *, actor: Actor) -> list[int]:
     return found
 
 
+NOT_AWAY = {
+    State.TAKEN: "It was taken meanwhile, so rules have seen it. What they did stands on their "
+    "runs, and can be taken back there.",
+    State.OVERTAKEN: "A newer delivery overtook it, so nothing is done about it anyway.",
+    State.DROPPED: "It is put away already.",
+}
+
+
 @transaction.atomic
 def drop(delivery_id: int, *, why: str, actor: Actor) -> Delivery:
-    """Put a delivery away: nothing is done about it. It is kept, and can be read again later."""
+    """Put a delivery away: nothing is done about it. It is kept, and can be read again later.
+
+    One that waits to be read again is not read then. Raises NotPossible where rules have seen it.
+    """
     delivery = Delivery.objects.select_for_update(no_key=True).get(pk=delivery_id)
-    if delivery.state not in (State.QUARANTINED, State.UNREAD):
-        raise NotPossible("Only what was held or not read can be put away.")
+    if delivery.state in NOT_AWAY:
+        raise NotPossible(NOT_AWAY[State(delivery.state)])
     delivery.state, delivery.says = State.DROPPED, why
     delivery.save(update_fields=["state", "says"])
     audit.record("intake.dropped", DELIVERY, delivery.pk, actor=actor, why=why)

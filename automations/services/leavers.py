@@ -44,13 +44,16 @@ def unused_of(user: User) -> QuerySet[Document]:
 
 
 def _rules(leaver: User, to: User, actor: Actor) -> int:
-    moved = list(rules_of(leaver))
+    moved = []
     today = timezone.localdate()
-    for rule in moved:
+    for rule in rules_of(leaver):
         due = min(rule.review_on, today) if rule.review_on else today
-        rules.describe_rule(
+        told = rules.describe_rule(
             rule.pk, version=rule.version, actor=actor, owner_id=to.pk, review_on=due
         )
+        # Of somebody who is still here, a rule in force waits for a second person.
+        if told.owner_id == to.pk:
+            moved.append(rule)
     if moved:
         text = f"{leaver} has left. {_named(moved)} is yours now; each is due for a review."
         link = f"{reverse('rule_list')}?view=mine"

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from automations.conditions.problems import Problem
@@ -18,7 +19,7 @@ from automations.rules.canonical import as_json, canonical
 from automations.rules.changes import Change, titled
 from automations.rules.differences import difference
 from automations.rules.document import RuleDocument
-from automations.rules.files import Located, ReadRule, RuleFile, read_rules, write_rule
+from automations.rules.files import LABELS, Located, ReadRule, RuleFile, read_rules, write_rule
 from automations.rules.parsing import DocumentInvalid, parse_document, read_document
 from automations.services import doors, drafts, rules
 from automations.services.errors import NotPossible, Stale
@@ -32,18 +33,6 @@ State = Literal["new", "changed", "unchanged", "broken"]
 EMPTY = ("params", "limits")
 # What a new rule is made with, beside its name and domain; the rest it is told afterwards.
 CREATED = ("purpose", "fallback", "review_on")
-LABELS = {
-    "name": "Name",
-    "purpose": "What it is for",
-    "domain": "Domain",
-    "fallback": "If it can’t run",
-    "owner": "Owner",
-    "review_on": "Review by",
-    "position": "Position",
-    "expected_per_day_min": "Expected a day, at least",
-    "expected_per_day_max": "Expected a day, at most",
-    "minutes_saved": "Minutes saved a run",
-}
 
 
 # --- out ----------------------------------------------------------------------------------------
@@ -58,16 +47,19 @@ def export_rules(chosen: Sequence[Rule], *, draft: bool = False) -> list[tuple[R
     """Each of these rules with its file, in their order, in a handful of queries."""
     ids = [rule.pk for rule in chosen]
     live = Activation.objects.in_force().filter(rule__in=ids).select_related("document")
-    bodies = {each.rule_id: each.document.text for each in live}
+    in_force = {each.rule_id: each.document for each in live}
     saved = dict(Draft.objects.filter(rule__in=ids).values_list("rule_id", "body"))
     names = dict(
         User.objects.filter(pk__in={rule.owner_id for rule in chosen}).values_list("pk", "username")
     )
     found = []
     for rule in chosen:
-        text = None if draft else bodies.get(rule.pk)
-        body = _settled(json.loads(text) if text is not None else saved[rule.pk])
-        found.append((rule, write_rule(_described(rule, names.get(rule.owner_id or 0)), body)))
+        acting = None if draft else in_force.get(rule.pk)
+        body = _settled(json.loads(acting.text) if acting is not None else saved[rule.pk])
+        described = _described(rule, names.get(rule.owner_id or 0))
+        if settings.SANDBOX:
+            described["sandbox"] = f"version {acting.version}" if acting is not None else "draft"
+        found.append((rule, write_rule(described, body)))
     return found
 
 
@@ -187,24 +179,29 @@ def plan(text: str, *, importer: User | None, owner: User | None = None) -> Plan
     `importer` None: somebody only looks. `owner` owns the rules whose file names somebody unknown.
     Raises YamlInvalid for a text of which nothing can be read.
     """
-    found = read_rules(text)
+    made = planned(read_rules(text), importer=importer, owner=owner)
+    known = [each.draft for each in made if each.draft]
+    seen = [(draft.rule.slug, draft.revision, draft.rule.version) for draft in known]
+    digest = hashlib.sha256(json.dumps(sorted(seen)).encode()).hexdigest()
+    return Plan(made, hashlib.sha256(text.encode()).hexdigest(), digest)
+
+
+def planned(
+    found: Sequence[ReadRule], *, importer: User | None, owner: User | None = None
+) -> list[Planned]:
+    """What importing each of these would do, in their order; `plan` says whose is whose."""
     keys = [each.file.key for each in found if each.file]
     drafts_by_key = {
         draft.rule.slug: draft
         for draft in Draft.objects.filter(rule__slug__in=keys).select_related("rule__owner")
     }
     people = {user.username: user for user in owners()}
-    planned = [
+    return [
         _planned(each, drafts_by_key.get(each.file.key), people, importer, owner)
         if each.file
         else Planned(each, problems=list(each.problems))
         for each in found
     ]
-    seen = [
-        (draft.rule.slug, draft.revision, draft.rule.version) for draft in drafts_by_key.values()
-    ]
-    digest = hashlib.sha256(json.dumps(sorted(seen)).encode()).hexdigest()
-    return Plan(planned, hashlib.sha256(text.encode()).hexdigest(), digest)
 
 
 def _planned(
@@ -356,7 +353,7 @@ def _carried_out(
         raise NotPossible(f"These rules are other people’s: {names}. Say that they may change.")
     for each in made.rules:
         if each.state in ("new", "changed"):
-            _write(each, made.sha256, actor)
+            write(each, made.sha256, actor)
     return made
 
 
@@ -365,7 +362,8 @@ def _known(text: str) -> Collection[int]:
     return list(Rule.objects.filter(slug__in=keys).values_list("pk", flat=True))
 
 
-def _write(made: Planned, sha256: str, actor: Actor) -> None:
+def write(made: Planned, sha256: str, actor: Actor) -> None:
+    """Make or change the draft of one rule that is new or changed; `sha256` is of the file."""
     file = made.file
     assert file is not None  # noqa: S101 (a plan that is ready has read all)
     body, fresh = as_json(parse_document(file.rule)), file.described
@@ -377,6 +375,7 @@ def _write(made: Planned, sha256: str, actor: Actor) -> None:
             actor=actor,
             owner=made.owner,
             slug=file.key,
+            note=file.origin,
             **{name: fresh.pop(name) for name in CREATED if name in fresh},
         )
     else:
@@ -389,10 +388,11 @@ def _write(made: Planned, sha256: str, actor: Actor) -> None:
                 body=body,
                 revision=made.draft.revision,
                 actor=actor,
-                note="Imported from a file",
+                note=file.origin or "Imported from a file",
             )
         if "owner" in differs and made.owner is not None:
             fresh["owner_id"] = made.owner.pk
     if fresh:
         rules.describe_rule(made.rule.pk, version=made.rule.version, actor=actor, **fresh)
-    audit.record("rules.imported", "automations.rule", made.rule.pk, actor=actor, file=sha256)
+    told = {"file": sha256, **({"sandbox": file.sandbox} if file.sandbox else {})}
+    audit.record("rules.imported", "automations.rule", made.rule.pk, actor=actor, **told)

@@ -20,7 +20,7 @@ from automations.rules.canonical import canonical, content_hash, contracts_of
 from automations.rules.document import Do, Every, RuleDocument, walk_steps
 from automations.rules.parsing import parse_document, read_document
 from automations.rules.validating import validate_document
-from automations.services import announcing, backtests, doors, emergencies
+from automations.services import announcing, backtests, doors, emergencies, owners
 from automations.services.errors import Invalid, NotPossible, Refused, Stale
 from automations.triggers import triggers
 from backoffice import audit, calendars
@@ -75,6 +75,7 @@ def create_rule(
     fallback: str = "",
     review_on: date | None = None,
     slug: str = "",
+    note: str = "",
 ) -> Rule:
     """Make a rule with its first draft, which may still have problems. `owner` None: the maker.
 
@@ -93,7 +94,7 @@ def create_rule(
         trigger=_trigger_of(body)[:80],
     )
     Draft.objects.create(rule=rule, body=body, updated_by_id=person)
-    DraftRevision.objects.create(rule=rule, number=1, body=body, editor_id=person)
+    DraftRevision.objects.create(rule=rule, number=1, body=body, editor_id=person, note=note)
     audit.record("rules.created", "automations.rule", rule.pk, actor=actor, slug=rule.slug)
     return rule
 
@@ -103,7 +104,8 @@ def create_rule(
 def describe_rule(rule_id: int, *, version: int, actor: Actor, **changes: Any) -> Rule:
     """Change what people read about a rule (see DESCRIBED), never what it does.
 
-    Raises Stale, and Refused for a review of a rule in force that would come later.
+    Another owner of a rule in force is only asked for: `agree_to_owner` makes it so. Raises Stale,
+    and Refused for a review of a rule in force that would come later.
     """
     rule = Rule.objects.select_for_update(no_key=True).get(pk=rule_id)
     if rule.version != version:
@@ -111,6 +113,10 @@ def describe_rule(rule_id: int, *, version: int, actor: Actor, **changes: Any) -
     unknown = set(changes) - set(DESCRIBED)
     if unknown:
         raise NotPossible(f"{', '.join(sorted(unknown))} can't be changed here.")
+    if owners.takes_two(rule, changes.get("owner_id")):
+        owners.ask_owner(rule, changes.pop("owner_id"), actor=actor)
+        if not changes:
+            return rule
     told: dict[str, Any] = {"fields": sorted(changes)}
     if changes.get("owner_id", rule.owner_id) != rule.owner_id:
         told |= {"owner": changes["owner_id"], "owner_before": rule.owner_id}

@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils import timezone
+
 from automations.actions import Action
 from automations.catalogue import PREVIOUS, flatten_now
 from automations.conditions.display import seen
 from automations.conditions.fields import Facts, Field, Lists, item_facts
-from automations.conditions.rechecking import paths_read
+from automations.conditions.rechecking import Seen, paths_read
 from automations.conditions.tree import field_of
-from automations.engine import resume
+from automations.engine import resume, telling
 from automations.engine.compiled import Compiled, Unusable
 from automations.engine.flow import loops_at
+from automations.engine.in_force import business_zone
 from automations.engine.inputs import as_json
 from automations.models.events import Event
 from automations.models.failures import Failure
@@ -88,6 +91,7 @@ def look_again(failure: Failure) -> Again | None:
     event = stored.of_event(Event.objects.get(pk=run.event_id))
     now, lists = _now(rule, run.subject_id, event.facts, event.lists)
     planned = _planned(rule, step, action, run, now or event.facts, event.lists)
+    current = Seen(now or {}, lists, timezone.now().astimezone(business_zone()))
     given = (run.overrides or {}).get(run.cursor) or resume.given_at(run) or planned
     return Again(
         step,
@@ -95,7 +99,9 @@ def look_again(failure: Failure) -> Again | None:
         action.in_words({**step.params, **given}),
         given,
         planned,
-        _problem(action, given) if now is not None else "What it is about is gone.",
+        "What it is about is gone."
+        if now is None
+        else _problem(action, given) or _unknown(failure, rule, run, event, current),
         list(_compared(rule, step, event.facts, now)) if now is not None else [],
         _in_loop(rule, run, event.lists, lists),
         rule.words_from(run.cursor)[1:],
@@ -153,6 +159,17 @@ def _problem(action: Action, given: Mapping[str, Any]) -> str:
     except ParametersInvalid as error:
         return str(error)
     return ""
+
+
+def _unknown(failure: Failure, rule: Compiled, run: Run, then: stored.Stored, current: Seen) -> str:
+    """What of the conditions is still unknown, as the retry would find; empty where nothing is."""
+    if failure.error != Failure.Error.MISSING or rule.document.missing_data == "skip":
+        return ""
+    written = rule.written_before(run.cursor) if rule.is_plain else ()
+    began = Seen(then.facts, then.lists, run.created_at.astimezone(current.now.tzinfo))
+    if rule.recheck(written)(began, current) is not None:
+        return ""
+    return telling.unknown(rule.explain_again(began, current, written))
 
 
 def _compared(rule: Compiled, step: Do, then: Facts, now: Facts) -> Iterator[Compared]:

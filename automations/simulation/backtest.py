@@ -38,17 +38,19 @@ MISSING = "Cases: data is missing"
 EDGE = """
 SELECT min(occurred_at), max(occurred_at), count(*) FROM (
     SELECT occurred_at FROM automations_event
-    WHERE trigger = %s AND occurred_at > %s AND occurred_at <= %s ORDER BY occurred_at LIMIT %s
+    WHERE rule_id IS NULL AND trigger = %s AND occurred_at > %s AND occurred_at <= %s
+    ORDER BY occurred_at LIMIT %s
 ) slice
 """
 COUNT = """
 SELECT count(*) FROM automations_event
-WHERE trigger = %s AND occurred_at > %s AND occurred_at <= %s
+WHERE rule_id IS NULL AND trigger = %s AND occurred_at > %s AND occurred_at <= %s
 """
 EVENTS = """
 SELECT id, subject_id, occurred_at::text, payload_version, {}, CASE WHEN %s THEN lists END
 FROM automations_event
-WHERE trigger = %s AND occurred_at > %s AND occurred_at <= %s AND (payload_version <> %s OR {})
+WHERE rule_id IS NULL AND trigger = %s AND occurred_at > %s AND occurred_at <= %s
+    AND (payload_version <> %s OR {})
 ORDER BY occurred_at, id
 """
 

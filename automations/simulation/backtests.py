@@ -44,7 +44,7 @@ RETURNING id
 """
 EXPECTED = """
 SELECT count(*) FROM automations_event
-WHERE trigger = %s AND occurred_at >= %s AND occurred_at <= %s
+WHERE rule_id IS NULL AND trigger = %s AND occurred_at >= %s AND occurred_at <= %s
 """
 
 

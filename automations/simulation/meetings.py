@@ -41,7 +41,8 @@ SECONDS = 1.5
 CANDIDATES = """
 SELECT id, occurred_at::text, payload_version, {}, CASE WHEN %s THEN lists END
 FROM automations_event
-WHERE trigger = %s AND occurred_at >= %s AND occurred_at < %s AND (payload_version <> %s OR {})
+WHERE rule_id IS NULL AND trigger = %s AND occurred_at >= %s AND occurred_at < %s
+    AND (payload_version <> %s OR {})
 ORDER BY occurred_at DESC, id DESC LIMIT %s
 """
 LIMIT_TIME = "SELECT set_config('statement_timeout', %s, true)"

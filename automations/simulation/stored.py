@@ -22,7 +22,7 @@ MOST_KEYS = 40
 OF_A_PERIOD = """
 SELECT id, occurred_at::text, payload_version, {}, CASE WHEN %s THEN lists END
 FROM automations_event
-WHERE trigger = %s AND occurred_at >= %s AND occurred_at < %s
+WHERE rule_id IS NULL AND trigger = %s AND occurred_at >= %s AND occurred_at < %s
 ORDER BY occurred_at DESC, id DESC LIMIT %s
 """
 

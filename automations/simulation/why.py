@@ -200,8 +200,15 @@ class _Around:
             return event.rule_id == rule.pk
         version = self._version(rule, event, self.runs.get(run_id(event.pk, rule.pk)))
         if version is None:
-            return rule.trigger == event.trigger
+            # Drafts, and what was made after the event, could not have concerned it.
+            return rule.trigger == event.trigger and self._began_before(rule, event)
         return event.trigger in (rule.trigger, version.source.key)
+
+    def _began_before(self, rule: Rule, event: Event) -> bool:
+        return any(
+            period.rule_id == rule.pk and period.from_at <= event.recorded_at
+            for period in self.periods
+        )
 
     def _version(self, rule: Rule, event: Event, run: Run | None) -> Compiled | None:
         """The version the run is bound to, else the one that was in force."""

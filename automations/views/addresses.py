@@ -21,6 +21,7 @@ from automations.views import (
     run_acts,
     runs,
     scopes,
+    staging,
     verdicts,
 )
 from automations.views.buttons import button_name, buttons_panel, press_dialog, press_name
@@ -92,6 +93,12 @@ OUTSIDE = [
         connector_acts.secret_retire,
         name="secret_retire",
     ),
+    path("connectors/<slug:key>/_/staging/", staging.connector_staging, name="connector_staging"),
+    path(
+        "connectors/<slug:key>/_/staging/end/",
+        staging.connector_staging_end,
+        name="connector_staging_end",
+    ),
     path("connectors/<slug:key>/_/stop/", connector_acts.connector_stop, name="connector_stop"),
     path("connectors/<slug:key>/_/start/", connector_acts.connector_start, name="connector_start"),
     path(
@@ -126,6 +133,7 @@ RUNS_AND_CASES = [
     path("failures/_/home/causes/", case_home.causes_home, name="failure_home_causes"),
     path("failures/_/home/mine/", case_home.mine_home, name="failure_home_mine"),
     path("failures/<int:pk>/", failures.failure_detail, name="failure_detail"),
+    path("failures/of/<str:name>/<int:pk>/", failures.failure_of, name="failure_of"),
     path("failures/<int:pk>/_/case/", failures.failure_part, name="failure_part"),
     path("failures/by-hand/", case_file.by_hand_file, name="failure_file"),
     path("failures/by-hand/job/", case_file.by_hand_job, name="failure_file_job"),

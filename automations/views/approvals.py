@@ -32,13 +32,15 @@ from automations.services.approving import SUITABLE, agreed, deciders, why_not
 from automations.services.errors import AutomationError
 from automations.simulation.preview_now import NowPreview, preview_now
 from automations.tables import RISK_PILLS, STATE_PILLS, waiting_for
+from automations.views import existing
 from automations.views.backtests import begin, days_of, may_ask, panel_context
 from automations.views.drafting import signed_in
 from automations.views.emergencies import context_of as emergency_context
 from automations.views.evidence import kept_evidence
+from automations.views.looking import as_evidence, changes_of, looked_at, ticked, with_viewers
 from automations.views.meetings import kept_meetings
 from automations.views.money import sums
-from automations.views.phrases import differences, read, told
+from automations.views.phrases import read, told
 from automations.views.preview import found_examples
 from automations.views.rules import text_of_version
 from automations.views.scopes import scope_context, scope_evidence
@@ -94,16 +96,13 @@ def approval_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """All that a verdict needs, on one page."""
     document, user = _document_or_404(pk), signed_in(request)
     if document.kind == SCOPE:
-        context = {**_around(document, user), **scope_context(document)}
+        context = {**scope_context(document), **_around(document, user)}
         return render(request, "automations/approval_scope.html", context)
-    before = _before(document)
     now = read(json.loads(document.text))
-    was = read(json.loads(before.text)) if before else None
     context = {
         **_around(document, user),
         **emergency_context(document, user),
         "rule": document.rule,
-        "changes": differences(was, now) if now else [],
         "told": told(now) if now else None,
         "signed_text": text_of_version(document),
     }
@@ -115,8 +114,10 @@ def _around(document: Document, user: User) -> dict[str, Any]:
     before = _before(document)
     previous, following, place = _neighbours(document, user)
     waits = document.state == Document.State.SUBMITTED
+    verdicts = list(document.approvals.all())
     return {
         "document": document,
+        "changes": with_viewers(changes_of(document, before), [] if waits else verdicts),
         "state": STATE_PILLS[document.state],
         "risk": RISK_PILLS[document.risk],
         "before": before,
@@ -124,10 +125,11 @@ def _around(document: Document, user: User) -> dict[str, Any]:
         "why_not": _refusal(document, user),
         "deciders": " or ".join(SUITABLE[document.risk]),
         "editors": [each.user for each in document.editors.all()],
-        "verdicts": list(document.approvals.all()),
+        "verdicts": [looked_at(each) for each in verdicts],
         "in_force": [each for each in document.activations.all() if each.is_in_force],
         "in_shadow": [each for each in document.activations.all() if each.is_in_shadow],
         "may_shadow": may_shadow(user) and document.state in ("submitted", "approved"),
+        "standing": existing.standing(document),
         "has_acted": any(each.mode == "live" for each in document.activations.all()),
         "waiting_runs": moving.count_waiting(document.rule_id) if document.rule_id else 0,
         "previous": previous,
@@ -266,16 +268,20 @@ def approval_verdict(request: HttpRequest, pk: int, verdict: str) -> HttpRespons
     days = days_of(request)
     form = _form(verdict, document, request)
     evidence, refusal = evidence_of(document, days), ""
+    yes = existing.said_yes(request.POST)
     status = 422 if form.is_bound else 200
     if form.is_valid():
         try:
-            _decide(verdict, document, form.cleaned_data, evidence, signed_in(request))
+            looked = as_evidence(changes_of(document, _before(document)), ticked(request.POST))
+            given = {**form.cleaned_data, "existing": verdict == "approve" and yes}
+            shown = {**evidence, **looked, **_asked_and_shown(verdict, document, request)}
+            _decide(verdict, document, given, shown, signed_in(request))
         except AutomationError as error:
             refusal = str(error)
         else:
             url = reverse("approval_detail", args=[pk])
             document.refresh_from_db(fields=["state"])
-            return respond.go(request, url, _done(verdict, document))
+            return respond.go(request, url, _done(verdict, document, given))
     word, title, look = VERDICTS[verdict]
     context = {
         "document": document,
@@ -287,9 +293,12 @@ def approval_verdict(request: HttpRequest, pk: int, verdict: str) -> HttpRespons
         "button_class": look,
         "evidence": evidence,
         "ground": backtests.ground_of(document),
+        "asked": existing.asked(document) if verdict == "approve" else None,
+        "yes_to_existing": yes,
         "second_needed": policies.quorum(document.risk) > agreed(document).count() + 1,
         "refusal": refusal,
         "days": days,
+        "viewed": ticked(request.POST if form.is_bound else request.GET),
         "action": request.path,
     }
     return render(request, "automations/_verdict.html", context, status=status)
@@ -316,6 +325,13 @@ def _form(verdict: str, document: Document, request: HttpRequest) -> VerdictForm
     return form
 
 
+def _asked_and_shown(verdict: str, document: Document, request: HttpRequest) -> dict[str, Any]:
+    if verdict != "approve":
+        return {}
+    yes = existing.said_yes(request.POST)
+    return existing.shown_to(document, signed_in(request), yes=yes)
+
+
 def _first_look(given: dict[str, Any]) -> FirstLook | None:
     if not given.get("first_look"):
         return None
@@ -335,15 +351,19 @@ def _decide(
         said["evidence"] = {**evidence, "meets": met}
     if verdict == "approve":
         waiting: Waiting = given.get("waiting") or "finish"
-        approvals.approve(document.pk, **said, first_look=_first_look(given), waiting=waiting)
+        first_look, there = _first_look(given), given["existing"]
+        approvals.approve(
+            document.pk, **said, first_look=first_look, waiting=waiting, existing=there
+        )
     else:
         turn_back = approvals.reject if verdict == "reject" else approvals.request_changes
         turn_back(document.pk, **said)
 
 
-def _done(verdict: str, document: Document) -> str:
+def _done(verdict: str, document: Document, given: dict[str, Any]) -> str:
+    there = " It goes over the records that are there." if given["existing"] else ""
     words = {
-        "approve": f"Approved. Version {document.version} is live."
+        "approve": f"Approved. Version {document.version} is live.{there}"
         if document.state == Document.State.APPROVED
         else "You agreed. A second person has to as well.",
         "changes": "Sent back with what to change.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.decorators import permission_required
@@ -11,6 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from automations.conditions.problems import Problem
 from automations.engine.match import DEEPEST
 from automations.forms.rules import CareForm, WhyForm
 from automations.models.rules import Draft, DraftRevision
@@ -39,12 +42,19 @@ from automations.views.step_rows import StepRows, kinds_of_step, loops
 from backoffice.actors import person
 from backoffice.workbench import respond
 
+# Where each thing stands that is asked of the rule as a whole.
+FIELDS = {"steps": "add-step", "owner": "id_care-owner", "fallback": "id_care-fallback"}
+
+
+def _placed(problems: Iterable[Problem]) -> list[tuple[Problem, str]]:
+    """Problems, each with the id of its field where the whole rule has it."""
+    return [(each, FIELDS.get(each.path, "")) for each in problems]
+
 
 def builder_context(drafting: Drafting, pattern: str = "") -> dict[str, Any]:
     """What the left column prints; `pattern` is that of a schedule as it was just chosen."""
     body, problems = drafting.body, drafting.problems
     root = Rows(drafting.catalogue, problems).root(body)
-    whole = ("steps", "owner", "fallback")
     known = drafting.source
     subject = known.subject if known is not None else ""
     steps = StepRows(drafting.catalogue, problems, drafting.recent, subject).rows(body)
@@ -62,8 +72,10 @@ def builder_context(drafting: Drafting, pattern: str = "") -> dict[str, Any]:
         "policies": policy_rows(body),
         "params": param_rows(body, drafting.blocking),
         "deepest": DEEPEST,
+        "fresh": [],
         "problems": drafting.blocking,
-        "whole_problems": [each for each in drafting.blocking if each.path in whole],
+        "whole_problems": [pair for pair in _placed(drafting.blocking) if pair[1]],
+        "asked_for": {each.path for each in drafting.blocking},
         "can_undo": _can_undo(drafting.draft),
         "can_redo": _can_redo(drafting.draft),
         "live": drafting.live,
@@ -118,7 +130,7 @@ def rule_save(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _saved(request: HttpRequest, slug: str, focus: str, notice: str = "") -> HttpResponse:
     shown = builder_context(Drafting.of(slug), request.POST.get("start-pattern", ""))
-    context = {**shown, "notice": notice, "answer": True}
+    context = {**shown, "notice": notice, "answer": True, "fresh": _fresh(request, focus)}
     response = render(
         request, "automations/builder/_builder.html", context, status=422 if notice else 200
     )
@@ -126,6 +138,14 @@ def _saved(request: HttpRequest, slug: str, focus: str, notice: str = "") -> Htt
     if focus:
         response["HX-Trigger-After-Settle"] = json.dumps({"builder:focus": {"id": focus}})
     return response
+
+
+def _fresh(request: HttpRequest, focus: str) -> list[str]:
+    """The parts that were just added and not left yet: nothing is held against them so far."""
+    known = re.findall(r"\w+", request.POST.get("fresh", ""))[:50]
+    if request.POST.get("do", "").startswith("add_"):
+        known += re.findall(r"^(?:id_)?[cs]-(\w+)", focus)
+    return known
 
 
 def _save(request: HttpRequest, rule_id: int, revision: int) -> str:
@@ -304,7 +324,7 @@ def _submit_context(
         "rule": drafting.rule,
         "draft": drafting.draft,
         "form": form,
-        "problems": problems,
+        "problems": _placed(problems),
         "refusal": refusal,
         "told": told(document) if document else None,
         "changes": len(differences(live, document)) if document and live else None,

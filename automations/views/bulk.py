@@ -10,6 +10,7 @@ from automations.forms.rules import ReviewForm, WhyForm
 from automations.models.rules import Rule
 from automations.services import rules, stops
 from automations.services.errors import AutomationError
+from automations.services.rule_imports import IMPORT
 from backoffice.actors import Actor
 from backoffice.workbench import bulk
 from backoffice.workbench.bulk import BulkAction, Outcome
@@ -41,6 +42,7 @@ def _review(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iter
 
 def register_bulk_actions() -> None:
     """Called once when the app is ready."""
+    bulk.register(IMPORT)
     bulk.register(
         BulkAction(
             key="rules.review",

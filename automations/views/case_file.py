@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import permission_required
-from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,12 +13,11 @@ from automations.services import by_hand
 from automations.services.by_hand import FileRefused, Sheet
 from automations.views.case_bulk import weigh
 from automations.views.failure_list import FAILURES
+from backoffice.models import User
 from backoffice.views.me import signed_in
-from backoffice.workbench import bulk, jobs, respond
+from backoffice.workbench import bulk, jobs, respond, shown
 
 SALT = "automations.by_hand"
-# The page that was looked at stands for its rows this long.
-SECONDS = 3_600
 may_work = permission_required("automations.work_failure", raise_exception=True)
 
 
@@ -37,16 +35,16 @@ def by_hand_file(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "sheet": sheet,
-        "rows": _signed(sheet, signed_in(request).pk) if sheet and sheet.good else "",
+        "rows": _sealed(sheet, signed_in(request)) if sheet and sheet.good else "",
         "list_url": reverse("failure_list"),
     }
     status = 422 if form.errors else 200
     return render(request, "automations/case_file.html", context, status=status)
 
 
-def _signed(sheet: Sheet, user_id: int) -> str:
+def _sealed(sheet: Sheet, user: User) -> str:
     rows = [[line.case_id, line.version, line.reference, line.note] for line in sheet.good]
-    return signing.dumps([user_id, rows], salt=SALT, compress=True)
+    return shown.seal(rows, user, salt=SALT)
 
 
 @may_work
@@ -54,16 +52,9 @@ def _signed(sheet: Sheet, user_id: int) -> str:
 def by_hand_job(request: HttpRequest) -> HttpResponse:
     """Draft the job for exactly the rows that were shown."""
     user = signed_in(request)
-    try:
-        user_id, rows = signing.loads(request.POST.get("rows", ""), salt=SALT, max_age=SECONDS)
-    except signing.BadSignature:
-        user_id, rows = None, []
-    if user_id != user.pk:
-        context = {
-            "message": "This page is too old. Choose the file again.",
-            "url": reverse("failure_file"),
-        }
-        return render(request, "409.html", context, status=409)
+    rows = shown.unseal(request.POST.get("rows", ""), user, salt=SALT)
+    if rows is None:
+        return shown.too_old(request, "failure_file")
     action = bulk.get("failures.by_hand")
     ids = [row[0] for row in rows]
     job = jobs.draft_job(

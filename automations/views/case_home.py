@@ -13,6 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from automations.models.documents import Document
 from automations.models.failures import Failure
 from automations.models.rules import Rule
 from automations.models.runs import Run, run_number
@@ -106,6 +107,15 @@ def run_links(ids: set[int]) -> Mapping[int, Link]:
 def case_links(ids: set[int]) -> Mapping[int, Link]:
     """Cases as timelines name them."""
     return {pk: Link(f"case {pk}", reverse("failure_detail", args=[pk])) for pk in ids}
+
+
+def document_links(ids: set[int]) -> Mapping[int, Link]:
+    """Versions of rules by the rule's name; what is no rule's is left out."""
+    rows = Document.objects.filter(pk__in=ids, rule__isnull=False)
+    return {
+        pk: Link(f"{name}, version {version}", reverse("approval_detail", args=[pk]))
+        for pk, name, version in rows.values_list("pk", "rule__name", "version")
+    }
 
 
 def rule_links(ids: set[int]) -> Mapping[int, Link]:

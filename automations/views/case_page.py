@@ -11,6 +11,7 @@ from typing import Any
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from automations.cases import cases as kinds
 from automations.engine.outages import CONNECTOR
 from automations.models.documents import Document
 from automations.models.events import Event
@@ -159,7 +160,8 @@ def _first_verb(case: Failure, again: Again | None, *, changed: bool, stands: bo
         return ""
     if case.error == Failure.Error.REJECTED and again is not None:
         return "edit" if again.problem or not changed else "retry"
-    return queries.recommended(case, changed=changed)
+    verb = queries.recommended(case, changed=changed)
+    return "by_hand" if verb == "retry" and again is not None and again.problem else verb
 
 
 def _no_retry(case: Failure, again: Again | None) -> str:
@@ -293,8 +295,15 @@ def _about(case: Failure, user: User) -> dict[str, Any]:
         "stake": stake(case),
         "due": due_mark(case),
         "theirs": is_theirs(user, case),
+        "decided_at": _decided_at(case),
         "domain_facts": sorted(case.detail.items()) if case.error == Failure.Error.DOMAIN else [],
     }
+
+
+def _decided_at(case: Failure) -> str:
+    """Where the decision is taken that alone closes the case; empty where the case itself is."""
+    kind = kinds.get(case.kind)
+    return kind.decided_at if kind is not None else ""
 
 
 def _alike(case: Failure) -> dict[str, Any]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from automations.connectors import staging
 from automations.connectors.kinds import kinds
 from automations.models.connectors import CallLog, ConnectorAccount, ConnectorState
 from automations.models.documents import Stop
@@ -32,6 +37,7 @@ OUTCOMES = {
     CallLog.Outcome.DOUBT: ("unk", "question-mark"),
     CallLog.Outcome.BUG: ("bad", "bug"),
     CallLog.Outcome.NOT_SENT: ("wait", "player-pause"),
+    CallLog.Outcome.CAUGHT: ("info", "flask"),
     CallLog.Outcome.FOUND: ("ok", "check"),
     CallLog.Outcome.ABSENT: ("wait", "minus"),
     CallLog.Outcome.UNKNOWN: ("unk", "question-mark"),
@@ -44,7 +50,24 @@ def state_of(account: ConnectorAccount) -> tuple[str, str, str]:
         return "bad", "Stopped", "hand-stop"
     if getattr(account, "live_version", None) is None:
         return "wait", "Not approved", "hourglass"
+    if getattr(account, "is_caught", False):
+        return "info", "Caught", "flask"
     return BREAKERS[ConnectorState.Breaker(getattr(account, "breaker", "closed"))]
+
+
+def tell_caught(rows: Iterable[ConnectorAccount]) -> None:
+    """Let each of these accounts know whether a sandbox catches what it is asked to do."""
+    called = staging.marked()
+    for account in rows:
+        known: Any = account
+        known.is_caught = settings.SANDBOX and account.key not in called
+
+
+def decorated(rows: QuerySet[ConnectorAccount]) -> QuerySet[ConnectorAccount]:
+    """A page of the list with what its cells show."""
+    shown = queries.account_list().filter(pk__in=rows.values("pk"))
+    tell_caught(shown)
+    return shown
 
 
 def kind_label(account: ConnectorAccount) -> str:
@@ -85,7 +108,7 @@ CONNECTORS = Workbench[ConnectorAccount](
     url_name="connector_list",
     permission="automations.view_connectoraccount",
     queryset=accounts_for,
-    decorate=lambda rows: queries.account_list().filter(pk__in=rows.values("pk")),
+    decorate=decorated,
     row_label=lambda account: account.name,
     row_url=lambda account: reverse("connector_detail", args=[account.key]),
     columns=(
@@ -207,6 +230,7 @@ CALLS = Workbench[CallLog](
             "outcome=down&outcome=doubt&outcome=bug&outcome=later&outcome=refused",
             empty="Nothing went wrong.",
         ),
+        View("caught", "Caught", "outcome=caught", empty="Nothing was caught."),
         View("throttled", "Too many", "outcome=throttled", empty="No call was one too many."),
     ),
     empty=Empty("No calls yet.", "Each call of a system outside stands here, without its secrets."),

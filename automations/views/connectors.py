@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -12,17 +13,23 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from automations.connectors import accounts, health
+from automations.connectors import accounts, health, staging
 from automations.connectors.accounts import NotReady
 from automations.connectors.scope import Scope, differences, lines
-from automations.models.connectors import CallLog, ConnectorAccount, ConnectorState, Secret
+from automations.models.connectors import (
+    CallLog,
+    ConnectorAccount,
+    ConnectorState,
+    Secret,
+    StagingMark,
+)
 from automations.models.documents import Document, Stop
 from automations.models.rules import Rule
 from automations.models.runs import Run
 from automations.queries import connectors as queries
 from automations.queries.runs import numbers
 from automations.services import connectors
-from automations.views.connector_list import OUTCOMES, kind_label, state_of
+from automations.views.connector_list import OUTCOMES, kind_label, state_of, tell_caught
 from automations.views.run_filters import noun
 from automations.views.run_list import subject_url
 from backoffice.models import AuditEntry
@@ -56,6 +63,7 @@ def scope_in(document: Document | None) -> Scope | None:
 def connector_detail(request: HttpRequest, key: str) -> HttpResponse:
     """How an account is, and all that is decided about it."""
     account = get_object_or_404(queries.account_list(), key=key)
+    tell_caught([account])
     live, scope = live_scope(account)
     waiting = queries.candidate(key)
     candidate = scope_in(waiting)
@@ -79,8 +87,21 @@ def connector_detail(request: HttpRequest, key: str) -> HttpResponse:
         "runs_url": reverse("run_list"),
         "doubts_url": f"{reverse('failure_list')}?view=open&error=doubt",
         "trail": _trail(account),
+        "staging": _staging(account),
     }
     return render(request, "automations/connector_detail.html", context)
+
+
+def _staging(account: ConnectorAccount) -> dict[str, Any] | None:
+    """How it stands in a sandbox: whether it is called, and who said that it may be."""
+    if not settings.SANDBOX:
+        return None
+    mark = StagingMark.objects.filter(account=account, ended_at=None).select_related("marked_by")
+    return {
+        "called": account.key in staging.marked(account.key),
+        "mark": mark.first(),
+        "mails": connectors.kind_of(account).mails,
+    }
 
 
 def _errors(account: ConnectorAccount) -> list[CallLog]:
@@ -142,6 +163,8 @@ TRAIL = {
     "connectors.described": "changed what people read about it",
     "connectors.tightened": "tightened its scope",
     "connectors.refused": "was refused",
+    "connectors.marked_staging": "marked it as staging",
+    "connectors.staging_ended": "said that it is no staging system",
     "connectors.secret_stored": "stored a secret",
     "connectors.secret_retired": "retired a secret",
     "rules.submitted": "submitted a scope",

@@ -100,7 +100,11 @@ class Drafting:
             return _newest(self.source)
         if self.source is None:
             return None
-        found = Event.objects.filter(trigger=self.source.key).order_by("-occurred_at").first()
+        found = (
+            Event.objects.filter(trigger=self.source.key, rule_id=None)
+            .order_by("-occurred_at")
+            .first()
+        )
         return stored.of_event(found) if found else None
 
 

@@ -201,6 +201,7 @@ def found_context(job: Backtest) -> dict[str, Any]:
         "since": bars[0].day if bars else "",
         "per_day": round(found.draft.matched / _covered(found, job), 1),
         "begins": found.first if _covered(found, job) < job.days - 1 else None,
+        "covered": _covered(found, job),
         "sums": amounts(found.draft.stake),
         "examples": _examples(found, document),
     }
@@ -228,6 +229,7 @@ def kept_evidence(job: Backtest) -> dict[str, Any]:
         "sha256": job.sha256,
         "live": job.live_id,
         "days": job.days,
+        "covered": _covered(found, job),
         "since": job.since.isoformat(),
         "until": job.until.isoformat(),
         "computed_at": job.finished_at.isoformat() if job.finished_at else None,

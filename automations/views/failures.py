@@ -6,11 +6,13 @@ from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from automations.cases import cases as kinds
 from automations.engine.inputs import as_json
 from automations.forms.cases import ByHandForm, SolvedForm, WhyForm
+from automations.models.failures import Failure
 from automations.services import failures
 from automations.services.errors import Stale
 from automations.simulation.again import Again, look_again, typed
@@ -44,6 +46,15 @@ def failure_detail(request: HttpRequest, pk: int) -> HttpResponse:
     return render(
         request, "automations/failure_detail.html", page_of(case_or_404(pk), signed_in(request))
     )
+
+
+@may_view
+@require_GET
+def failure_of(request: HttpRequest, name: str, pk: int) -> HttpResponse:
+    """To the case about something of a domain, known there by a name and an id."""
+    known = Failure.objects.filter(kind__in=[kind.key for kind in kinds])
+    case = get_object_or_404(known, key=f"{name}:{pk}")
+    return redirect("failure_detail", case.pk)
 
 
 @may_view

@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
-from babel import Locale
 from django.utils import timezone
 
 from automations.conditions.display import country
@@ -18,25 +16,13 @@ from automations.conditions.operators import TAKES, Takes, comparable
 from automations.conditions.tree import field_of, param_of
 from automations.conditions.values import parse_duration
 from automations.forms.conditions import UNITS
+from backoffice.amounts import read_amount, read_number
+from backoffice.territories import countries
 
 Option = tuple[str, str]
 Groups = list[tuple[str, list[Option]]]
 
 CURRENCIES = ("GBP", "EUR", "USD", "AUD", "CAD", "CHF", "DKK", "JPY", "NOK", "PLN", "SEK")
-# Territories of CLDR that no parcel goes to.
-_NO_COUNTRIES = frozenset({"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO", "AC", "CP", "CQ", "DG", "EA"})
-
-
-@lru_cache(maxsize=1)
-def countries() -> list[Option]:
-    """Codes and names, by name."""
-    known = Locale("en", "GB").territories.items()
-    found = [
-        (code, name)
-        for code, name in known
-        if re.fullmatch(r"[A-Z]{2}", code) and code not in _NO_COUNTRIES
-    ]
-    return sorted(found, key=lambda each: each[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +91,7 @@ _PLAIN = {
 def input_of(field: Field | None, kind: Kind, raw: Any, name: str, label: str) -> Input:
     """The input of one literal; `field` None: of a kind that has no choices."""
     if kind is Kind.MONEY:
-        money = raw if isinstance(raw, dict) else {}
-        unit = str(money.get("currency", "GBP"))
-        options = [(code, code) for code in dict.fromkeys([unit, *CURRENCIES])]
-        return Input("money", name, label, str(money.get("amount", "")), unit, options, hint="0.00")
+        return money_input(raw, name, label)
     if kind is Kind.DURATION:
         return duration_input(raw, name, label)
     text = "" if raw is None else str(raw)
@@ -120,6 +103,30 @@ def input_of(field: Field | None, kind: Kind, raw: Any, name: str, label: str) -
     if kind is Kind.DATETIME:
         text = _local(text)
     return Input(_PLAIN.get(kind, "text"), name, label, text)
+
+
+def money_input(raw: Any, name: str, label: str, hint: str = "0.00") -> Input:
+    """The input of an amount; one that can't be read is a text, `1.234 EUR`, and stays as typed."""
+    typed, _, code = raw.rpartition(" ") if isinstance(raw, str) else ("", "", "")
+    money = raw if isinstance(raw, dict) else {"amount": typed, "currency": code}
+    unit = str(money.get("currency") or "GBP")
+    options = [(code, code) for code in dict.fromkeys([unit, *CURRENCIES])]
+    return Input("money", name, label, str(money.get("amount") or ""), unit, options, hint=hint)
+
+
+def in_doubt(kind: Kind, raw: Any) -> str:
+    """Why digits that were typed are no number of this kind; empty where there are none."""
+    for part in raw if isinstance(raw, list) else [raw]:
+        if not isinstance(part, str) or not re.search(r"\d", part):
+            continue
+        try:
+            if kind is Kind.MONEY:
+                read_amount(*part.rpartition(" ")[::2])
+            elif kind is Kind.DECIMAL:
+                read_number(part)
+        except ValueError as error:
+            return str(error)
+    return ""
 
 
 def duration_input(raw: Any, name: str, label: str) -> Input:

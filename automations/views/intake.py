@@ -97,7 +97,7 @@ def delivery_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "content": laid_out(delivery),
         "size": len(delivery.body) if delivery.body is not None else None,
         "can_replay": delivery.state in intake.AGAIN and delivery.body is not None,
-        "can_drop": delivery.state in (Delivery.State.QUARANTINED, Delivery.State.UNREAD),
+        "can_drop": delivery.state not in intake.NOT_AWAY,
         "route_url": _route_url(delivery),
     }
     return render(request, "automations/delivery_detail.html", context)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from automations.conditions.fields import Kind
 from automations.conditions.problems import Problem
 from automations.forms.limits import COUNTED, ONES, POLICIES, limits_of
 from automations.rules.editing import Json
 from automations.rules.limits import PERIODS, WORDS
 from automations.rules.words import noun_of
-from automations.views.inputs import CURRENCIES, Input, Option, duration_input
+from automations.views.inputs import Input, Option, duration_input, in_doubt, money_input
 
 LABELS = {
     "runs": ("Runs", "events it acts on"),
@@ -76,12 +77,6 @@ def _at(problems: Sequence[Problem], path: str, friendly: str) -> str:
     return friendly if inside else ""
 
 
-def _money(raw: Any, name: str, label: str) -> Input:
-    unit = str(_part(raw, "currency") or "GBP")
-    options = [(code, code) for code in dict.fromkeys([unit, *CURRENCIES])]
-    return Input("money", name, label, _written(_part(raw, "amount")), unit, options, hint=NONE)
-
-
 def _counted(what: str, limits: Json, problems: Sequence[Problem]) -> LimitRow:
     row = LimitRow(what, *LABELS[what])
     for period in PERIODS:
@@ -89,8 +84,9 @@ def _counted(what: str, limits: Json, problems: Sequence[Problem]) -> LimitRow:
         name, label = f"limits-{what}-{period}", f"{row.label}, at most in {WORDS[period]}"
         shown = Input("number", name, label, _written(raw), hint=NONE)
         if what == "money":
-            shown = _money(raw, name, label)
-        said = _FRIENDLY.get(what, _FRIENDLY["runs"])
+            shown = money_input(raw, name, label, hint=NONE)
+        doubt = in_doubt(Kind.MONEY, raw) if what == "money" else ""
+        said = doubt or _FRIENDLY.get(what, _FRIENDLY["runs"])
         row.cells.append(Cell(shown, problem=_at(problems, f"limits.{what}.{period}", said)))
     return row
 

@@ -26,6 +26,7 @@ class Shown:
     change: Change
     token: str
     sign: str
+    viewed_by: tuple[str, ...] = ()
 
 
 def read(raw: Any) -> RuleDocument | None:

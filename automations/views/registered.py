@@ -7,6 +7,7 @@ from automations.views.addresses import explained_subjects, pressed_subjects, wh
 from automations.views.buttons import button_name
 from automations.views.case_home import (
     case_links,
+    document_links,
     find_cases,
     find_runs,
     open_cases,
@@ -17,13 +18,18 @@ from automations.views.connector_list import connectors_down
 from backoffice import counts, home, links, panels, search
 
 
+def _name_records() -> None:
+    links.register("automations.run", run_links)
+    links.register("automations.rule", rule_links)
+    links.register("automations.document", document_links)
+    links.register("automations.failure", case_links)
+
+
 def register_runs_and_cases() -> None:
     """Called once when the app is ready, after the domains' triggers are known."""
     case_bulk.register_bulk_actions()
     run_bulk.register_bulk_actions()
-    links.register("automations.run", run_links)
-    links.register("automations.rule", rule_links)
-    links.register("automations.failure", case_links)
+    _name_records()
     counts.register("failure_list", open_cases)
     counts.register("connector_list", connectors_down)
     search.register("Cases", "automations.view_failure", find_cases)

@@ -23,7 +23,7 @@ from automations.rules.editing import (
     uid_of,
 )
 from automations.rules.naming import named_kind
-from automations.views.inputs import Groups, Input, Option, field_groups, inputs_of
+from automations.views.inputs import Groups, Input, Option, field_groups, in_doubt, inputs_of
 
 MODE_WORDS: list[Option] = [
     ("all", "all"),
@@ -56,6 +56,7 @@ class Row:
     depth: int
     is_root: bool = False
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     mode: str = ""
     rest: str = ""
     parts: list[Row] = field(default_factory=list)
@@ -104,7 +105,9 @@ def friendly(problem: Problem, node: Json, known: Field | None) -> str:
         return "Add at least one value."
     if takes is Takes.SPAN:
         return _FRIENDLY[Kind.DURATION]
-    return problem.message if field_of(value) else _FRIENDLY.get(known.kind, problem.message)
+    if field_of(value):
+        return problem.message
+    return in_doubt(known.kind, value) or _FRIENDLY.get(known.kind, problem.message)
 
 
 class Rows:
@@ -113,6 +116,7 @@ class Rows:
     def __init__(self, catalogue: Catalogue, problems: Sequence[Problem]) -> None:
         self.catalogue = catalogue
         self.problems = [known for known in problems if known.blocks]
+        self.notes = [known for known in problems if not known.blocks]
 
     def root(self, body: Json) -> Row:
         made = self.tree(body["when"], "when")
@@ -131,6 +135,10 @@ class Rows:
             for known in self.problems
             if known.path == path or (inside and known.path.startswith(f"{path}."))
         ]
+
+    def _notes(self, path: str) -> list[str]:
+        """What is worth a second look at the value of a clause, though it stops nothing."""
+        return [known.message for known in self.notes if known.path == joined(path, "value")]
 
     def _row(self, node: Json, catalogue: Catalogue, path: str, depth: int) -> Row:
         if is_list(node):
@@ -178,6 +186,7 @@ class Rows:
             path,
             depth,
             problems=[each.message for each in mine],
+            notes=self._notes(path),
             mode=shape,
             parts=[where],
             options=[pair for pair in LIST_WORDS if pair[0] != "sum" or _sums(catalogue, chosen)],
@@ -209,6 +218,7 @@ class Rows:
             path,
             depth,
             problems=list(dict.fromkeys(friendly(each, node, known) for each in mine)),
+            notes=self._notes(path),
             fields=field_groups(catalogue),
             # A field that is not there any more is chosen anew, never taken for another one.
             chosen=known.path if known is not None else "",

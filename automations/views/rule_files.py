@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import permission_required
-from django.core import signing
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from automations.forms.rule_files import FileForm, ImportForm
-from automations.rules.files import joined_files
+from automations.forms.rule_files import FileForm, ImportForm, ManyForm
+from automations.models.connectors import ConnectorAccount
+from automations.queries.rules import draft_of, live_document
+from automations.rules.files import ReadRule, joined_files
 from automations.rules.yaml_text import YamlInvalid
-from automations.services import rule_files
+from automations.services import rule_files, rule_imports
 from automations.services.errors import AutomationError, Stale
 from automations.services.rule_files import Plan, Planned
+from automations.tables import RULES
 from automations.views.drafting import rule_or_404, signed_in
 from automations.views.phrases import CHANGE_SIGNS, Shown
 from backoffice.actors import person
 from backoffice.models import User
-from backoffice.workbench import respond
+from backoffice.workbench import respond, shown
 
 CHOSEN = "whom you choose below"
 SALT = "automations.rule_files"
-# The page that was looked at stands for its text this long.
-SECONDS = 3_600
 may_view = permission_required("automations.view_rule", raise_exception=True)
 may_import = permission_required(
     ("automations.add_rule", "automations.change_rule", "automations.change_draft"),
@@ -55,6 +57,24 @@ def rule_export(request: HttpRequest, slug: str) -> HttpResponse:
     rule = rule_or_404(slug)
     text = rule_files.export_rule(rule, draft=request.GET.get("of") == "draft")
     return _download(text, rule.slug)
+
+
+@may_view
+@require_GET
+def rule_promote(request: HttpRequest, slug: str) -> HttpResponse:
+    """The dialog of a sandbox that says what is taken to the live company, and what is not."""
+    if not settings.SANDBOX:
+        raise Http404
+    rule = rule_or_404(slug)
+    live = live_document(rule)
+    text = live.text if live is not None else json.dumps(draft_of(rule).body)
+    keys = ConnectorAccount.objects.order_by("key").values_list("key", flat=True)
+    context = {
+        "rule": rule,
+        "live": live,
+        "connectors": [key for key in keys if f'"{key}"' in text],
+    }
+    return render(request, "automations/_promote.html", context)
 
 
 @may_view
@@ -96,9 +116,48 @@ def rules_import(request: HttpRequest) -> HttpResponse:
     form = FileForm(request.POST or None, request.FILES or None)
     plan: Plan | None = None
     if request.method == "POST" and form.is_valid():
-        plan = _planned(form, user)
-    signed = _signed(form.given, plan, user) if plan else ""
+        many = _many(form)
+        if many is not None:
+            return _many_page(request, form, many, _signed(form.given, "", user))
+        plan = _planned(form, user) if not form.errors else None
+    signed = _signed(form.given, plan.seen, user) if plan else ""
     return _page(request, form, plan, signed, 422 if form.errors else 200)
+
+
+def _many(form: FileForm) -> list[ReadRule] | None:
+    """The rules of a file that a job has to take in; None where they are few, or can't be read."""
+    try:
+        return rule_imports.read_many(form.given)
+    except YamlInvalid as error:
+        _say(form, error)
+    return None
+
+
+def _many_page(
+    request: HttpRequest,
+    form: FileForm,
+    many: list[ReadRule],
+    signed: str,
+    asked: ManyForm | None = None,
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "many": len(many),
+        "asked": asked or _asked_of_many(many, signed_in(request)),
+        "signed": signed,
+    }
+    status = 422 if asked else 200
+    return render(request, "automations/rule_import.html", context, status=status)
+
+
+def _asked_of_many(many: list[ReadRule], user: User, data: Any = None) -> ManyForm:
+    others = rule_imports.others(many, user)
+    return ManyForm(data, strangers=rule_imports.strangers(many), others=others)
+
+
+def _say(form: FileForm, error: YamlInvalid) -> None:
+    field = "file" if form.cleaned_data["file"] else "text"
+    form.add_error(field, f"Line {error.line}: {error.message}")
 
 
 def _planned(form: FileForm, user: User) -> Plan | None:
@@ -107,13 +166,12 @@ def _planned(form: FileForm, user: User) -> Plan | None:
         # Unknown owners are asked for below: whoever imports stands for them until then.
         return rule_files.plan(form.given, importer=user, owner=user)
     except YamlInvalid as error:
-        field = "file" if form.cleaned_data["file"] else "text"
-        form.add_error(field, f"Line {error.line}: {error.message}")
+        _say(form, error)
     return None
 
 
-def _signed(text: str, plan: Plan, user: User) -> str:
-    return signing.dumps([user.pk, text, plan.seen], salt=SALT, compress=True)
+def _signed(text: str, seen: str, user: User) -> str:
+    return shown.seal([text, seen], user, salt=SALT)
 
 
 def _page(
@@ -137,17 +195,12 @@ def _page(
 
 def _carry_out(request: HttpRequest, user: User) -> HttpResponse:
     """Do what was looked at; whatever changed meanwhile is shown again instead."""
-    try:
-        given = signing.loads(request.POST["signed"], salt=SALT, max_age=SECONDS)
-    except signing.BadSignature:
-        given = [None, "", ""]
-    user_id, text, seen = given
-    if user_id != user.pk:
-        context = {
-            "message": "This page is too old. Choose the file again.",
-            "url": reverse("rules_import"),
-        }
-        return render(request, "409.html", context, status=409)
+    content = shown.unseal(request.POST["signed"], user, salt=SALT)
+    if content is None:
+        return shown.too_old(request, "rules_import")
+    text, seen = content
+    if (many := rule_imports.read_many(text)) is not None:
+        return _draft_job(request, text, many, user)
     plan = rule_files.plan(text, importer=user, owner=user)
     asked, status = _asked(plan, request.POST), 422
     if asked.is_valid():
@@ -165,7 +218,23 @@ def _carry_out(request: HttpRequest, user: User) -> HttpResponse:
             status = 409 if isinstance(error, Stale) else 422
         else:
             return respond.go(request, *_after(done))
-    return _page(request, FileForm(), plan, _signed(text, plan, user), status, asked)
+    return _page(request, FileForm(), plan, _signed(text, plan.seen, user), status, asked)
+
+
+def _draft_job(request: HttpRequest, text: str, many: list[ReadRule], user: User) -> HttpResponse:
+    asked = _asked_of_many(many, user, request.POST)
+    if not asked.is_valid():
+        return _many_page(request, FileForm(), many, _signed(text, "", user), asked)
+    job = rule_imports.draft_import(
+        text,
+        many,
+        importer=user,
+        owner=asked.cleaned_data.get("owner"),
+        others=asked.cleaned_data.get("others", False),
+        screen=RULES.key,
+        back=reverse("rule_list"),
+    )
+    return respond.go(request, reverse("job_detail", args=[job.pk]))
 
 
 def _after(done: Plan) -> tuple[str, str]:

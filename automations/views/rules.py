@@ -19,6 +19,7 @@ from automations.queries import rules as queries
 from automations.queries.reviews import with_due
 from automations.queries.rules import shadow_of
 from automations.queries.stops import load_of
+from automations.rules.files import origin_words
 from automations.rules.library import rule_templates
 from automations.rules.parsing import DocumentInvalid, read_document
 from automations.services import drafts, rules
@@ -26,6 +27,7 @@ from automations.services.errors import AutomationError
 from automations.tables import CANDIDATE_WORDS, risk_pill, state_of
 from automations.triggers import source
 from automations.views.drafting import rule_or_404, signed_in
+from automations.views.existing import answered, standing
 from automations.views.phrases import differences, read, told
 from automations.views.schedule_parts import times_of
 from automations.views.shadows import may_shadow
@@ -57,7 +59,8 @@ def _history(rule: Rule) -> list[dict[str, Any]]:
                 "document": document,
                 "earlier": earlier,
                 "changes": len(differences(was, now)) if now and was else None,
-                "approvals": list(document.approvals.all()),
+                "approvals": [(each, answered(each)) for each in document.approvals.all()],
+                "standing": standing(document),
                 "activations": list(document.activations.all()),
                 "acted": any(each.mode == "live" for each in document.activations.all()),
             }
@@ -85,6 +88,7 @@ AUDIT_WORDS = {
     "rules.rejected": "rejected a version",
     "rules.changes_requested": "asked for changes",
     "rules.withdrawn": "took a version back",
+    "rules.existing_ended": "went over the records that were there",
     "rules.activated": "put a version in force",
     "rules.tuned": "changed a value inside its range",
     "rules.emergency_asked": "asked for an emergency",
@@ -103,6 +107,9 @@ AUDIT_WORDS = {
     "rules.imported": "imported it from a file",
     "rules.evidence_exported": "took its evidence as a file",
     "rules.reviewed": "reviewed it",
+    "rules.owner_asked": "asked for another owner",
+    "rules.owner_changed": "agreed to its owner",
+    "rules.owner_kept": "left it with its owner",
     "rules.looked_at": "took the first look at a version",
 }
 
@@ -111,14 +118,20 @@ def _told_audit(rule: Rule) -> list[dict[str, Any]]:
     return [
         {
             "entry": entry,
-            "words": AUDIT_WORDS.get(entry.verb, entry.verb),
+            "words": AUDIT_WORDS.get(entry.verb, entry.verb) + _also(entry.detail),
             "detail": entry.detail.get("why") or _version_words(entry.detail),
         }
         for entry in _audit(rule)
     ]
 
 
+def _also(detail: dict[str, Any]) -> str:
+    return ", also for the records that were there" if detail.get("existing") is True else ""
+
+
 def _version_words(detail: dict[str, Any]) -> str:
+    if "sandbox" in detail:
+        return origin_words(detail["sandbox"]).lower()
     return f"v{detail['version']}" if "version" in detail else ""
 
 
@@ -158,6 +171,7 @@ def rule_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "may_shadow": may_shadow(signed_in(request)),
         "audit": _told_audit(rule),
         "tunables": tunable_rows(rule, signed_in(request)),
+        "owner_asked": signed_in(request).pk == rule.next_owner_by_id,
     }
     return render(request, "automations/rule_detail.html", context)
 

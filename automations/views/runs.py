@@ -17,6 +17,9 @@ from django.views.decorators.http import require_GET
 from automations.actions import actions
 from automations.catalogue import catalogue_for
 from automations.conditions.display import seen
+from automations.conditions.fields import Facts, Field, Kind
+from automations.conditions.values import read
+from automations.engine import blocks
 from automations.engine.flow import target_of
 from automations.engine.stake import stake_of
 from automations.engine.telling import leaves
@@ -26,7 +29,7 @@ from automations.models.events import Event
 from automations.models.failures import Failure
 from automations.models.rules import RULE_SPAN, Rule
 from automations.models.runs import Effect, Run, StepRun, run_number
-from automations.models.schedules import PRESS, SHADOW_SLOT, SLOT
+from automations.models.schedules import EXISTING, PRESS, SHADOW_SLOT, SLOT
 from automations.queries import failures as failure_queries
 from automations.queries.runs import RunDetail, caused_by
 from automations.queries.runs import run_detail as detail_of
@@ -48,7 +51,7 @@ from automations.views.run_filters import noun
 from automations.views.run_list import STATES, subject_url
 from automations.views.run_steps import Trace, trace_of, walk
 from automations.views.trace import VERDICTS, clauses, rule_of
-from backoffice import subjects
+from backoffice import subjects, ui
 from backoffice.models import User
 from backoffice.money import Money
 from backoffice.views.me import signed_in
@@ -64,7 +67,13 @@ def facts_of(event: Event) -> list[tuple[str, str]]:
         return []
     facts = stored.of_event(event).facts
     fields = catalogue_for(known).fields.values()
-    return [(plain_label(known), seen(known, facts)) for known in fields if known.keys[0] in facts]
+    return [(plain_label(known), _seen(known, facts)) for known in fields if known.keys[0] in facts]
+
+
+def _seen(known: Field, facts: Facts) -> str:
+    """What an event told of a field; a moment in the zone that the rest of the page is in."""
+    value = read(known, facts) if known.kind is Kind.DATETIME else None
+    return ui.absolute(value) if value is not None else seen(known, facts)
 
 
 def trigger_words(event: Event) -> str:
@@ -73,6 +82,8 @@ def trigger_words(event: Event) -> str:
         return "Schedule came round"
     if event.key.startswith(PRESS):
         return "Started by hand"
+    if event.key.startswith(EXISTING):
+        return "Was there when the version went live"
     known = source(event.trigger)
     return known.label if known is not None else event.trigger
 
@@ -200,6 +211,9 @@ def _version(run: Run) -> int | None:
 
 def _parked_case(run: Run) -> Failure | None:
     """The case that says why the run is kept back; None for a stop, which says so itself."""
+    if run.parked_for == Run.Parked.CASE:
+        block = blocks.blocked({run.subject: [run.subject_id]}).get((run.subject, run.subject_id))
+        return Failure.objects.filter(pk=block.case_id).first() if block is not None else None
     kinds = {Run.Parked.LIMIT: Failure.Error.LIMIT, Run.Parked.FIRST_LOOK: Failure.Error.FIRST_LOOK}
     if run.parked_for not in kinds:
         return None

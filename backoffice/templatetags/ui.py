@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils.safestring import SafeString
 
 from backoffice import ui
@@ -21,6 +22,12 @@ register.simple_tag(ui.avatar, name="avatar")
 register.simple_tag(ui.person, name="person")
 register.simple_tag(ui.actor_mark, name="actor_mark")
 register.simple_tag(ui.sparkline, name="sparkline")
+
+
+@register.simple_tag
+def in_sandbox() -> bool:
+    """Whether this installation is a sandbox; asked here, as pages of errors have no context."""
+    return bool(settings.SANDBOX)
 
 
 @register.filter

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from backoffice import chain, subjects, ui
+from backoffice import chain, links, subjects, ui
 from backoffice.actors import ActorKind
 from backoffice.models import AuditEntry, User
 from backoffice.money import Money
@@ -56,6 +56,14 @@ def who(entry: AuditEntry) -> SafeString:
     )
 
 
+def on(entry: AuditEntry) -> SafeString | str:
+    """What it is about, by name where it has one."""
+    link = getattr(entry, "named", None)
+    if link is None:
+        return what(entry)
+    return ui.link(link.url, link.text) if link.url else link.text
+
+
 def what(entry: AuditEntry) -> str:
     try:
         noun = subjects.get(entry.subject).noun
@@ -69,7 +77,9 @@ def _told(value: object) -> str:
     if isinstance(value, dict) and set(value) == {"amount", "currency"}:
         return str(Money.from_json(value))
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(str, value)) or "none"
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
     if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value):
         return f"{value[:12]}…"
     return str(value)
@@ -87,7 +97,12 @@ def whole_detail(entry: AuditEntry) -> str:
 
 
 def with_links(rows: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-    return rows.select_related("link")
+    """The rows of a page, read, each with the name of what it is about."""
+    rows = rows.select_related("link")
+    named = links.resolve((row.subject, row.subject_id) for row in rows if row.subject_id)
+    for row in rows:
+        row.named = named.get((row.subject, row.subject_id or 0))  # type: ignore[attr-defined]
+    return rows
 
 
 def link_of(entry: AuditEntry) -> int | None:
@@ -135,7 +150,7 @@ AUDIT = Workbench[AuditEntry](
             sort="verb",
             export=lambda entry: entry.verb,
         ),
-        Column("subject", "On", what, sort=("subject", "subject_id")),
+        Column("subject", "On", on, sort=("subject", "subject_id"), export=what),
         Column("detail", "Detail", detail, wide=True, export=whole_detail),
         Column("kind", "Kind of actor", "actor_kind", sort="actor_kind", default=False),
         Column("link", "Link", link_of, kind="number", default=False),

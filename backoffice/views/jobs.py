@@ -133,10 +133,26 @@ def _context(job: BulkJob, user: User) -> dict[str, object]:
         "draft": draft,
         "why_not": jobs.why_not_start(job, user) if draft else "",
         "sums": Weight.from_json(job.weight, job.total).amounts,
-        "params": [(name, value) for name, value in job.params.items() if not _is_long(value)],
+        "params": _told_params(action, job),
+        "params_in_words": action.in_words(job.params) if action.in_words else "",
         "left": job.total - job.position,
         "list_title": benches.get(job.screen).title,
     }
+
+
+def _told_params(action: BulkAction, job: BulkJob) -> list[tuple[str, object]]:
+    """What was filled in, by the words of the form; a yes or no as such."""
+    if action.in_words is not None:
+        return []
+    fields = action.form.base_fields if action.form is not None else {}
+    return [
+        (
+            str((fields[name].label if name in fields else "") or name.replace("_", " ")),
+            {True: "yes", False: "no"}[value] if isinstance(value, bool) else value,
+        )
+        for name, value in job.params.items()
+        if not _is_long(value)
+    ]
 
 
 def _is_long(value: object) -> bool:

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from backoffice import actors, leaving, staff, standing_in, ui
 from backoffice.actors import Actor
 from backoffice.dialogs import ask
+from backoffice.links import Link
 from backoffice.model_forms import UserModelForm
 from backoffice.models import AuditEntry, User
 from backoffice.role_grants import RoleGrant
@@ -85,6 +86,11 @@ def _activate(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> It
 
 def _change_role(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> Iterable[Outcome]:
     return _each(ids, lambda one: staff.change_role(one, params["role"], actor=actor))
+
+
+def user_names(ids: set[int]) -> dict[int, Link]:
+    """People by name; without an address, as not everybody may open their pages."""
+    return {user.pk: Link(str(user), "") for user in User.objects.filter(pk__in=ids)}
 
 
 def register_bulk_actions() -> None:

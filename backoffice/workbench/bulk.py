@@ -73,7 +73,8 @@ class BulkAction:
     `run_frozen` takes the place of `run` where a row that changed since must be left alone: it
     gets the version of each row, read by `versions` when the rows were fixed. `weigh` says what
     they come to: with money, or with many, a page asks for confirmation, and so much that one
-    person must not do it alone waits for a second one.
+    person must not do it alone waits for a second one. `in_words` tells the form's values in a
+    sentence where their names and values would not do.
     """
 
     key: str
@@ -91,6 +92,7 @@ class BulkAction:
     run_frozen: RunFrozen | None = None
     versions: Callable[[Sequence[int]], Mapping[int, int]] | None = None
     weigh: Callable[[Sequence[int]], Weight] | None = None
+    in_words: Callable[[Mapping[str, Any]], str] | None = None
     chunk: int = 100
 
     def __post_init__(self) -> None:

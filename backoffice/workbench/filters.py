@@ -20,6 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from backoffice import ui
+from backoffice.amounts import read_amount, read_number
 from backoffice.versions import whole
 
 
@@ -154,6 +155,7 @@ class Range(Filter):
 
     template: ClassVar[str] = "workbench/filters/range.html"
     input_type: ClassVar[str] = "text"
+    input_mode: ClassVar[str] = "text"
     field: str = ""
 
     @abstractmethod
@@ -173,8 +175,15 @@ class Range(Filter):
             try:
                 result &= self.compare(sign, self.read(text.strip()))
             except (ValueError, ArithmeticError) as error:
-                raise FilterError(f"{self.label} can't be “{text}”.") from error
+                said = self.refused(text, error)
+                raise FilterError(said) from error
         return result
+
+    def refused(self, text: str, error: Exception) -> str:
+        """What to tell whoever typed a bound that can't be read."""
+        if self.input_mode == "decimal":
+            return f"{self.label}: {error}"
+        return f"{self.label} can't be “{text}”."
 
     def shown(self, text: str) -> str:
         """A bound as the form's field shows it."""
@@ -202,10 +211,10 @@ class Range(Filter):
 class Number(Range):
     """Bounds on a number."""
 
-    input_type: ClassVar[str] = "number"
+    input_mode: ClassVar[str] = "decimal"
 
     def read(self, text: str) -> object:
-        return _finite(text)
+        return _finite(read_number(text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,12 +224,12 @@ class Amount(Range):
     `currency` None compares amounts as they stand: only for lists of one currency.
     """
 
-    input_type: ClassVar[str] = "number"
+    input_mode: ClassVar[str] = "decimal"
     currency: str | None = None
     currency_field: str = "currency"
 
     def read(self, text: str) -> object:
-        return _finite(text)
+        return _finite(read_amount(text, self.currency or ""))
 
     def compare(self, sign: str, bound: object) -> Q:
         same = Q(**{self.currency_field: self.currency}) if self.currency else Q()
@@ -326,10 +335,9 @@ class Age(Range):
         return super().compare(turned[sign], bound)
 
 
-def _finite(text: str) -> Decimal:
-    number = Decimal(text.replace(",", ""))
-    if not number.is_finite() or abs(number) >= Decimal("1e15"):
-        raise ValueError(text)
+def _finite(number: Decimal) -> Decimal:
+    if abs(number) >= Decimal("1e15"):
+        raise ValueError("That is more than any amount there is.")
     return number
 
 

@@ -345,17 +345,44 @@ class Listing(Generic[M]):
     def nothing_left(self) -> str:
         return self.tab.empty or self.bench.empty.nothing_left
 
+    @cached_property
+    def everything(self) -> Tab | None:
+        """The view of all there is; None where it is this view itself."""
+        shown = next((tab for tab in self.tabs if tab.slug == "all"), None)
+        return shown if shown is not self.tab else None
+
     @property
     def everything_url(self) -> str:
-        """The view of all there is, for one that is empty; none where it is that view itself."""
-        shown = next((tab for tab in self.tabs if tab.slug == "all"), None)
-        return f"{self.state.path}?view=all" if shown and shown is not self.tab else ""
+        return f"{self.state.path}?view=all" if self.everything else ""
 
     @property
     def clear_url(self) -> str:
         """The view without any filter that was added to it."""
         view = self.state.explicit.get("view")
         return self.state.path + (f"?view={view[0]}" if view else "")
+
+    @property
+    def cleared_url(self) -> str:
+        """Where somebody without a match starts again: all there is, unless they chose a view."""
+        return self.clear_url if "view" in self.state.explicit else self.everything_url or self.path
+
+    @property
+    def path(self) -> str:
+        return self.state.path
+
+    @cached_property
+    def elsewhere(self) -> str:
+        """How many rows of all there are fit what is searched for, where this view hides some."""
+        searched = bool(self.words) or (self.changed and not self.total)
+        if self.everything is None or not searched or self.notice:
+            return ""
+        wanted = {**self.everything.params, **self.state.explicit}
+        found = self.base.filter(self.bench.condition(wanted)).count()
+        return self.bench.counted(found) if found > self.total else ""
+
+    @property
+    def elsewhere_url(self) -> str:
+        return self.state.url(view="all")
 
     @property
     def emptiness(self) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
+from decimal import Decimal
 from typing import TextIO
 
 from django.utils import timezone
 
 from backoffice.actors import outside, person
 from backoffice.models import User
-from backoffice.roles import SUPPORT
+from backoffice.roles import ADMINISTRATOR, FINANCE, SUPPORT
 from config.demo.aftersale import live_after_the_sale
 from config.demo.customers import make_customers
+from config.demo.forwarding import forward_some
+from config.demo.preorders import sell_some_ahead
+from config.demo.promotions import add_promotions
 from config.demo.rules import make_rules
+from config.demo.selling import add_selling
 from config.demo.slice import HISTORY_ENDS, Slice, address, chance, customer, next_delivery
 from config.demo.tickets import write_letters
 from config.demo.trust import add_trust
@@ -21,9 +26,11 @@ from config.imports.online_retail.classify import Document
 from config.imports.online_retail.load import order_line, product_names
 from config.imports.online_retail.run import find_job, load, moved_by, open_company
 from finance.models.payments import Payment
+from finance.models.refund_limits import RefundLimit
 from finance.models.refunds import Refund
 from finance.services.payments import NewPayment, record_payments
 from finance.services.refunds import NewRefund, request_refunds
+from finance.services.small_refunds import answer_limit, change_limit
 from inventory.queries.skus import skus_by_code
 from inventory.services.moves import receive_stock
 from inventory.services.skus import add_skus
@@ -71,11 +78,16 @@ def make_company(part: Slice, out: TextIO) -> Channel:
     ship_due(placed[: len(placed) // 3])
     prepare(placed[len(placed) // 3 :])
     pay_due(add_trust(channel)[:-1])
+    pay_due(sell_some_ahead(channel))
+    add_selling(channel)
+    pay_due(add_promotions(channel))
+    forward_some(channel)
     recent = list(
         Order.objects.filter(customer__isnull=False).order_by("-placed_at")[: _LETTERS * 6]
     )
     write_letters(recent[::6])
     _ask_for_refunds()
+    _limit_refunds()
     make_customers()
     gone = [each for each in placed if each.shipments.exists()]
     live_after_the_sale(channel, gone)
@@ -170,11 +182,26 @@ def _promise(channel: Channel) -> None:
     if channel.service_id is not None:
         return
     edit = ServiceEdit(
-        "Royal Mail", "Tracked 48", "Europe/London", time(16, 30), [1, 2, 3, 4, 5, 6], None
+        carrier="Royal Mail",
+        name="Tracked 48",
+        time_zone="Europe/London",
+        cutoff=time(16, 30),
+        weekdays=[1, 2, 3, 4, 5, 6],
+        calendar=None,
+        price=Decimal("3.85"),
+        currency=channel.currency,
+        transit_days=2,
     )
     known = CarrierService.objects.filter(carrier=edit.carrier, name=edit.name).first()
     service = known or add_service(edit, actor=WAREHOUSE)
-    edit_promise(channel.pk, service=service, promise_days=1, version=None, actor=WAREHOUSE)
+    edit_promise(
+        channel.pk,
+        service=service,
+        promise_days=1,
+        arrives_days=5,
+        version=None,
+        actor=WAREHOUSE,
+    )
     channel.refresh_from_db()
 
 
@@ -210,6 +237,19 @@ def _inspect_old_returns() -> None:
         is_history=True, state=ReturnOrder.State.RECEIVED, received_at__lt=before
     )
     inspect_returns(waiting.values_list("pk", flat=True), history=True, actor=WAREHOUSE)
+
+
+def _limit_refunds() -> None:
+    """What one person pays back alone: a limit in force, and a higher one that waits."""
+    people = User.objects.filter(is_active=True).order_by("pk")
+    finance = people.filter(groups__name=FINANCE).first()
+    second = people.filter(groups__name=ADMINISTRATOR).first()
+    if finance is None or second is None or RefundLimit.objects.exists():
+        return
+    small, more, day = Decimal(20), Decimal(40), Decimal(200)
+    change_limit("GBP", small, day, actor=person(finance))
+    answer_limit("GBP", small, day, agrees=True, actor=person(second))
+    change_limit("GBP", more, day, actor=person(finance))
 
 
 def _ask_for_refunds() -> None:

@@ -69,10 +69,21 @@ def _beside(state: State, arguments: argparse.Namespace) -> int:
         supervisor.stop()
 
 
+def _state(arguments: argparse.Namespace) -> State:
+    """That of `make run`, or of the sandbox beside it, which shares nothing with it."""
+    if not arguments.sandbox:
+        return State(VAR / "run")
+    for name in site.LIVE:
+        if os.environ.pop(name, ""):
+            whisper(f"The sandbox has its own: {name} is not used.")
+    os.environ["SANDBOX"] = "yes"
+    return State(VAR / site.SANDBOX)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """The whole site on this machine, until Ctrl-C."""
     processes.adopt_orphans()
-    state = State(VAR / "run")
+    state = _state(arguments)
     state.open()
     with state.locked():
         state.end_leftovers()
@@ -91,10 +102,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def manage(arguments: argparse.Namespace) -> int:
     """Run manage.py on the data of `make run`, whether the site runs or not. Its exit code."""
-    state = State(VAR / "run")
+    state = _state(arguments)
     state.open()
-    if not site.LOGINS.exists():
-        raise Refusal("There is no site yet: start it once with make run.")
+    if not site.logins(state).exists():
+        raise Refusal(f"There is no site yet: start it once with make {state.home.name}.")
     command = [sys.executable, "manage.py", *arguments.words]
     try:
         with state.locked():
@@ -129,8 +140,11 @@ def clean(arguments: argparse.Namespace) -> int:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m config.local", description=__doc__)
     commands = made.add_subparsers(required=True)
-    commands.add_parser("run", help="the site, its servers, worker and beat").set_defaults(go=run)
+    running = commands.add_parser("run", help="the site, its servers, worker and beat")
+    running.set_defaults(go=run)
     managing = commands.add_parser("manage", help="manage.py on the data of `make run`")
+    for each in (running, managing):
+        each.add_argument("--sandbox", action="store_true", help="that of `make sandbox`")
     managing.add_argument("words", nargs=argparse.REMAINDER, metavar="command …")
     managing.set_defaults(go=manage)
     commands.add_parser("browser", help="fetch a browser for the tests").set_defaults(

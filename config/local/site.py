@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import psycopg
 
@@ -23,7 +24,17 @@ from config.local.supervisor import Program, Supervisor
 
 HOST = "127.0.0.1"
 NEEDED_BYTES = 500_000_000
-LOGINS = VAR / "demo-logins.txt"
+SANDBOX = "sandbox"
+# What leads to the live company or opens what is sealed there, and is nothing to a sandbox.
+LIVE = (
+    "DATABASE_URL",
+    "DATABASE_OWNER_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "SECRETS_KEYS",
+    "EMAIL_URL",
+    "SITE_URL",
+)
 PAGE_SECONDS = 180
 SCHEMA = ("*/migrations/*.py", "*/apps.py", "backoffice/*.py", "requirements.lock")
 STATIC = ("static/**/*", "requirements.lock", "config/settings/*.py")
@@ -43,7 +54,7 @@ def begin(supervisor: Supervisor) -> None:
     env = environment(state, addresses)
     first = prepare(supervisor, env)
     say("Starting the site …")
-    web, *others = programs(env, port)
+    web, *others = programs(state, env, port)
     supervisor.start(web)
     wait_for_page(supervisor, port)  # before the others take their share of the processors
     for program in others:
@@ -51,11 +62,26 @@ def begin(supervisor: Supervisor) -> None:
     greet(supervisor, port, first=first)
 
 
+def is_sandbox(state: State) -> bool:
+    """Whether this is the state of `make sandbox`."""
+    return state.home.name == SANDBOX
+
+
+def logins(state: State) -> Path:
+    """Where the demonstration logins are kept."""
+    return (state.home if is_sandbox(state) else VAR) / "demo-logins.txt"
+
+
 def wanted_port() -> int:
     text = os.environ.get("PORT") or "8000"
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise Refusal(f"PORT is “{text}”; it must be a number from 1 to 65535.")
     return int(text)
+
+
+def command() -> str:
+    """What of the Makefile was asked for."""
+    return SANDBOX if os.environ.get("SANDBOX") else "run"
 
 
 def refuse_busy(port: int) -> None:
@@ -66,7 +92,7 @@ def refuse_busy(port: int) -> None:
         except OSError as error:
             raise Refusal(
                 f"Port {port} can't be used ({error.strerror}). "
-                f"Choose another one with PORT: make run PORT={min(port + 1, 65535)}"
+                f"Choose another one with PORT: make {command()} PORT={min(port + 1, 65535)}"
             ) from None
 
 
@@ -108,14 +134,14 @@ MENDS = {
 }
 
 
-def programs(env: Mapping[str, str], port: int) -> list[Program]:
+def programs(state: State, env: Mapping[str, str], port: int) -> list[Program]:
     """The processes of the site, as the Procfile lists them."""
     granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
     granian += ["--host", HOST, "--port", str(port), "--workers", "2", "--blocking-threads", "4"]
     celery = [sys.executable, "-m", "celery", "-A", "config"]
     lanes = ["worker", "-Q", "internal,bulk,sweep", "-c", "2"]
     calls = ["worker", "-Q", "external", "-P", "threads", "-c", "16", "-n", "external@%h"]
-    schedule = ["beat", "-s", str(VAR / "run" / "beat-schedule"), "--pidfile="]
+    schedule = ["beat", "-s", str(state.home / "beat-schedule"), "--pidfile="]
     found = [
         Program("web", granian, {**env, "DATABASE_POOL": "true"}),
         Program("worker", [*celery, *lanes], {**env, "STATEMENT_TIMEOUT": "50s"}),
@@ -140,8 +166,9 @@ def prepare(supervisor: Supervisor, env: Mapping[str, str]) -> bool:
     """
     steps = Steps(supervisor, env)
     steps.once("schema", "Preparing the database …", ["migrate", "-v", "0"], fingerprint(SCHEMA))
-    first = not LOGINS.exists()
-    people = ["demo_users", "--logins", str(LOGINS)]
+    known = logins(supervisor.state)
+    first = not known.exists()
+    people = ["demo_users", "--logins", str(known)]
     steps.once("people", "Making the demonstration logins …", people, again=first)
     if has_command("demo_company") and wants_demonstration():
         steps.once("company", "Loading the demonstration company …", ["demo_company"])
@@ -243,10 +270,11 @@ def wait_for_page(supervisor: Supervisor, port: int) -> None:
 
 
 def greet(supervisor: Supervisor, port: int, *, first: bool) -> None:
-    say = supervisor.say
-    say(f"\nCountersign is running: http://localhost:{port}/")
-    if first and LOGINS.exists():
-        say(LOGINS.read_text().rstrip())
+    say, known = supervisor.say, logins(supervisor.state)
+    what = "The sandbox of Countersign" if is_sandbox(supervisor.state) else "Countersign"
+    say(f"\n{what} is running: http://localhost:{port}/")
+    if first and known.exists():
+        say(known.read_text().rstrip())
     else:
-        say(f"Logins: {LOGINS}")
+        say(f"Logins: {known}")
     say(f"Logs: {supervisor.state.logs}. Press Ctrl-C to stop.")

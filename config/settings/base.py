@@ -10,6 +10,10 @@ from django.urls import reverse_lazy
 ROOT = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
 
+# A sandbox reaches nobody (docs/decisions/0124). Whatever is not plainly a no makes it one: who
+# mistypes gets mail that is caught, not mail that leaves.
+SANDBOX: bool = env("SANDBOX", default="").strip().lower() not in {"", "no", "0", "false", "off"}
+
 SECRET_KEY: str = env("SECRET_KEY", default="")
 DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
@@ -144,6 +148,10 @@ AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
+# Browsers send cookies to every port of a machine: a sandbox beside the live site has its own.
+COOKIES = "sandbox-" if SANDBOX else ""
+SESSION_COOKIE_NAME = f"{COOKIES}sessionid"
+CSRF_COOKIE_NAME = f"{COOKIES}csrftoken"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -190,8 +198,15 @@ CONNECTORS_CA_FILE: str = env("CONNECTORS_CA_FILE", default="")
 # Plain http to this machine: only development and tests say yes, no environment can.
 CONNECTORS_ALLOW_LOOPBACK = False
 
-# Where mail to staff goes, such as smtp+tls://user:password@host:587.
-vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+
+def mail_settings(default: str) -> dict[str, Any]:
+    """Where mail goes: as EMAIL_URL says, and nowhere from a sandbox."""
+    found: dict[str, Any] = env.email_url("EMAIL_URL", default=default)
+    return {**found, "EMAIL_BACKEND": "backoffice.post.Catcher"} if SANDBOX else found
+
+
+# Such as smtp+tls://user:password@host:587.
+vars().update(mail_settings("smtp://localhost:25"))
 # Where people find this site, for links in mails: https://desk.example, without a slash at its end.
 SITE_URL: str = env("SITE_URL", default="")
 DEFAULT_FROM_EMAIL: str = env("DEFAULT_FROM_EMAIL", default="countersign@localhost")
@@ -206,6 +221,7 @@ CELERY_TASK_ROUTES = {
     "automations.tasks.sweep": {"queue": "sweep"},
     "automations.tasks.call_connector": {"queue": "external"},
     "automations.tasks.scan_slots": {"queue": "bulk"},
+    "automations.tasks.apply_to_existing": {"queue": "bulk"},
     "automations.tasks.count_backtests": {"queue": "bulk"},
     "automations.tasks.let_go": {"queue": "bulk"},
     "backoffice.tasks.run_bulk_job": {"queue": "bulk"},
@@ -254,8 +270,13 @@ CELERY_BEAT_SCHEDULE = {
     "bulk-jobs": {"task": "backoffice.tasks.sweep_bulk_jobs", "schedule": 60.0},
     "stock-holds": {"task": "inventory.tasks.expire_reservations", "schedule": 60.0},
     "order-holds": {"task": "orders.tasks.act_on_ended_holds", "schedule": 60.0},
+    "preorders": {"task": "orders.tasks.release_preorders", "schedule": 60.0},
+    "order-promotions": {"task": "orders.tasks.end_promotions", "schedule": 60.0},
+    "forwarding": {"task": "orders.tasks.forward_shipments", "schedule": 60.0},
+    "order-news": {"task": "orders.tasks.notice_old_news", "schedule": 60.0},
     "order-reviews": {"task": "orders.tasks.escalate_reviews", "schedule": 60.0},
     "customer-mails": {"task": "support.tasks.send_mails", "schedule": 30.0},
+    "carts": {"task": "orders.tasks.sweep_carts", "schedule": 60.0},
     "segments": {"task": "orders.tasks.refresh_segments", "schedule": 60.0},
     # A cut-off that was changed winds its clocks itself; this finds changed weeks and holidays.
     "ship-by": {"task": "orders.tasks.rewind_clocks", "schedule": 600.0},

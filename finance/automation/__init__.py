@@ -1,5 +1,5 @@
 """What finance offers to rules: triggers, actions and records to go over."""
 
-from finance.automation import aftersale, refunds
+from finance.automation import aftersale, refunds, ties
 
-__all__ = ["aftersale", "refunds"]
+__all__ = ["aftersale", "refunds", "ties"]

@@ -19,6 +19,8 @@ from orders.models.returns import ReturnOrder
 class Refund(models.Model):
     """A request to pay money back: one asks, somebody else of finance approves it.
 
+    `alone`: it was within what one person may pay back, so who asked let it go.
+
     What was asked never changes; a different amount is a new request.
     """
 
@@ -89,6 +91,7 @@ class Refund(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
     decision_note = models.TextField(blank=True)
+    alone = models.BooleanField(default=False, db_default=False)
     paid_at = models.DateTimeField(null=True)
     is_history = models.BooleanField(default=False)
     version = models.IntegerField(default=1)
@@ -105,11 +108,12 @@ class Refund(models.Model):
             ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="refund_amount_positive"),
             models.CheckConstraint(condition=Q(amount__lt=BEYOND), name="refund_is_a_number"),
-            # Four eyes: nobody releases what they asked for.
+            # Four eyes: nobody releases what they asked for, but within the limit.
             models.CheckConstraint(
                 condition=Q(approved_by__isnull=True)
                 | Q(requested_by__isnull=True)
-                | ~Q(approved_by=F("requested_by")),
+                | ~Q(approved_by=F("requested_by"))
+                | Q(alone=True),
                 name="refund_approver_is_not_requester",
             ),
             models.CheckConstraint(
@@ -139,10 +143,17 @@ class Refund(models.Model):
             models.Index(
                 fields=["requested_at"], condition=Q(state="requested"), name="refund_waiting"
             ),
+            # What one person has paid back alone within a day.
+            models.Index(
+                fields=["requested_by", "decided_at"],
+                condition=Q(alone=True),
+                name="refund_alone_lately",
+            ),
         ]
         permissions = [
             ("request_refund", "Can ask for refunds"),
             ("approve_refund", "Can approve and reject refunds"),
+            ("pay_small_refund", "Can pay back alone within the limit"),
         ]
 
     def __str__(self) -> str:

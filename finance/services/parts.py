@@ -85,7 +85,9 @@ def offered(
     rows = []
     for line in lines:
         whole = complete and line.kind == OrderLine.Kind.POSTAGE
-        count = line.quantity if whole else units.get(line.pk, 0)
+        # Units that money went back for already, as for a claim, may come back all the same.
+        unpaid = max(line.quantity - before.units.get(line.pk, 0), 0)
+        count = min(line.quantity if whole else units.get(line.pk, 0), unpaid)
         left = max(charged(order, line) - before.amounts.get(line.pk, NIL), NIL)
         if left <= 0 or not (count or everything_else):
             continue
@@ -167,6 +169,7 @@ def part_rows(order: Order, parts: Sequence[NewPart]) -> list[RefundLine]:
             raise RefundTooLarge(
                 f"{amount} is more than is left of {name}: {order.money(max(most - had, NIL))}."
             )
+        _refuse_units(part, line, before)
         rows.append(
             RefundLine(
                 what=part.what, order_line=line, quantity=part.quantity, amount=part.amount,
@@ -174,6 +177,15 @@ def part_rows(order: Order, parts: Sequence[NewPart]) -> list[RefundLine]:
             )
         )  # fmt: skip
     return rows
+
+
+def _refuse_units(part: NewPart, line: OrderLine | None, before: _Before) -> None:
+    left = line.quantity - before.units.get(line.pk, 0) if line else 0
+    if part.quantity is not None and line is not None and part.quantity > max(left, 0):
+        raise RefundTooLarge(
+            f"{max(left, 0)} units of {line.description} can still be refunded, "
+            f"not {part.quantity}. Give the amount for no unit in particular."
+        )
 
 
 def _tax(order: Order, tax: Decimal, whole: Decimal, before: Decimal, after: Decimal) -> Decimal:

@@ -147,14 +147,33 @@ def approve_refund(
         raise SamePerson(
             f"You asked for {refund.number} yourself. Somebody else of finance must approve it."
         )
+    return _let_go(refund, order, approver, note, actor)
+
+
+@transaction.atomic
+def release_alone(refund: Refund, *, approver: User, actor: Actor) -> Refund:
+    """Release what its asker may pay back without a second person, and book it, once.
+
+    PostgreSQL decides whether they may: raises IntegrityError where not, RefundClosed when it is
+    decided. Announces refunds_approved.
+    """
+    (order,) = _lock_orders({refund.order_id}).values()
+    refund = _lock(refund, refund.version)
+    refund.alone = True
+    return _let_go(refund, order, approver, "Within what one person pays back alone.", actor)
+
+
+def _let_go(refund: Refund, order: Order, approver: User, note: str, actor: Actor) -> Refund:
+    version = refund.version
     refund.state = Refund.State.APPROVED
     refund.approved_by = approver
-    _decide(refund, note, ["state", "approved_by"])
+    _decide(refund, note, ["state", "approved_by", "alone"])
     _book(refund, order, actor)
     amounts = [Amount(order.pk, refund.money)]
     (refund.order,) = record_refunded(amounts, actor=actor, history=refund.is_history)
     pay_replacement(refund, actor)
-    _tell(refund, f"Refund {refund.number} of {refund.money} approved", actor)
+    said = "paid back by one person, within the limit" if refund.alone else "approved"
+    _tell(refund, f"Refund {refund.number} of {refund.money} {said}", actor)
     audit.record(
         "finance.refund_approved",
         LABEL,
@@ -163,6 +182,7 @@ def approve_refund(
         amount=refund.money.as_json(),
         version=version,
         order=order.number,
+        alone=refund.alone,
     )
     signals.refunds_approved.send(
         sender=Refund, refunds=[refund], actor=actor, history=refund.is_history

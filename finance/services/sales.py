@@ -201,12 +201,12 @@ def _shares(
 
 
 def _header(order: Order) -> list[DocumentLine]:
-    """Postage and discount that stand on the order itself."""
+    """Postage and discount that stand on the order itself; promotions stand on its lines."""
     inside = order.shipping_tax if order.prices_include_tax else Decimal(0)
     return [
         DocumentLine(Category.POSTAGE, order.money(order.shipping - inside)),
         DocumentLine(Category.TAX, order.money(order.shipping_tax)),
-        DocumentLine(Category.DISCOUNT, order.money(-order.discount)),
+        DocumentLine(Category.DISCOUNT, order.money(order.discount_on_lines - order.discount)),
     ]
 
 
@@ -214,19 +214,32 @@ def _summed(order: Order, lines: Iterable[OrderLine]) -> list[DocumentLine]:
     """Whole lines by category, given and taken apart; each is rounded in the order already."""
     sums: dict[tuple[Category, bool], Decimal] = defaultdict(Decimal)
     for line in lines:
-        net = line.line_total - line.tax if order.prices_include_tax else line.line_total
+        net, off = _nets(order, line)
         sums[_CATEGORY[OrderLine.Kind(line.kind)], net < 0] += net
+        sums[Category.DISCOUNT, True] -= off
         sums[Category.TAX, False] += line.tax
     return [DocumentLine(category, order.money(sums[category, sign])) for category, sign in sums]
 
 
+def _nets(order: Order, line: OrderLine) -> tuple[Decimal, Decimal]:
+    """A line at its full price and what promotions took off it, both without tax."""
+    if not order.prices_include_tax:
+        return line.line_total, line.discount
+    return line.line_total - line.tax - line.discount_tax, line.discount - line.discount_tax
+
+
 def _split(order: Order, line: OrderLine, before: int, after: int) -> list[DocumentLine]:
     """The part of a line between two counts of its units; parts add up to the line exactly."""
-    total = _part(order, line.line_total, line.quantity, before, after)
-    tax = _part(order, line.tax, line.quantity, before, after)
-    net = total - tax if order.prices_include_tax else total
+    span = (line.quantity, before, after)
     category = _CATEGORY[OrderLine.Kind(line.kind)]
-    return [DocumentLine(category, net), DocumentLine(Category.TAX, tax)]
+    tax = _part(order, line.tax, *span)
+    if not line.discount:
+        total = _part(order, line.line_total, *span)
+        net = total - tax if order.prices_include_tax else total
+        return [DocumentLine(category, net), DocumentLine(Category.TAX, tax)]
+    net, off = (_part(order, amount, *span) for amount in _nets(order, line))
+    parts = [(category, net), (Category.DISCOUNT, -off), (Category.TAX, tax)]
+    return [DocumentLine(kind, amount) for kind, amount in parts]
 
 
 def _part(order: Order, amount: Decimal, units: int, before: int, after: int) -> Money:

@@ -23,6 +23,7 @@ from finance.services.errors import FinanceError
 from finance.services.parts import Offered, offered, units_of
 from finance.services.refunds import NewRefund, request_refunds
 from finance.tables import refund_state
+from finance.views.alone import paid_or_waits, who_decides, word_of
 from orders.models.claims import Claim
 from orders.models.exchanges import Exchange
 from orders.models.orders import Order
@@ -68,7 +69,7 @@ def _ask(
         (answer,) = request_refunds([new])
         if isinstance(answer, FinanceError):
             raise answer
-        return f"{answer.refund} of {answer.refund.money} waits for finance"
+        return paid_or_waits(answer.refund, signed_in(request))
 
     proposed = total((row.proposed for row in rows), order.currency)
     left = balance_shown(order).refundable
@@ -77,8 +78,8 @@ def _ask(
         form,
         title=title,
         text=f"Proposed: {proposed}. {left} can still be refunded on order {order}. Change any "
-        "amount; someone else, of finance, approves it.",
-        word="Ask finance",
+        f"amount. {who_decides(signed_in(request), order.currency)}",
+        word=word_of(signed_in(request), order.currency),
         back=back,
         refusals=(FinanceError,),
         act=act,

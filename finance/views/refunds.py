@@ -26,7 +26,9 @@ from finance.services.refunds import (
     withdraw_refund,
 )
 from finance.tables import REFUND
+from finance.views.alone import paid_or_waits, who_decides, word_of
 from orders.models.orders import Order
+from orders.queries.conflicts import open_conflicts
 
 REFUSALS = (FinanceError,)
 both = require_http_methods(["GET", "HEAD", "POST"])
@@ -52,6 +54,7 @@ def refund_detail(request: HttpRequest, number: str) -> HttpResponse:
         "list_url": reverse("refund_list"),
         "list_title": "Refunds",
         "state": REFUND[Refund.State(refund.state)],
+        "conflicts": open_conflicts(refund.order),
         "is_mine": refund.requested_by_id == request.user.pk,
         "waits": refund.state == Refund.State.REQUESTED,
         "refundable": balance.refundable,
@@ -88,8 +91,9 @@ def refund_request(request: HttpRequest, number: str) -> HttpResponse:
             key=f"page:{values['key']}",
             actor=actors.person(signed_in(request)),
         )
-        return f"{refund} of {refund.money} waits for finance"
+        return paid_or_waits(refund, signed_in(request))
 
+    user = signed_in(request)
     return ask(
         request,
         AskForm(
@@ -98,8 +102,8 @@ def refund_request(request: HttpRequest, number: str) -> HttpResponse:
         ),
         title=f"Refund of order {order}",
         text=f"{balance_shown(order).refundable} can still be refunded. "
-        "Someone else, of finance, approves it.",
-        word="Ask finance",
+        f"{who_decides(user, order.currency)}",
+        word=word_of(user, order.currency),
         back=reverse("order_detail", args=[number]),
         refusals=REFUSALS,
         act=act,

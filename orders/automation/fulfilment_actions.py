@@ -17,6 +17,7 @@ from orders.automation.actions import OrderAction, shown, undone
 from orders.models.orders import Order
 from orders.services.allocation import allocate_orders
 from orders.services.backorders import promise_rest, reroute_order
+from orders.services.choosing import choose_services
 from orders.services.errors import OrderError
 from orders.services.outcomes import Outcomes
 from orders.services.picking import start_picking, stop_picking
@@ -148,3 +149,17 @@ class PromiseRest(_OneOrder):
 
     def in_words(self, params: Mapping[str, Any]) -> str:
         return f"Promise the rest of the order in {shown(params['days'])} days"
+
+
+@actions.register
+class ChooseService(OrderAction):
+    key = "orders.choose_service"
+    label = "Choose the carrier service: the cheapest in time"
+    form = NoForm
+    permission = "orders.pack_order"
+
+    def write(self, params: Mapping[int, Mapping[str, Any]], actor: Actors) -> Outcomes:
+        return choose_services(list(params), actor=actor)
+
+    def told(self, params: Mapping[str, Any], *, already: bool) -> str:
+        return "Left with that service already" if already else "Chose the carrier service"

@@ -253,9 +253,7 @@ class NoteTracking(Action):
 
     def execute(self, call: Call) -> Done:
         tracking = call.params["tracking"]
-        label = Label.objects.filter(
-            package__order=call.subject_id, tracking=tracking, state=Label.State.BOUGHT
-        ).first()
+        label = _label_of(call.subject_id, tracking)
         if label is None:
             raise Rejected(f"No parcel of this order has the tracking number {tracking}.")
         at = call.params.get("happened_at") or timezone.now()
@@ -268,6 +266,18 @@ class NoteTracking(Action):
     def in_words(self, params: Mapping[str, Any]) -> str:
         said = label_of(params["state"], TrackerEvent.State.choices)
         return f"Note for the parcel {shown(params['tracking'])}: {said}"
+
+
+def _label_of(order_id: int, tracking: str) -> Label | None:
+    """The label with this number. A parcel may leave under one that was given back: the carrier
+    then tells of what we think is here."""
+    labels = Label.objects.filter(package__order=order_id, tracking=tracking)
+    return (
+        labels.filter(state=Label.State.BOUGHT).first()
+        or labels.filter(state__in=[Label.State.VOID_REQUESTED, Label.State.VOIDED])
+        .order_by("-pk")
+        .first()
+    )
 
 
 @cases.register

@@ -12,6 +12,7 @@ from automations.triggers import Country, Tags, labelled
 from backoffice.money import Money
 from orders.models.customers import Customer
 from orders.models.holds import Hold
+from orders.models.market import MarketOrder
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnOrder
 from orders.queries.customers import NOTHING, Lately
@@ -20,14 +21,14 @@ from orders.queries.figures import LineFigures
 
 @dataclass(frozen=True, slots=True)
 class SkuFacts:
-    code: str = labelled("SKU", about="Upper and lower case differ.")
-    fragile: bool = labelled("Fragile")
+    code: str | None = labelled("SKU", about="Upper and lower case differ.")
+    fragile: bool = labelled("Fragile", about="A line that is no product is not fragile.")
 
 
 @dataclass(frozen=True, slots=True)
 class LineFacts:
     kind: str = labelled("Kind of line", choices=OrderLine.Kind.choices)
-    sku: SkuFacts | None = labelled("Product")
+    sku: SkuFacts = labelled("Product")
     quantity: int = labelled("Quantity")
     price: Money = labelled("Unit price")
     line_total: Money = labelled("Line total")
@@ -41,6 +42,8 @@ class OrderFacts:
     subtotal: Money = labelled("Subtotal", about="All lines, before postage, discount and tax.")
     shipping: Money = labelled("Postage")
     discount: Money = labelled("Discount")
+    discount_percent: Decimal = labelled("Discount, %", about="Of a hundred of the subtotal.")
+    promotions: Tags = labelled("Promotions", about="The keys of those it got.")
     paid: Money = labelled("Paid so far")
     refunded: Money = labelled("Refunded so far")
     currency: str = labelled("Currency")
@@ -64,6 +67,9 @@ class OrderFacts:
     method: str = labelled("Delivered or collected", choices=Order.Method.choices)
     is_picking: bool = labelled("On the pick list")
     promised_on: date | None = labelled("Rest promised for")
+    waits_for_stock: bool = labelled(
+        "Waits for goods sold ahead", about="Something of it was sold before its stock came."
+    )
     alike_before: int = labelled(
         "Orders like it just before",
         about="Of the same customer, total and units, up to a day before; 0 for guests.",
@@ -141,6 +147,19 @@ class OrderHoldPayload:
 
 
 @dataclass(frozen=True, slots=True)
+class MarketFacts:
+    status: str = labelled("Status there", choices=MarketOrder.Status.choices)
+    ship_latest: datetime | None = labelled("To be handed over by")
+
+
+@dataclass(frozen=True, slots=True)
+class MarketPayload:
+    order: OrderFacts = labelled("Order")
+    customer: CustomerFacts | None = labelled("Customer")
+    market: MarketFacts = labelled("Marketplace")
+
+
+@dataclass(frozen=True, slots=True)
 class CancellationFacts:
     reason: str = labelled("Reason", choices=Order.CancelReason.choices)
 
@@ -164,6 +183,10 @@ class OrderTaggedPayload:
     tagged: TaggedFacts = labelled("Tagging")
 
 
+# What an inspection finds: what it put back in stock is fit for sale.
+CONDITIONS = (("fit", "Fit for sale"), ("partly", "Partly damaged"), ("damaged", "Damaged"))
+
+
 @dataclass(frozen=True, slots=True)
 class ReturnFacts:
     number: str = labelled("Return number")
@@ -178,7 +201,23 @@ class ReturnFacts:
     requested_at: datetime = labelled("Asked for")
     authorised_at: datetime | None = labelled("Authorised")
     received_at: datetime | None = labelled("Received")
+    inspected_at: datetime | None = labelled("Inspected")
+    condition: str | None = labelled(
+        "Condition of the goods",
+        choices=CONDITIONS,
+        about="What the inspection scrapped is damaged; unknown before it.",
+    )
+    scrapped: int = labelled("Units scrapped")
     lines: tuple[LineFacts, ...] = labelled("Returned lines")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsFacts:
+    open: int = labelled("Open claims", about="Claims about its order that nobody decided yet.")
+    since: int = labelled(
+        "Claims since",
+        about="Claims about its order since the inspection, or before it since it was asked for.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +235,7 @@ class ReturnPayload:
     returned: ReturnFacts = labelled("Return")
     order: ReturnedOrderFacts | None = labelled("Order")
     customer: CustomerFacts | None = labelled("Customer")
+    claims: ClaimsFacts = labelled("Claims")
 
 
 _CENT = Decimal("0.01")
@@ -213,7 +253,7 @@ def line_facts(lines: Sequence[LineFigures], currency: str) -> tuple[LineFacts, 
     return tuple(
         LineFacts(
             kind=line.kind,
-            sku=SkuFacts(line.sku, line.is_fragile) if line.sku is not None else None,
+            sku=SkuFacts(line.sku, line.is_fragile),
             quantity=line.quantity,
             price=told(line.unit_price, currency),
             line_total=told(line.line_total, currency),
@@ -222,7 +262,19 @@ def line_facts(lines: Sequence[LineFigures], currency: str) -> tuple[LineFacts, 
     )
 
 
-def order_facts(order: Order, lines: Sequence[LineFigures], alike: int) -> OrderFacts:
+_TENTH = Decimal("0.1")
+
+
+def _percent(order: Order) -> Decimal:
+    """The discount as a part of the subtotal, to a tenth of one per cent."""
+    if not order.discount or order.subtotal <= 0:
+        return Decimal(0)
+    return (100 * order.discount / order.subtotal).quantize(_TENTH)
+
+
+def order_facts(
+    order: Order, lines: Sequence[LineFigures], alike: int, promotions: Sequence[str]
+) -> OrderFacts:
     return OrderFacts(
         number=order.number,
         channel=order.channel.key,
@@ -230,6 +282,8 @@ def order_facts(order: Order, lines: Sequence[LineFigures], alike: int) -> Order
         subtotal=told(order.subtotal, order.currency),
         shipping=told(order.shipping, order.currency),
         discount=told(order.discount, order.currency),
+        discount_percent=_percent(order),
+        promotions=Tags(tuple(promotions)),
         paid=told(order.amount_paid, order.currency),
         refunded=told(order.amount_refunded, order.currency),
         currency=order.currency,
@@ -251,6 +305,7 @@ def order_facts(order: Order, lines: Sequence[LineFigures], alike: int) -> Order
         method=order.method,
         is_picking=order.picking_since is not None,
         promised_on=order.promised_on,
+        waits_for_stock=bool(order.awaits),
         alike_before=alike,
         lines=line_facts(lines, order.currency),
     )
@@ -310,37 +365,13 @@ def order_payload(
     lines: Mapping[int, Sequence[LineFigures]],
     alike: Mapping[int, int],
     habits: Habits,
+    promotions: Mapping[int, Sequence[str]],
 ) -> OrderPayload:
-    """What rules see of an order; `alike` as `figures.alike_before` has it."""
+    """What rules see of an order; `alike` and `promotions` as the figures have them."""
+    given = promotions.get(order.pk, ())
     return OrderPayload(
-        order_facts(order, lines.get(order.pk, ()), alike.get(order.pk, 0)),
+        order_facts(order, lines.get(order.pk, ()), alike.get(order.pk, 0), given),
         customer_facts(order.customer, order.orders_before, habits),
-    )
-
-
-def return_payload(
-    row: ReturnOrder, lines: Mapping[int, Sequence[LineFigures]], habits: Habits
-) -> ReturnPayload:
-    facts = ReturnFacts(
-        number=row.number,
-        state=row.state,
-        reason=row.reason,
-        channel=row.channel.key,
-        amount=told(row.amount, row.currency),
-        units=row.units,
-        has_order=row.order is not None,
-        late=row.is_late,
-        return_by=row.return_by,
-        requested_at=row.requested_at,
-        authorised_at=row.authorised_at,
-        received_at=row.received_at,
-        lines=line_facts(lines.get(row.pk, ()), row.currency),
-    )
-    before = row.order.orders_before if row.order else 0
-    return ReturnPayload(
-        facts,
-        returned_order(row.order) if row.order else None,
-        customer_facts(row.customer, before, habits),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,26 @@ from django.utils import timezone
 from automations.triggers import Fact, Trigger, triggers
 from backoffice.actors import Acting
 from orders import signals
-from orders.automation.payloads import ReturnPayload, return_payload
+from orders.automation.payloads import (
+    ClaimsFacts,
+    ReturnFacts,
+    ReturnPayload,
+    customer_facts,
+    line_facts,
+    returned_order,
+    told,
+)
 from orders.models.returns import ReturnOrder
-from orders.queries.customers import lately
-from orders.queries.figures import return_lines, returns_by_id
+from orders.queries.customers import Lately, lately
+from orders.queries.figures import (
+    ClaimFigures,
+    Inspected,
+    LineFigures,
+    claims_by_order,
+    inspected_by_return,
+    return_lines,
+    returns_by_id,
+)
 
 
 def return_payloads(ids: Iterable[int]) -> dict[int, ReturnPayload]:
@@ -22,7 +38,55 @@ def return_payloads(ids: Iterable[int]) -> dict[int, ReturnPayload]:
     rows = returns_by_id(ids)
     lines = return_lines(rows)
     habits = lately(row.customer_id for row in rows.values())
-    return {pk: return_payload(row, lines, habits) for pk, row in rows.items()}
+    found = inspected_by_return(rows)
+    claims = claims_by_order(row.order_id for row in rows.values() if row.order_id)
+    return {pk: _payload(row, lines, habits, found, claims) for pk, row in rows.items()}
+
+
+def _payload(
+    row: ReturnOrder,
+    lines: Mapping[int, Sequence[LineFigures]],
+    habits: Mapping[int, Lately],
+    found: Mapping[int, Inspected],
+    claims: Mapping[int, Sequence[ClaimFigures]],
+) -> ReturnPayload:
+    goods = found.get(row.pk, Inspected(0, 0))
+    complaints = claims.get(row.order_id or 0, ())
+    since = row.inspected_at or row.requested_at
+    facts = ReturnFacts(
+        number=row.number,
+        state=row.state,
+        reason=row.reason,
+        channel=row.channel.key,
+        amount=told(row.amount, row.currency),
+        units=row.units,
+        has_order=row.order is not None,
+        late=row.is_late,
+        return_by=row.return_by,
+        requested_at=row.requested_at,
+        authorised_at=row.authorised_at,
+        received_at=row.received_at,
+        inspected_at=row.inspected_at,
+        condition=_condition(goods),
+        scrapped=goods.scrapped,
+        lines=line_facts(lines.get(row.pk, ()), row.currency),
+    )
+    before = row.order.orders_before if row.order else 0
+    return ReturnPayload(
+        facts,
+        returned_order(row.order) if row.order else None,
+        customer_facts(row.customer, before, habits),
+        ClaimsFacts(
+            open=sum(claim.is_open for claim in complaints),
+            since=sum(claim.opened_at > since for claim in complaints),
+        ),
+    )
+
+
+def _condition(goods: Inspected) -> str | None:
+    if not goods.scrapped:
+        return "fit" if goods.restocked else None
+    return "partly" if goods.restocked else "damaged"
 
 
 class _ReturnTrigger(Trigger):

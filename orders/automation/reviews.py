@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
@@ -52,6 +53,10 @@ class ReviewFacts:
     has_proposal: bool | None = labelled("Proposal for the address")
     minutes_apart: int | None = labelled("Minutes from the order like it")
     over_by: Money | None = labelled("Over the credit limit by")
+    lines_off: int | None = labelled("Lines at a price out of bounds")
+    price_off: Decimal | None = labelled(
+        "Furthest from its price, in percent", about="Of the lines whose product has a price."
+    )
     unanswered: bool = labelled("Nobody has answered in time")
 
 
@@ -84,8 +89,18 @@ def _review(review: Review | None) -> ReviewFacts | None:
         has_proposal=None if problems is None else proposal is not None,
         minutes_apart=found.get("minutes"),
         over_by=_over(found),
+        lines_off=len(found["lines"]) if review.kind == Review.Kind.PRICE else None,
+        price_off=_furthest(review),
         unanswered=review.escalated_at is not None,
     )
+
+
+def _furthest(review: Review) -> Decimal | None:
+    """How far a line is from its price at most; None where no line has one."""
+    if review.kind != Review.Kind.PRICE:
+        return None
+    found = [Decimal(row["variance"]) for row in review.found["lines"] if row["variance"]]
+    return max(found, default=None)
 
 
 def _over(found: Mapping[str, Any]) -> Money | None:
@@ -234,6 +249,15 @@ class ApprovalAsked(_ReviewTrigger):
     example = "Order 1000123 of Holloway Interiors goes £200 over their limit."
     signal = signals.reviews_opened
     kinds = (Review.Kind.CREDIT,)
+
+
+@triggers.register
+class PriceDoubted(_ReviewTrigger):
+    key = "orders.price_doubted"
+    label = "Order at a price out of bounds"
+    example = "Order 1000123 has a lamp at £1.49 that costs £14.90."
+    signal = signals.reviews_opened
+    kinds = (Review.Kind.PRICE,)
 
 
 @triggers.register

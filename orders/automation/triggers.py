@@ -28,6 +28,7 @@ from orders.queries.figures import (
     alike_before,
     lines_by_order,
     orders_by_id,
+    promotions_of,
     with_parties,
 )
 
@@ -40,7 +41,8 @@ def payloads_of(
     figures = lines_by_order([order.pk for order in orders], lines)
     alike = alike_before(orders)
     habits = lately(order.customer_id for order in orders)
-    return {order.pk: order_payload(order, figures, alike, habits) for order in orders}
+    given = promotions_of(orders)
+    return {order.pk: order_payload(order, figures, alike, habits, given) for order in orders}
 
 
 def order_payloads(ids: Iterable[int]) -> dict[int, OrderPayload]:

@@ -6,10 +6,11 @@ from zoneinfo import available_timezones
 
 from django import forms
 
+from backoffice.forms import MoneyField
 from backoffice.models import Calendar
+from backoffice.territories import countries
 from backoffice.views.calendars import WEEKDAYS
 from orders.models.carriers import CarrierService
-from orders.queries.countries import country_options
 
 
 class ServiceForm(forms.Form):
@@ -50,11 +51,31 @@ class ServiceForm(forms.Form):
         max_length=600,
         help_text="Country codes such as GB, IE; empty: everywhere.",
     )
+    price = MoneyField(
+        label="A parcel costs",
+        required=False,
+        help_text="Empty: it is never chosen by itself.",
+    )
+    transit_days = forms.IntegerField(
+        label="On its way, in collection days",
+        required=False,
+        min_value=0,
+        max_value=90,
+        help_text="From the collection until it arrives; empty: nobody knows.",
+    )
+    news_days = forms.IntegerField(
+        label="Its news counts for, in days",
+        min_value=0,
+        max_value=90,
+        initial=7,
+        help_text="Where it has told nothing of a parcel under way for longer, rules wait and "
+        "somebody is asked; 0: its news never grows old.",
+    )
     is_active = forms.BooleanField(label="In use", required=False, initial=True)
 
     def clean_countries(self) -> list[str]:
         codes = self.cleaned_data["countries"].upper().replace(",", " ").split()
-        known = dict(country_options())
+        known = dict(countries())
         if wrong := [code for code in codes if code not in known]:
             raise forms.ValidationError(f"There is no country {', '.join(wrong)}.")
         return sorted(set(codes))
@@ -80,4 +101,24 @@ class PromiseForm(forms.Form):
         min_value=0,
         max_value=60,
         help_text="0: what comes in before the cut-off leaves the same day.",
+    )
+    arrives_days = forms.IntegerField(
+        label="Arrives within, in days",
+        required=False,
+        min_value=0,
+        max_value=120,
+        help_text="After the order or its payment; empty: no day is promised.",
+    )
+    chooses_service = forms.BooleanField(
+        label="Choose the service when an order is packed",
+        required=False,
+        help_text="The cheapest that arrives in time.",
+    )
+    news_days = forms.IntegerField(
+        label="What the marketplace tells counts for, in days",
+        min_value=0,
+        max_value=90,
+        initial=14,
+        help_text="Where it has told nothing of an order to be shipped for longer, rules wait and "
+        "somebody is asked; 0: it never grows old. Shops tell nothing that could.",
     )

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 
+from backoffice.amounts import read_amount
+from inventory.models import Sku
 from orders.models.claims import Claim
 from orders.models.orders import OrderLine
 from orders.models.returns import ReturnOrder
 from orders.services.exchanges import NewGoods
+
+# Products that are named for words that are no SKU.
+_PROPOSALS = 5
 
 
 class UnitsForm(forms.Form):
@@ -79,7 +87,7 @@ class ExchangeForm(UnitsForm):
         max_length=4000,
         widget=forms.Textarea({"rows": 3}),
         help_text="One product a line: its SKU, how many and the price of one, such as "
-        "MUG 2 12.50. Without a price, as the order sold it.",
+        "MUG 2 12.50. Without a price, as the order sold it. A part of its name finds the SKU.",
     )
     why = forms.CharField(
         label="Why it is taken late",
@@ -89,16 +97,36 @@ class ExchangeForm(UnitsForm):
     )
 
     def clean_goods(self) -> list[NewGoods]:
-        return [_goods(row) for row in self.cleaned_data["goods"].splitlines() if row.strip()]
+        goods = [_goods(row) for row in self.cleaned_data["goods"].splitlines() if row.strip()]
+        codes = {each.sku for each in goods}
+        known = set(Sku.objects.filter(code__in=codes).values_list("code", flat=True))
+        for each in goods:
+            if each.sku not in known:
+                raise forms.ValidationError(_proposed(each.sku))
+        return goods
+
+
+def _proposed(words: str) -> str:
+    """What to write for a product that was written by its name, or by a part of its SKU."""
+    named = Q(code__istartswith=words)
+    named |= reduce(and_, (Q(name__icontains=word) for word in words.split()))
+    found = list(Sku.objects.filter(named, is_active=True).order_by("code")[: _PROPOSALS + 1])
+    if not found:
+        return f"There is no product “{words[:60]}”, by its SKU or its name."
+    listed = "; ".join(f"{sku.code} {sku.name}".strip() for sku in found[:_PROPOSALS])
+    more = " and more" if len(found) > _PROPOSALS else ""
+    return f"“{words[:60]}” is no SKU. Write the first word of one of these: {listed}{more}."
 
 
 def _goods(row: str) -> NewGoods:
     """`MUG 2 12.50` or `MUG 2`; raises ValidationError."""
     match row.split():
+        case [*words, count, price] if words and _whole(count) and not _whole(price):
+            return NewGoods(" ".join(words), int(count), _price(price, row))
         case [code, count, price] if _whole(count):
             return NewGoods(code, int(count), _price(price, row))
-        case [code, count] if _whole(count):
-            return NewGoods(code, int(count))
+        case [*words, count] if words and _whole(count):
+            return NewGoods(" ".join(words), int(count))
     raise forms.ValidationError(
         f"“{row.strip()[:60]}” is not a SKU, how many and a price. Write it like MUG 2 12.50."
     )
@@ -110,9 +138,9 @@ def _whole(text: str) -> bool:
 
 def _price(text: str, row: str) -> Decimal:
     try:
-        price = Decimal(text)
-    except InvalidOperation:
-        price = Decimal("NaN")
-    if not price.is_finite() or not 0 <= price < Decimal(10) ** 9 or -price.as_tuple()[2] > 4:  # type: ignore[operator]
+        price = read_amount(text)
+    except ValueError as error:
+        raise forms.ValidationError(f"“{row.strip()[:60]}”: {error}") from error
+    if not 0 <= price < Decimal(10) ** 9 or price != round(price, 4):
         raise forms.ValidationError(f"“{text[:20]}” in “{row.strip()[:60]}” is no price.")
     return price

@@ -9,8 +9,11 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from backoffice.territories import countries
 from orders.models.holds import Hold
 from orders.models.orders import Order
+from orders.services.address_rules import check_postcode
+from orders.services.drafts import Address
 from orders.services.errors import BadTag
 from orders.services.holds import Ending
 from orders.services.tags import clean_tag
@@ -104,6 +107,24 @@ class AddressForm(forms.Form):
     lines = forms.CharField(label="Street", widget=forms.Textarea, max_length=500)
     city = forms.CharField(label="Town", max_length=120)
     postcode = forms.CharField(label="Postcode", max_length=20, required=False)
-    country = forms.RegexField(
-        label="Country", regex="^[A-Z]{2}$", help_text="Two letters, such as GB."
+    country = forms.ChoiceField(
+        label="Country", choices=lambda: [("", "choose…"), *countries()], widget=forms.Select
     )
+    # Shown once a postcode was refused: formats are known, streets are not.
+    sure = forms.BooleanField(
+        label="The postcode is right as it stands", required=False, widget=forms.HiddenInput
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        sure = given.pop("sure", False)
+        if "country" not in given or "postcode" not in given or sure:
+            return given
+        said = {name: given.get(name, "") for name in ("name", "lines", "city")}
+        address = Address(**said, postcode=given["postcode"], country=given["country"])
+        problem, meant = check_postcode(address)
+        if problem:
+            proposal = f" Did you mean {meant}?" if meant else ""
+            self.add_error("postcode", f"{problem}{proposal}")
+            self.fields["sure"].widget = forms.CheckboxInput()
+        return given

@@ -11,6 +11,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from backoffice.forms import AmountField
 from inventory.models import Location
 from orders.models.carriers import CarrierService
 from orders.models.orders import Order, OrderLine
@@ -102,7 +103,7 @@ class PackForm(LinesForm):
     side_cm = forms.IntegerField(
         label="Longest side, in cm", required=False, min_value=1, max_value=2_000
     )
-    declared = forms.DecimalField(
+    declared = AmountField(
         label="Declared value",
         required=False,
         min_value=0,
@@ -125,7 +126,7 @@ class LabelForm(forms.Form):
         queryset=CarrierService.objects.filter(is_active=True), empty_label=None
     )
     tracking = forms.CharField(label="Tracking number", max_length=80)
-    cost = forms.DecimalField(
+    cost = AmountField(
         label="What it cost", required=False, min_value=0, max_digits=14, decimal_places=2
     )
     key = forms.CharField(widget=forms.HiddenInput, max_length=60)
@@ -153,7 +154,7 @@ class LabelForm(forms.Form):
                     "required": "Customs need to know where it was made.",
                 },
             )
-            self.fields[f"value_{row.pk}"] = forms.DecimalField(
+            self.fields[f"value_{row.pk}"] = AmountField(
                 label=f"{name}: value of one unit",
                 initial=row.unit_value,
                 min_value=0,
@@ -190,6 +191,28 @@ class TrackingForm(forms.Form):
         return at
 
 
+class ServiceChoiceForm(forms.Form):
+    """The service an order leaves with: a certain one, for a reason, or the cheapest in time."""
+
+    service = forms.ModelChoiceField(
+        queryset=CarrierService.objects.filter(is_active=True),
+        required=False,
+        empty_label="the cheapest that arrives in time",
+    )
+    why = forms.CharField(
+        label="Why this one",
+        max_length=300,
+        required=False,
+        help_text="Only where you choose a certain one.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("service") and not values.get("why", "").strip():
+            self.add_error("why", "Say why this service.")
+        return values
+
+
 class DeliveryForm(forms.Form):
     """Delivered or collected, and what the customer pays for it."""
 
@@ -206,7 +229,7 @@ class DeliveryForm(forms.Form):
         required=False,
         empty_label="as the channel ships",
     )
-    fee = forms.DecimalField(label="Delivery fee", min_value=0, max_digits=14, decimal_places=2)
+    fee = AmountField(label="Delivery fee", min_value=0, max_digits=14, decimal_places=2)
 
     def __init__(
         self, *args: Any, places: QuerySet[Location], currency: str, **options: Any
@@ -239,6 +262,5 @@ class TrackingFileForm(forms.Form):
     leave = forms.BooleanField(
         label="These parcels have left",
         required=False,
-        initial=True,
-        help_text="Ticked: they are handed over too.",
+        help_text="Ticked: they are handed over too, which can't be taken back.",
     )

@@ -9,9 +9,9 @@ from django import forms
 from django.utils import timezone
 
 from backoffice.forms import MoneyField
+from backoffice.territories import countries
 from orders.models.credit import CreditAccount
 from orders.models.trust import MarkKind, RiskSignal
-from orders.queries.countries import country_options
 from orders.services.errors import OrderError
 from orders.services.marks import clean_mark
 
@@ -130,7 +130,7 @@ class SignalForm(forms.Form):
 
     def clean_countries(self) -> list[str]:
         codes = self.cleaned_data["countries"].upper().replace(",", " ").split()
-        known = dict(country_options())
+        known = dict(countries())
         if wrong := [code for code in codes if code not in known]:
             raise forms.ValidationError(f"There is no country {', '.join(wrong)}.")
         return sorted(set(codes))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Case, DecimalField, F, Q, Value, When
 from django.db.models.functions import Now, Upper
@@ -24,6 +24,17 @@ from orders.models.customers import Customer
 
 def _amount() -> models.DecimalField[Decimal, Decimal]:
     return models.DecimalField(max_digits=19, decimal_places=4, default=Decimal(0))
+
+
+# As orders.models.axes.payment_axis has it.
+_PAYMENT = (
+    Q(payment="refunded", amount_refunded__gt=0, amount_refunded__gte=F("amount_paid"))
+    | Q(payment="part_refunded", amount_refunded__gt=0, amount_refunded__lt=F("amount_paid"))
+    | Q(payment="overpaid", amount_refunded=0, amount_paid__gt=F("total"))
+    | Q(payment="paid", amount_refunded=0, amount_paid=F("total"))
+    | Q(payment="part_paid", amount_refunded=0, amount_paid__gt=0, amount_paid__lt=F("total"))
+    | Q(payment="unpaid", amount_refunded=0, amount_paid=0, total__gt=0)
+)
 
 
 class Order(models.Model):
@@ -54,6 +65,11 @@ class Order(models.Model):
         HOME = "home", "Delivered"
         PICKUP = "pickup", "Collected"
 
+    class Awaits(models.TextChoices):
+        NOTHING = "", "Nothing"
+        PART = "part", "Part of what is open was sold ahead"
+        ALL = "all", "All that is open was sold ahead"
+
     class Routing(models.TextChoices):
         ONLY = "only", "the channel's own place"
         STORE = "store", "the customer collects there"
@@ -77,8 +93,9 @@ class Order(models.Model):
     external_id = models.CharField(max_length=80, blank=True)
     # None: a guest nobody recorded.
     customer = models.ForeignKey(
-        Customer, null=True, blank=True, on_delete=models.PROTECT, related_name="orders"
-    )
+        Customer, null=True, blank=True, on_delete=models.PROTECT, related_name="orders",
+        db_index=False,
+    )  # fmt: skip
     # The order it makes up for: its goods are sent again, or exchanged.
     follows = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="follow_ups",
@@ -102,6 +119,8 @@ class Order(models.Model):
     shipping_tax = _amount()
     prices_include_tax = models.BooleanField(default=True)
     discount = _amount()
+    # How much of the discount stands on the lines, as promotions put it there.
+    discount_on_lines = _amount()
     total = _amount()
     amount_paid = _amount()
     amount_refunded = _amount()
@@ -141,6 +160,8 @@ class Order(models.Model):
     picking_since = models.DateTimeField(null=True, blank=True)
     # The day the rest was promised for, where stock was short.
     promised_on = models.DateField(null=True, blank=True)
+    # Whether what is still to be shipped was sold before its stock came (orders.models.preorders).
+    awaits = models.CharField(max_length=4, choices=Awaits, blank=True, default="")
     # The cut-off it must make, by the channel's promise; None where nothing is to be shipped.
     ship_by = models.DateTimeField(null=True, blank=True)
     cancel_reason = models.CharField(max_length=14, choices=CancelReason, blank=True)
@@ -169,10 +190,16 @@ class Order(models.Model):
                 name="order_total_adds_up",
             ),
             models.CheckConstraint(
+                condition=Q(discount_on_lines=0)
+                | Q(discount_on_lines__gt=0, discount_on_lines__lte=F("discount")),
+                name="order_line_discount_within_all",
+            ),
+            models.CheckConstraint(
                 condition=Q(total__gte=0, amount_paid__gte=0, amount_refunded__gte=0)
                 & Q(amount_refunded__lte=F("amount_paid")),
                 name="order_refunds_within_payments",
             ),
+            models.CheckConstraint(condition=_PAYMENT, name="order_payment_axis"),
             models.CheckConstraint(
                 condition=Q(cancelled_at__isnull=True, cancel_reason="")
                 | Q(cancelled_at__isnull=False, fulfilment="cancelled") & ~Q(cancel_reason=""),
@@ -220,7 +247,6 @@ class Order(models.Model):
             models.Index(
                 fields=["follows"], condition=Q(follows__isnull=False), name="order_follows"
             ),
-            GinIndex(fields=["tags"], name="order_tags"),
             # The list, with a million orders: by value, by country, and what is typed to find one.
             models.Index(fields=["total", "id"], name="order_by_total"),
             models.Index(fields=["ship_country", "total"], name="order_by_country"),
@@ -288,6 +314,8 @@ class OrderLine(models.Model):
     is_fragile = models.BooleanField(default=False)
     # Whether shipping it moves stock: a snapshot of the SKU's is_stocked.
     is_stocked = models.BooleanField(default=True)
+    # Sold before its stock came, and still waiting for it.
+    awaits_stock = models.BooleanField(default=False)
     quantity = models.IntegerField()
     quantity_shipped = models.IntegerField(default=0)
     quantity_cancelled = models.IntegerField(default=0)
@@ -295,6 +323,10 @@ class OrderLine(models.Model):
     unit_price = models.DecimalField(max_digits=19, decimal_places=4)
     # Quantity times price, rounded to the currency.
     line_total = models.DecimalField(max_digits=19, decimal_places=4)
+    # What promotions took off the line's total; its tax is that of the rest.
+    discount = _amount()
+    # The tax that would be due on the discount, and is not.
+    discount_tax = _amount()
     tax = _amount()
     # Which line of which document it came from, so that an import never doubles it.
     source_kind = models.CharField(max_length=30, blank=True)
@@ -325,6 +357,12 @@ class OrderLine(models.Model):
             models.CheckConstraint(
                 condition=Q(kind="stock", sku__isnull=False) | ~Q(kind="stock"),
                 name="line_of_stock_has_sku",
+            ),
+            models.CheckConstraint(
+                condition=Q(discount=0, discount_tax=0)
+                | Q(kind="stock", discount__gt=0, discount__lte=F("line_total"))
+                & Q(discount_tax__gte=0, discount_tax__lte=F("discount")),
+                name="line_discount_within_total",
             ),
             # Only discounts and corrections lower the total.
             models.CheckConstraint(

@@ -33,6 +33,7 @@ class Package(models.Model):
         ADDRESS = "address", "The address is incomplete"
         CUSTOMS = "customs", "Customs data is missing"
         VALUE = "value", "Worth more than the service takes"
+        COVER = "cover", "Neither insured nor agreed"
         REFUSED = "refused", "The carrier refused it"
         FAILED = "failed", "Could not be delivered"
         LOST = "lost", "Lost or damaged"
@@ -83,6 +84,12 @@ class Package(models.Model):
             # The list, newest first, and those that need somebody.
             models.Index(fields=["-packed_at", "-id"], name="package_newest"),
             models.Index(fields=["packed_at"], condition=~Q(trouble=""), name="package_in_trouble"),
+            # Where the next news is due.
+            models.Index(
+                fields=["id"],
+                condition=Q(state__in=["moving", "out_for_delivery", "returning"]),
+                name="package_under_way",
+            ),
         ]
         permissions = [("pack_order", "Can pack orders, label parcels and hand them over")]
 

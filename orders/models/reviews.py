@@ -19,6 +19,7 @@ class Review(models.Model):
         ADDRESS = "address", "Address"
         DUPLICATE = "duplicate", "Possible duplicate"
         CREDIT = "credit", "Over the credit limit"
+        PRICE = "price", "Price out of bounds"
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
@@ -78,9 +79,10 @@ HOLD_FOR = {
     Review.Kind.ADDRESS: Hold.Reason.ADDRESS,
     Review.Kind.DUPLICATE: Hold.Reason.DUPLICATE,
     Review.Kind.CREDIT: Hold.Reason.APPROVAL,
+    Review.Kind.PRICE: Hold.Reason.PRICE_CHECK,
 }
 # These holds end by a verdict alone; PostgreSQL refuses every other way.
-BY_VERDICT_ALONE = (Review.Kind.FRAUD, Review.Kind.CREDIT)
+BY_VERDICT_ALONE = (Review.Kind.FRAUD, Review.Kind.CREDIT, Review.Kind.PRICE)
 
 
 class ReviewDecision(models.Model):

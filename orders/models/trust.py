@@ -49,8 +49,19 @@ class RiskSignal(models.Model):
     minutes = models.IntegerField(null=True, blank=True)
     # Of region alone.
     countries = ArrayField(models.CharField(max_length=2), default=list, blank=True)
+    # One of finance wants it looser (the fields as they would be), until another agrees.
+    wanted = models.JSONField(null=True, editable=False)
+    wanted_why = models.TextField(blank=True, default="", db_default="", editable=False)
+    wanted_by = models.ForeignKey(
+        User,
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
     version = models.IntegerField(default=1)
-    history = HistoricalRecords(excluded_fields=["version"])
+    history = HistoricalRecords(excluded_fields=["version", "wanted", "wanted_why", "wanted_by"])
 
     class Meta:
         ordering = ["name"]

@@ -23,13 +23,19 @@ class OrderDifference:
 
 # One row per order: its own columns beside what lines, holds, shipments and returns add up to.
 _CHILDREN = """
-SELECT o.id, l.subtotal, o.shipping_tax + l.tax AS tax, l.units, l.line_count, l.shipped,
-       l.dropped, l.returned, l.shipped_by_parcel, l.returned_by_return,
+SELECT o.id, l.subtotal, l.on_lines, o.shipping_tax + l.tax AS tax, l.units, l.line_count,
+       l.shipped, l.ahead, l.ahead_by_line, l.dropped, l.returned, l.shipped_by_parcel,
+       l.returned_by_return,
        EXISTS (SELECT FROM orders_hold h WHERE h.order_id = o.id AND h.released_at IS NULL) AS held,
        EXISTS (SELECT FROM orders_returnorder r
                WHERE r.order_id = o.id AND r.state IN ('requested', 'authorised')) AS requested
 FROM orders_order o JOIN LATERAL (
-    SELECT sum(line_total) AS subtotal, sum(tax) AS tax, count(*) AS line_count,
+    SELECT sum(line_total) AS subtotal, sum(discount) AS on_lines, sum(tax) AS tax,
+           count(*) AS line_count,
+           coalesce(sum(quantity) FILTER (WHERE awaits_stock), 0) AS ahead,
+           coalesce(sum((SELECT p.units FROM orders_preorderline p
+                         WHERE p.order_line_id = line.id AND p.state = 'waiting')), 0)
+               AS ahead_by_line,
            coalesce(sum(quantity) FILTER (WHERE kind = 'stock'), 0) AS units,
            coalesce(sum(quantity_shipped) FILTER (WHERE kind = 'stock'), 0) AS shipped,
            coalesce(sum(quantity_cancelled) FILTER (WHERE kind = 'stock'), 0) AS dropped,
@@ -68,6 +74,7 @@ def _compared(order: Order, row: dict[str, object]) -> dict[str, tuple[object, o
     )
     compared: dict[str, tuple[object, object]] = {
         "subtotal": (order.subtotal, row["subtotal"]),
+        "discount_on_lines": (order.discount_on_lines, row["on_lines"]),
         "tax": (order.tax, row["tax"]),
         "units": (order.units, units),
         "line_count": (order.line_count, row["line_count"]),
@@ -85,6 +92,8 @@ def _compared(order: Order, row: dict[str, object]) -> dict[str, tuple[object, o
             return_axis(shipped, returned, has_request=bool(row["requested"])),
         ),
         "returned": (returned, row["returned_by_return"]),
+        "awaits": (bool(order.awaits), bool(row["ahead"])),
+        "ahead": (row["ahead"], row["ahead_by_line"]),
     }
     if not order.is_history:
         # What left before we were here has no parcels of ours.

@@ -75,6 +75,9 @@ class Clocks:
             return None
         channel = self.channels[order.channel_id]
         collection = self.services.get(order.service_id or 0, self.collections[channel.pk])
+        if order.awaits == Order.Awaits.ALL and order.promised_on is None:
+            # Sold ahead without a day: there is nothing to be late for.
+            return None
         if order.promised_on is not None:
             return collection.ship_by(collection.morning_of(order.promised_on), 0)
         start = order.placed_at

@@ -16,9 +16,3 @@ def _names() -> dict[str, str]:
 def country_name(code: str) -> str:
     """The country's name in English; “Not known” for an empty code, the code itself if unlisted."""
     return _names().get(code, code) or "Not known"
-
-
-@lru_cache(maxsize=1)
-def country_options() -> list[tuple[str, str]]:
-    """Every country as code and name, by name."""
-    return sorted(_names().items(), key=lambda item: item[1])

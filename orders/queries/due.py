@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from orders.models.orders import Order
 
 TO_SHIP = Q(fulfilment__in=[Order.Fulfilment.UNSHIPPED, Order.Fulfilment.PART_SHIPPED])
-PAID = [Order.Payment.PAID, Order.Payment.OVERPAID, Order.Payment.PART_REFUNDED]
+# What was paid in full stays so when some goes back; what was paid in part does not become so.
+PAID = Q(payment__in=[Order.Payment.PAID, Order.Payment.OVERPAID]) | Q(
+    payment=Order.Payment.PART_REFUNDED, amount_paid__gte=F("total")
+)
 # What keeps an order from leaving, whatever the time.
-STUCK = Q(is_held=True) | Q(channel__ships_unpaid=False) & ~Q(payment__in=PAID)
+STUCK = Q(is_held=True) | Q(channel__ships_unpaid=False) & ~PAID
 
 
 def end_of_day(ahead: int = 0) -> datetime:

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from orders import signals
+from orders.models.carts import Cart
 from orders.models.claims import Claim
 from orders.models.customers import Customer, CustomerMerge
 from orders.models.orders import Order, OrderNote
@@ -77,6 +78,7 @@ def _own_parts(family: list[int], orders: QuerySet[Order]) -> list[Part]:
     segments = SegmentMember.objects.filter(customer__in=family)
     claims = Claim.objects.filter(order__in=orders).exclude(evidence="")
     marks = OrderMark.objects.filter(order__in=orders)
+    carts = Cart.objects.filter(customer__in=family).exclude(mail="")
     merges = CustomerMerge.objects.filter(survivor__in=family)
     billed = orders.exclude(bill_name="")
     invoice = "they are part of the invoice, which tax law keeps"
@@ -87,6 +89,7 @@ def _own_parts(family: list[int], orders: QuerySet[Order]) -> list[Part]:
         Part("Notes on orders", notes.count(), goes=True),
         Part("What they wrote in claims", claims.count(), goes=True),
         Part("Marks that screening compares", marks.count(), goes=True),
+        Part("Mail addresses of carts", carts.count(), goes=True),
         Part("Places in segments", segments.count(), goes=True),
         Part("What merges changed", merges.count(), goes=True),
         Part("Orders with lines, amounts, tax, country", orders.count(), False, "tax law"),

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models import Sum
 
-from backoffice.sets import Reader
+from backoffice.sets import Reader, id_list
 from inventory.models import Location
 from orders.models.channels import Channel
+from orders.models.claims import Claim
 from orders.models.customers import Customer
 from orders.models.orders import Order, OrderLine
+from orders.models.promotions import Redemption
 from orders.models.returns import ReturnLine, ReturnOrder
 
 _ORDERS, _CUSTOMERS, _CHANNELS = Reader(Order), Reader(Customer), Reader(Channel)
 _LOCATIONS = Reader(Location)
+
+
+# By hand, like the readers: putting a query set together takes longer than the answer.
+_LINES = """
+SELECT l.order_id, l.kind, s.code, l.is_fragile, l.quantity, l.unit_price, l.line_total
+FROM orders_orderline l LEFT JOIN inventory_sku s ON s.id = l.sku_id
+WHERE l.order_id = ANY(%s::bigint[]) ORDER BY l.order_id, l.position
+"""
 
 
 class LineFigures(NamedTuple):
@@ -59,22 +71,44 @@ def lines_by_order(
     """The figures of each order's lines, in their order; `known` saves reading them."""
     if known is not None:
         return {pk: [_figures(line) for line in known.get(pk, ())] for pk in order_ids}
-    rows = (
-        OrderLine.objects.filter(order_id__any=set(order_ids))
-        .order_by("order_id", "position")
-        .values_list(
-            "order_id",
-            "kind",
-            "sku__code",
-            "is_fragile",
-            "quantity",
-            "unit_price",
-            "line_total",
-        )
-    )
     found: dict[int, list[LineFigures]] = defaultdict(list)
-    for order_id, kind, sku, is_fragile, quantity, price, total in rows:
-        found[order_id].append(LineFigures(kind, sku, is_fragile, quantity, price, total))
+    with connection.cursor() as cursor:
+        cursor.execute(_LINES, [id_list(set(order_ids))])
+        for order_id, *figures in cursor.fetchall():
+            found[order_id].append(LineFigures(*figures))
+    return found
+
+
+class Inspected(NamedTuple):
+    """Units of a return's goods that went back in stock, and that were scrapped."""
+
+    restocked: int
+    scrapped: int
+
+
+def inspected_by_return(return_ids: Iterable[int]) -> dict[int, Inspected]:
+    """What inspections found, by return; those without goods are left out."""
+    rows = (
+        ReturnLine.objects.filter(return_order_id__in=set(return_ids), kind=OrderLine.Kind.STOCK)
+        .values_list("return_order_id")
+        .annotate(back=Sum("restocked"), gone=Sum("scrapped"))
+    )
+    return {pk: Inspected(back, gone) for pk, back, gone in rows}
+
+
+class ClaimFigures(NamedTuple):
+    """One claim about an order, as a return of that order sees it."""
+
+    is_open: bool
+    opened_at: datetime
+
+
+def claims_by_order(order_ids: Iterable[int]) -> dict[int, list[ClaimFigures]]:
+    """The claims about each order; those without any are left out."""
+    rows = Claim.objects.filter(order_id__in=set(order_ids)).order_by("pk")
+    found: dict[int, list[ClaimFigures]] = defaultdict(list)
+    for order_id, state, opened_at in rows.values_list("order_id", "state", "opened_at"):
+        found[order_id].append(ClaimFigures(state == Claim.State.OPEN, opened_at))
     return found
 
 
@@ -87,6 +121,17 @@ def _figures(line: OrderLine) -> LineFigures:
         line.unit_price,
         line.line_total,
     )
+
+
+def promotions_of(orders: Iterable[Order]) -> dict[int, list[str]]:
+    """The keys of the promotions that orders got; those without any are left out."""
+    ids = [order.pk for order in orders if order.discount_on_lines]
+    found: dict[int, list[str]] = defaultdict(list)
+    if ids:
+        rows = Redemption.objects.filter(order__in=ids).order_by("promotion__key")
+        for order_id, key in rows.values_list("order_id", "promotion__key"):
+            found[order_id].append(key)
+    return found
 
 
 def returns_by_id(ids: Iterable[int]) -> dict[int, ReturnOrder]:

@@ -38,6 +38,18 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceLine:
+    """A line at a price out of bounds. `valid` and `floor` None: there was none."""
+
+    sku: str
+    unit: Money
+    valid: Money | None
+    floor: Money | None
+    variance: str | None
+    under_floor: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewPage:
     """A review as its page shows it; what is another kind's is empty."""
 
@@ -48,6 +60,7 @@ class ReviewPage:
     fields: list[tuple[str, str, str]]
     credit: Credit | None
     amounts: dict[str, Money]
+    prices: list[PriceLine]
 
 
 def review_page(review: Review) -> ReviewPage:
@@ -68,7 +81,25 @@ def review_page(review: Review) -> ReviewPage:
             for name in ("used", "limit", "due")
             if is_credit and name in review.found
         },
+        prices=price_lines(review),
     )
+
+
+def price_lines(review: Review) -> list[PriceLine]:
+    """The lines of a price review, as they were when the order came; none of another kind."""
+    if review.kind != Review.Kind.PRICE:
+        return []
+    return [
+        PriceLine(
+            row["sku"],
+            Money.from_json(row["unit"]),
+            Money.from_json(row["valid"]) if row["valid"] else None,
+            Money.from_json(row["floor"]) if row["floor"] else None,
+            row["variance"],
+            row["under_floor"],
+        )
+        for row in review.found["lines"]
+    ]
 
 
 def current_assessment(order: Order) -> RiskAssessment | None:
@@ -128,6 +159,7 @@ class TrustPart:
 
     assessment: RiskAssessment | None
     reviews: Sequence[Review]
+    prices: Sequence[PriceLine]
 
     @property
     def has_fraud_review(self) -> bool:
@@ -138,4 +170,6 @@ def trust_part(order: Order) -> TrustPart:
     """The order's assessment and its reviews, the open ones first."""
     reviews = list(order.reviews.order_by("-pk"))
     reviews.sort(key=lambda review: not review.is_open)
-    return TrustPart(current_assessment(order), reviews)
+    doubted = (review for review in reviews if review.is_open)
+    prices = [line for review in doubted for line in price_lines(review)]
+    return TrustPart(current_assessment(order), reviews, prices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -24,6 +24,8 @@ class Choosable(Protocol):
     def kind(self) -> str: ...
     @property
     def operators(self) -> Sequence[tuple[str, str]]: ...
+    @property
+    def takes(self) -> Mapping[str, str]: ...
     @property
     def choices(self) -> Sequence[tuple[str, str]]: ...
 

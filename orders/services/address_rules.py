@@ -45,6 +45,23 @@ def check_address(address: Address) -> Checked | None:
     return Checked(problems, None)
 
 
+def check_postcode(address: Address) -> tuple[str, str]:
+    """Why the postcode can't be one of the country, and what it may have been meant to be.
+
+    Both blank where nothing is wrong with it, or nobody knows the country.
+    """
+    code = address.country.strip().upper()
+    rules = _rules(code, "") if _COUNTRY.fullmatch(code) else None
+    problem = next(_postcode_problems(address, code, rules), "") if rules is not None else ""
+    if not problem:
+        return "", ""
+    clean = _clean(address)
+    for postcode in (clean.postcode, *_spellings(clean.postcode, code)):
+        if not any(_problems(replace(clean, postcode=postcode))):
+            return problem, postcode
+    return problem, ""
+
+
 @lru_cache(maxsize=512)
 def _rules(country: str, area: str) -> ValidationRules | None:
     """The rules of a country, and of a state where one is given; None for a country unknown."""

@@ -59,7 +59,10 @@ def allocate_new(
     Returns those that got too little, or None.
     """
     wanted = {
-        line.pk: line.quantity for order in orders for line in lines[order.pk] if line.is_stocked
+        line.pk: line.quantity
+        for order in orders
+        for line in lines[order.pk]
+        if line.is_stocked and not line.awaits_stock
     }
     missing = _claim(orders, lines, wanted, {}, partial=on_short == OnShort.HOLD, actor=actor)
     _leave_stockless([order for order in orders if order.pk in missing], lines, wanted, missing)
@@ -80,7 +83,9 @@ def allocate_orders(order_ids: Iterable[int], *, actor: Acting) -> Outcomes:
         key=lambda order: (order.placed_at, order.pk),
     )
     lines: Lines = defaultdict(list)
-    for line in OrderLine.objects.filter(order__in=waiting, is_stocked=True).select_related("sku"):
+    # What was sold ahead gets its stock in its own turn (orders.services.preorder_release).
+    rows = OrderLine.objects.filter(order__in=waiting, is_stocked=True, awaits_stock=False)
+    for line in rows.select_related("sku"):
         lines[line.order_id].append(line)
     claimed, claims = _claimed(lines)
     _route_again(waiting, lines, claimed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 
 from django.db import transaction
-from django.utils import timezone
 
 from backoffice import timeline
 from backoffice.actors import Acting, Actors
@@ -16,7 +15,7 @@ from orders import signals
 from orders.models.holds import Hold
 from orders.models.orders import Order, OrderLine
 from orders.services.allocation import LINE, claim_rest, release_stocked
-from orders.services.clock import OPEN, set_ship_by
+from orders.services.clock import OPEN, refuse_day, set_ship_by
 from orders.services.errors import (
     AlreadyCancelled,
     AlreadyShipped,
@@ -37,8 +36,11 @@ def promise_rest(order_id: int, on: date, *, version: int | None = None, actor: 
     is over, AlreadyCancelled, AlreadyShipped, StaleVersion. Announces orders_backordered.
     """
     order = _open(lock_order(order_id, version))
-    if on < timezone.localdate():
-        raise OrderError("That day is over. Promise today or a later day.")
+    refuse_day(on)
+    if order.awaits == Order.Awaits.ALL:
+        raise OrderError(
+            f"What is open of order {order} was sold ahead. Move the day of its pre-order."
+        )
     if order.promised_on == on:
         return order
     order.promised_on = on
@@ -91,7 +93,8 @@ def reroute_order(
         raise PickingBegun(f"Order {order} is being picked. Take it off the pick list first.")
     if order.packages.filter(unpacked_at=None, shipment=None).exists():
         raise WrongState(f"Part of order {order} is packed. Take its parcels apart first.")
-    lines = [line for line in order.lines.select_related("sku") if line.is_stocked]
+    rows = order.lines.filter(is_stocked=True, awaits_stock=False)
+    lines = list(rows.select_related("sku"))
     waiting = [line for line in lines if line.quantity_open]
     _refuse_stockless(order, place, waiting)
     # What is given free and what is claimed, in one go: no two wait for each other in a ring.

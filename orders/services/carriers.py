@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import time
+from decimal import Decimal
 
 from django.db import transaction
 from django.utils.text import slugify
@@ -27,7 +28,8 @@ class ServiceEdit:
     """What a carrier service is.
 
     `calendar` None means that it knows no holidays; limits that are None and no countries, that it
-    takes anything anywhere.
+    takes anything anywhere. `price` None: it is never chosen by itself; `transit_days` None: nobody
+    knows how many collection days it is on its way. `news_days` 0: its news never grows old.
     """
 
     carrier: str
@@ -40,6 +42,10 @@ class ServiceEdit:
     max_grams: int | None = None
     max_side_cm: int | None = None
     countries: Sequence[str] = ()
+    price: Decimal | None = None
+    currency: str = ""
+    transit_days: int | None = None
+    news_days: int = 7
 
 
 @transaction.atomic
@@ -76,6 +82,7 @@ def edit_service(
         actor=actor,
         cutoff=edit.cutoff.isoformat(),
         weekdays=sorted(edit.weekdays),
+        news_days=edit.news_days,
     )
     rewind_clocks(channel_ids=channels)
     return service
@@ -94,6 +101,9 @@ def _write(service: CarrierService, edit: ServiceEdit) -> None:
     service.max_grams = edit.max_grams
     service.max_side_cm = edit.max_side_cm
     service.countries = list(edit.countries)
+    service.price, service.currency = edit.price, edit.currency if edit.price is not None else ""
+    service.transit_days = edit.transit_days
+    service.news_days = edit.news_days
 
 
 def _free_key(name: str) -> str:
@@ -110,12 +120,17 @@ def edit_promise(
     *,
     service: CarrierService | None,
     promise_days: int,
+    arrives_days: int | None = None,
+    chooses_service: bool = False,
+    news_days: int = 14,
     version: int | None,
     actor: Actor,
 ) -> Channel:
     """Change how a channel ships and how soon, and the clocks of its open orders.
 
-    `service` None: by the end of a working day. Raises StaleVersion, OrderError.
+    `service` None: by the end of a working day. `arrives_days` None: no day of arrival is promised.
+    With `chooses_service` an order's own service is chosen when it is packed. `news_days` 0: what
+    its marketplace tells never grows old. Raises StaleVersion, OrderError.
     """
     channel = Channel.objects.select_for_update(no_key=True).get(pk=channel_id)
     refuse_stale([channel], None if version is None else {channel_id: version})
@@ -123,8 +138,11 @@ def edit_promise(
         raise OrderError(f"{service} is switched off. Choose another service.")
     channel.service = service
     channel.promise_days = promise_days
+    channel.arrives_days, channel.chooses_service = arrives_days, chooses_service
+    channel.news_days = news_days
     channel.version += 1
-    channel.save(update_fields=["service", "promise_days", "version"])
+    changed = ["service", "promise_days", "arrives_days", "chooses_service", "news_days", "version"]
+    channel.save(update_fields=changed)
     audit.record(
         "channels.promise_changed",
         CHANNEL,
@@ -132,6 +150,9 @@ def edit_promise(
         actor=actor,
         service=service.key if service else "",
         days=promise_days,
+        arrives=arrives_days,
+        chooses=chooses_service,
+        news_days=news_days,
     )
     rewind_clocks(channel_ids=[channel_id])
     return channel

@@ -85,3 +85,20 @@ def edit_return_window(channel_id: int, days: int, *, version: int | None, actor
         before=before, days=days,
     )  # fmt: skip
     return channel
+
+
+@transaction.atomic
+def edit_cart_minutes(
+    channel_id: int, minutes: int, *, version: int | None, actor: Actor
+) -> Channel:
+    """Change after how many minutes carts count as abandoned, 0: never; raises StaleVersion."""
+    channel = Channel.objects.select_for_update(no_key=True).get(pk=channel_id)
+    refuse_stale([channel], None if version is None else {channel_id: version})
+    before, channel.cart_minutes = channel.cart_minutes, minutes
+    channel.version += 1
+    channel.save(update_fields=["cart_minutes", "version"])
+    audit.record(
+        "channels.cart_minutes_changed", "orders.channel", channel.pk, actor=actor,
+        before=before, minutes=minutes,
+    )  # fmt: skip
+    return channel

@@ -22,6 +22,7 @@ from orders.services.errors import OrderError, TooMany, UnknownClaim, WrongState
 from orders.services.numbers import next_claim_numbers
 from orders.services.outcomes import lock_order
 from orders.services.placing import place_orders
+from orders.services.worth import charged
 
 LABEL = "orders.claim"
 # How soon a customer who complains is answered.
@@ -67,7 +68,7 @@ def open_claim(
         line, left = free[pk]
         if not 0 < count <= left:
             raise TooMany(f"{left} units of this line can still be claimed, not {count}.")
-        whole = line.line_total if order.prices_include_tax else line.line_total + line.tax
+        whole = charged(order, line)
         worth[pk] = order.money(whole * count / line.quantity).rounded().amount
     now = timezone.now()
     claim = Claim.objects.create(

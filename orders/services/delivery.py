@@ -25,6 +25,7 @@ from orders.services.errors import (
     PickingBegun,
     WrongAmount,
 )
+from orders.services.forwarding_marks import known_elsewhere, why_not_stopped
 from orders.services.labels import void_label
 from orders.services.outcomes import lock_order
 from orders.services.pricing import step_of
@@ -82,6 +83,8 @@ def _refuse(order: Order, wanted: Delivery) -> None:
         raise AlreadyShipped(f"Part of order {order} has left already.")
     if order.picking_since is not None:
         raise PickingBegun(f"Order {order} is being picked. Take it off the pick list first.")
+    if elsewhere := known_elsewhere([order.pk]).get(order.pk):
+        raise why_not_stopped(elsewhere)
     if wanted.fee < 0 or wanted.fee != wanted.fee.quantize(step_of(order.currency)):
         raise WrongAmount("A delivery fee is zero or more, in whole minor units.")
     place = wanted.pickup_at

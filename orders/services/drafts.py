@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from orders.models.channels import Channel
+from orders.models.market import MarketOrder
 from orders.models.orders import OrderLine
 
 ZERO = Decimal(0)
@@ -62,6 +63,18 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class MarketNews:
+    """What a marketplace says of an order: how far it is, and by when it must be handed over.
+
+    `ship_latest` None: it did not say. `at` is when that held there; None means now.
+    """
+
+    status: MarketOrder.Status
+    ship_latest: datetime | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewOrder:
     """One order. Amounts are in the channel's currency.
 
@@ -69,7 +82,9 @@ class NewOrder:
     taken if it is free, else the order gets our next one. `placed_at` None means now; `bill_to`
     None means as shipped. `pickup_at_id` is the shop where it is collected; None: it is delivered.
     `follows_id` is the order that it makes up for, None for most. `shipped_at` is for history
-    alone: the goods left then.
+    alone: the goods left then. `codes` are what the buyer typed to get a promotion; with
+    `takes_promotions` False, or a `discount` of the shop's own, the order gets none of ours.
+    `market` is what a marketplace says of it, None for shops.
     """
 
     channel: Channel
@@ -89,6 +104,9 @@ class NewOrder:
     pickup_at_id: int | None = None
     follows_id: int | None = None
     shipped_at: datetime | None = None
+    codes: tuple[str, ...] = ()
+    takes_promotions: bool = True
+    market: MarketNews | None = None
 
 
 class OnShort(StrEnum):

@@ -18,14 +18,15 @@ from orders.queries.customers import everyone_in
 from orders.queries.erasure import Preview, preview
 from orders.services.errors import NotErased
 from orders.services.figures import lock_customers
-from orders.services.forgetting import forget_doubts
+from orders.services.forgetting import ToldMeanwhile, forget_carts, forget_doubts, lock_carts
 from orders.services.outcomes import lock_orders
 
 PERSONAL = ("name", "email", "phone", "postcode", "company", "vat_id")
 _LABEL = "orders.customer"
+# A cart told of meanwhile makes us begin anew.
+_TRIES = 5
 
 
-@transaction.atomic
 def erase_customer(
     customer_id: int, *, why: str, version: int | None = None, actor: Actor
 ) -> Preview:
@@ -34,7 +35,19 @@ def erase_customer(
     Raises NotErased while an order or a return is open, StaleVersion. Announces customers_erased,
     with the mails a last time, so that whoever holds them can forget them too.
     """
+    for _ in range(_TRIES):
+        try:
+            with transaction.atomic():
+                return _erase(customer_id, why, version, actor)
+        except ToldMeanwhile:
+            continue
+    raise NotErased("Carts of this customer keep coming in. Try again in a minute.")
+
+
+def _erase(customer_id: int, why: str, version: int | None, actor: Actor) -> Preview:
     family = everyone_in(customer_id)
+    # Carts come first, as wherever a cart and its customer are written.
+    carts = lock_carts(family)
     orders = lock_orders(Order.objects.filter(customer__in=family).values_list("pk", flat=True))
     customers = lock_customers(family)
     customer = customers[customer_id]
@@ -48,6 +61,7 @@ def erase_customer(
     mails = {each.pk: (each.email, each.mail_key) for each in customers.values() if each.email}
     _empty_orders([order.pk for order in orders])
     forget_doubts(order.pk for order in orders)
+    forget_carts(carts, family)
     SegmentMember.objects.filter(customer__in=family).delete()
     _empty(list(customers.values()))
     timeline.record([timeline.Happened(_LABEL, pk, "Erased", actor) for pk in sorted(family)])

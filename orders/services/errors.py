@@ -37,6 +37,10 @@ class NotAllocated(OrderError):
     """The goods are not set aside for this order."""
 
 
+class SoldAhead(OrderError):
+    """Too few are left of what the channel sells before its stock comes."""
+
+
 class TooMany(OrderError):
     """More units than there are to ship or to return."""
 
@@ -77,6 +81,10 @@ class BadSegment(OrderError):
         self.problems = problems
 
 
+class AlreadyDecided(OrderError):
+    """Somebody decided about it before."""
+
+
 class NoLabel(OrderError):
     """A parcel does not leave without a label."""
 
@@ -91,3 +99,15 @@ class ParcelTrouble(OrderError):
     def __init__(self, message: str, trouble: str) -> None:
         super().__init__(message)
         self.trouble = trouble
+
+
+class PromotionUsedUp(OrderError):
+    """The buyer typed a code whose uses are gone, and its promotion refuses such orders."""
+
+
+class PromotionError(OrderError):
+    """Terms of a promotion that can't be; `field` says which, empty where none is to blame."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field

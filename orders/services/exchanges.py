@@ -24,7 +24,7 @@ from orders.services.intake import can_come_back
 from orders.services.numbers import next_exchange_numbers
 from orders.services.outcomes import lock_order
 from orders.services.returns import NewReturn, NewReturnLine, request_returns
-from orders.services.worth import share_of, tax_rate
+from orders.services.worth import paid_per_unit, share_of, tax_rate
 
 LABEL = "orders.exchange"
 
@@ -101,7 +101,7 @@ def _gone(line: OrderLine, left: int) -> int:
 
 def _lines(order: Order, back: Mapping[int, int], goods: Sequence[NewGoods]) -> list[NewLine]:
     sold = list(order.lines.filter(kind=OrderLine.Kind.STOCK).select_related("sku"))
-    prices = {line.sku.code: line.unit_price for line in sold if line.sku}
+    prices = {line.sku.code: paid_per_unit(line) for line in sold if line.sku}
     rate = tax_rate([line for line in sold if line.pk in back])
     known = skus_by_code({each.sku for each in goods})
     lines = []

@@ -6,7 +6,7 @@ A retry of the same intent looks the label up before it buys.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -20,11 +20,12 @@ from backoffice.money import Money
 from orders import signals
 from orders.models.carriers import CarrierService
 from orders.models.orders import Order
-from orders.models.packages import Label, Package
+from orders.models.packages import Label, Package, PackageLine
+from orders.queries.carrier_limits import not_there, too_large
 from orders.services.errors import LabelExists, OrderError, ParcelTrouble, WrongState
 from orders.services.packing import live_label, lock_package, refuse_gone
 from orders.services.ports import BoughtLabel, CustomsLine, LabelRefused, LabelRequest, port
-from orders.services.readiness import why_not_ready
+from orders.services.readiness import why_not_covered, why_not_ready
 
 State, Trouble = Label.State, Package.Trouble
 # How long a carrier may take before another attempt may look the label up.
@@ -84,7 +85,7 @@ def _intend(wanted: Wanted, actor: Acting) -> tuple[Label, LabelRequest | None, 
         raise refusal
     service = CarrierService.objects.get(pk=wanted.service_id)
     _refuse_another(package, wanted, known)
-    if trouble := find_trouble(order, package, service):
+    if trouble := find_trouble(order, package, list(package.lines.all()), service):
         raise trouble
     _refuse_taken(service, wanted.tracking, package)
     label = known or Label(package=package, key=wanted.key)
@@ -123,49 +124,22 @@ def _refuse_taken(service: CarrierService, tracking: str, package: Package) -> N
         raise LabelExists(f"{tracking} stands on parcel {other.package} already.")
 
 
-def find_trouble(order: Order, package: Package, service: CarrierService) -> ParcelTrouble | None:
-    """Why this service can't take the parcel, in a sentence; None when it can."""
-    checks: list[tuple[bool, Package.Trouble, str]] = [
-        (
-            _over(package.weight_grams, service.max_grams),
-            Trouble.OVERSIZE,
-            f"{service} takes at most {service.max_grams} g; this parcel has "
-            f"{package.weight_grams} g.",
-        ),
-        (
-            _over(package.side_cm, service.max_side_cm),
-            Trouble.OVERSIZE,
-            f"{service} takes sides of at most {service.max_side_cm} cm; this parcel has "
-            f"{package.side_cm} cm.",
-        ),
-        (
-            bool(service.countries) and order.ship_country not in service.countries,
-            Trouble.COUNTRY,
-            f"{service} does not go to {order.ship_country or 'an unknown country'}.",
-        ),
-        (
-            not (order.ship_name and order.ship_lines and order.ship_city and order.ship_country),
-            Trouble.ADDRESS,
-            "A label needs a name, a street, a town and a country. Complete the address.",
-        ),
-        (
-            package.needs_customs and _lacks_customs(package),
-            Trouble.CUSTOMS,
-            "This parcel crosses a customs border: each line needs its HS code, its country of "
-            "origin and its value.",
-        ),
-    ]
-    if order.method == Order.Method.PICKUP:
-        checks = checks[:2]
-    return next((ParcelTrouble(says, trouble) for wrong, trouble, says in checks if wrong), None)
-
-
-def _over(value: int | None, most: int | None) -> bool:
-    return value is not None and most is not None and value > most
-
-
-def _lacks_customs(package: Package) -> bool:
-    return not all(line.is_declared for line in package.lines.all())
+def find_trouble(
+    order: Order, package: Package, lines: Sequence[PackageLine], service: CarrierService
+) -> ParcelTrouble | None:
+    """Why this service can't take the parcel with these lines, in a sentence; None when it can."""
+    found = list(too_large(service, package))
+    if order.method == Order.Method.HOME:
+        found += not_there(service, order.ship_country)
+        if not (order.ship_name and order.ship_lines and order.ship_city and order.ship_country):
+            says = "A label needs a name, a street, a town and a country. Complete the address."
+            found.append((Trouble.ADDRESS, says))
+        if package.needs_customs and not all(line.is_declared for line in lines):
+            says = "This parcel crosses a customs border: each line needs its HS code, its country"
+            found.append((Trouble.CUSTOMS, f"{says} of origin and its value."))
+    for trouble, says in found:
+        return ParcelTrouble(says, trouble)
+    return why_not_covered(order, package)
 
 
 def _request(order: Order, package: Package, label: Label, wanted: Wanted) -> LabelRequest:

@@ -16,7 +16,12 @@ from orders.models.returns import ReturnLine, ReturnOrder
 from orders.services.drafts import ZERO
 from orders.services.errors import OrderError, WrongState
 from orders.services.outcomes import lock_orders, unknown
-from orders.services.returnable import count_returned, refuse_too_many, settle_axes
+from orders.services.returnable import (
+    count_returned,
+    refuse_too_many,
+    settle_axes,
+    take_promotions_off,
+)
 from orders.services.returns import tell_returns
 from orders.services.window import set_window
 
@@ -76,11 +81,13 @@ def match_return(
 
 def _price(back: Sequence[ReturnLine], currency: str) -> None:
     """Give goods that were taken down without a price the one they were sold for."""
-    for line in back:
-        if line.order_line is not None and not line.unit_price:
+    fresh = [line for line in back if line.order_line is not None and not line.unit_price]
+    for line in fresh:
+        if line.order_line is not None:
             line.unit_price = line.order_line.unit_price
             worth = Money(line.unit_price * line.quantity, currency)
             line.line_total = worth.rounded().amount
+    take_promotions_off(fresh, currency)
 
 
 def _link(

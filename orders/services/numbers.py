@@ -25,6 +25,11 @@ def next_exchange_numbers(count: int) -> list[str]:
     return [f"X{number}" for number in _take("orders_exchange_number", count)]
 
 
+def next_cart_numbers(count: int) -> list[str]:
+    """As many cart numbers as asked."""
+    return [f"C{number}" for number in _take("orders_cart_number", count)]
+
+
 def _take(sequence: str, count: int) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT nextval(%s) FROM generate_series(1, %s)", [sequence, count])

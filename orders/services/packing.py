@@ -16,11 +16,19 @@ from orders import signals
 from orders.models.orders import Order, OrderLine
 from orders.models.packages import Label, Package, PackageLine
 from orders.queries.allocated import unpacked_by_line
+from orders.services.choosing import chosen_by_itself
 from orders.services.customs import needs_customs
 from orders.services.errors import NoLabel, NotAllocated, OrderError, TooMany, WrongState
+from orders.services.forwarding_marks import (
+    known_elsewhere,
+    let_go,
+    note_left,
+    why_not_stopped,
+)
 from orders.services.outcomes import lock_order
-from orders.services.readiness import why_not_ready
+from orders.services.readiness import refuse_undervalued, why_not_covered, why_not_ready
 from orders.services.shipping import ship_order
+from orders.services.worth import paid_per_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +51,8 @@ def pack_order(
 ) -> Package:
     """Pack units by line id, or all that is set aside and not packed yet, into one parcel.
 
-    Raises OnHold, NotPaid, AlreadyCancelled, NotAllocated, TooMany, StaleVersion. Announces
-    packages_packed.
+    Raises OnHold, NotPaid, AlreadyCancelled, NotAllocated, TooMany, StaleVersion, and OrderError
+    for goods of value that are declared below what must be insured. Announces packages_packed.
     """
     order = lock_order(order_id, version)
     if refusal := why_not_ready(order):
@@ -59,9 +67,11 @@ def pack_order(
             raise TooMany(
                 f"{ready.get(pk, 0)} units of this line are set aside and not packed, not {units}."
             )
+    refuse_undervalued(order, {lines[pk]: units for pk, units in wanted.items()}, parcel.declared)
     package = _package(order, [(lines[pk], units) for pk, units in wanted.items()], parcel)
     order.version += 1
     order.save(update_fields=["version"])
+    order = chosen_by_itself(order, actor=actor)
     _tell(order, f"Packed parcel {package}: {sum(wanted.values())} units", actor)
     signals.packages_packed.send(
         sender=Package, orders=[order], packages=[package], actor=actor, history=False
@@ -74,10 +84,12 @@ def ready_to_pack(order: Order) -> dict[int, int]:
     return unpacked_by_line([order.pk]).get(order.pk, {})
 
 
-def _package(order: Order, contents: Sequence[tuple[OrderLine, int]], parcel: Parcel) -> Package:
-    worth = sum((line.unit_price * units for line, units in contents), Decimal(0))
-    package = Package.objects.create(
-        number=f"{order.number}-P{order.packages.count() + 1}",
+def drafted(
+    order: Order, contents: Sequence[tuple[OrderLine, int]], parcel: Parcel = Parcel()
+) -> tuple[Package, list[PackageLine]]:
+    """A parcel of these units as it would be packed, not saved and without a number."""
+    worth = sum((paid_per_unit(line) * units for line, units in contents), Decimal(0))
+    package = Package(
         order=order,
         location_id=order.ships_from_id,
         weight_grams=parcel.weight_grams,
@@ -86,17 +98,25 @@ def _package(order: Order, contents: Sequence[tuple[OrderLine, int]], parcel: Pa
         currency=order.currency,
         needs_customs=needs_customs(order),
     )
-    PackageLine.objects.bulk_create(
+    lines = [
         PackageLine(
             package=package,
             order_line=line,
             quantity=units,
             hs_code=line.sku.hs_code if line.sku else "",
             origin=line.sku.origin_country if line.sku else "",
-            unit_value=line.unit_price,
+            unit_value=paid_per_unit(line),
         )
         for line, units in contents
-    )
+    ]
+    return package, lines
+
+
+def _package(order: Order, contents: Sequence[tuple[OrderLine, int]], parcel: Parcel) -> Package:
+    package, lines = drafted(order, contents, parcel)
+    package.number = f"{order.number}-P{order.packages.count() + 1}"
+    package.save()
+    PackageLine.objects.bulk_create(lines)
     return package
 
 
@@ -126,6 +146,10 @@ def unpack_package(package_id: int, *, actor: Acting) -> Package:
     refuse_gone(package)
     if live_label(package) is not None:
         raise WrongState(f"Parcel {package} has a label. Void it first.")
+    elsewhere = known_elsewhere([order.pk]).get(order.pk)
+    if elsewhere is not None and elsewhere.package_id == package.pk:
+        raise why_not_stopped(elsewhere)
+    let_go([package])
     package.unpacked_at = timezone.now()
     package.version += 1
     package.save(update_fields=["unpacked_at", "version"])
@@ -147,8 +171,9 @@ def refuse_gone(package: Package) -> None:
 def hand_over(package_id: int, *, actor: Acting) -> Package:
     """Let a parcel leave: its units are shipped. One that has left is returned as it stands.
 
-    Raises NoLabel for a parcel without a bought label (one that is collected needs none), and
-    what shipping raises. Announces orders_shipped.
+    Raises NoLabel for a parcel without a bought label (one that is collected needs none),
+    ParcelTrouble for one of value that is not insured, and what shipping raises. Announces
+    orders_shipped.
     """
     order, package = lock_package(package_id)
     if package.shipment_id is not None:
@@ -158,6 +183,8 @@ def hand_over(package_id: int, *, actor: Acting) -> Package:
     bought = label is not None and label.state == Label.State.BOUGHT
     if not bought and order.method == Order.Method.HOME:
         raise NoLabel(f"Parcel {package} has no label yet. Enter its tracking number first.")
+    if trouble := why_not_covered(order, package):
+        raise trouble
     shipment = ship_order(
         order.pk,
         quantities={line.order_line_id: line.quantity for line in package.lines.all()},
@@ -170,6 +197,7 @@ def hand_over(package_id: int, *, actor: Acting) -> Package:
     package.shipment = shipment
     package.version += 1
     package.save(update_fields=["shipment", "version"])
+    note_left(order, package, actor=actor)
     return package
 
 

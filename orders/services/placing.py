@@ -21,14 +21,21 @@ from orders.models.customers import Customer
 from orders.models.orders import Order
 from orders.queries.customers import live_ids
 from orders.services.allocation import LINE, Lines, ShortOrders, allocate_new
+from orders.services.carts import lock_carts_of
 from orders.services.clock import set_ship_by
 from orders.services.drafts import NewOrder, OnShort
 from orders.services.errors import OrderError
 from orders.services.figures import count_placed, lock_customers
+from orders.services.market import meet_deadlines, refuse_unnumbered, write_market
 from orders.services.new_orders import look_at_new
 from orders.services.numbers import next_order_numbers
+from orders.services.preorder_marks import Ahead, mark_ahead, write_ahead
 from orders.services.pricing import line_rows, order_row
+from orders.services.promoting import promote, write_redemptions
 from orders.services.routing import route
+
+# A try is lost to another transaction only, so even a crowd of merges is outlasted.
+_TRIES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +60,25 @@ def place_orders(
     """Place orders; one whose (channel, external id) is known is returned as it stands.
 
     Live orders get stock allocated; `on_short` says what if there is too little: all are refused
-    (StockShort), or the short ones wait under an out-of-stock hold. History claims no stock, and
-    moves what has a `shipped_at`. Live orders that look like fraud, have a bad address, repeat one
-    just placed or go over a credit limit are held for a review. Raises UnknownSku, OrderError.
-    Announces orders_placed, and orders_paid for what is free, orders_held, orders_short,
-    orders_assessed and reviews_opened.
+    (StockShort), or the short ones wait under an out-of-stock hold. What a channel sells ahead
+    waits for its stock, up to its cap: beyond it SoldAhead, or the line is like any other. History
+    claims no stock, and moves what has a `shipped_at`. Live orders that look like fraud, have a bad
+    address, repeat one just placed, go over a credit limit or have prices out of bounds are held
+    for a review; they end the carts of their buyers. Promotions take off what they give
+    (PromotionUsedUp where one refuses an order once it is used up). Raises UnknownSku, OrderError.
+    Announces promotions_redeemed, promotions_ended, orders_placed, and orders_paid for what is
+    free, orders_held, orders_short, orders_assessed and reviews_opened.
     """
-    try:
-        with transaction.atomic():
-            return _place(new, on_short, history=history, actor=actor)
-    except IntegrityError:
-        # Another transaction placed one of them, or took a number, a moment ago: now it is seen.
-        with transaction.atomic():
-            return _place(new, on_short, history=history, actor=actor)
+    for _ in range(_TRIES - 1):
+        try:
+            with transaction.atomic():
+                return _place(new, on_short, history=history, actor=actor)
+        except IntegrityError:
+            # Another transaction placed one of them, took a number or merged a customer a moment
+            # ago: now it is seen, though another one may have done so again.
+            continue
+    with transaction.atomic():
+        return _place(new, on_short, history=history, actor=actor)
 
 
 def _place(new: Sequence[NewOrder], on_short: OnShort, *, history: bool, actor: Actor) -> Placed:
@@ -73,9 +86,11 @@ def _place(new: Sequence[NewOrder], on_short: OnShort, *, history: bool, actor: 
     drafts = _fresh(new, known)
     if not history and any(draft.shipped_at for draft in drafts):
         raise OrderError("Only history arrives shipped already.")
+    if not history:
+        refuse_unnumbered(drafts)
+        lock_carts_of(drafts)
     customers = _customers(drafts)
-    orders, lines = _write(drafts, customers, history=history)
-    _tell(orders, actor)
+    orders, lines = _write(drafts, customers, on_short, history=history, actor=actor)
     short = None
     if history:
         _ship_history(drafts, orders, lines, actor)
@@ -83,6 +98,7 @@ def _place(new: Sequence[NewOrder], on_short: OnShort, *, history: bool, actor: 
         short = allocate_new(orders, lines, on_short, actor=actor)
     _announce(orders, lines, short, history=history, actor=actor)
     if not history:
+        write_market(orders, drafts, actor=actor)
         look_at_new(orders, drafts, actor=actor)
     by_draft = {id(draft): order for draft, order in zip(drafts, orders, strict=True)}
     known |= {_key(draft): by_draft[id(draft)] for draft in drafts if draft.external_id}
@@ -160,22 +176,31 @@ def _numbers(drafts: Sequence[NewOrder]) -> list[str]:
 
 
 def _write(
-    drafts: Sequence[NewOrder], customers: dict[int, Customer], *, history: bool
+    drafts: Sequence[NewOrder],
+    customers: dict[int, Customer],
+    on_short: OnShort,
+    *,
+    history: bool,
+    actor: Actor,
 ) -> tuple[list[Order], Lines]:
-    """Insert orders and lines, and count them for their customers."""
+    """Insert orders and lines with what promotions give, and count them for their customers."""
     skus = _skus(drafts)
     now = timezone.now()
-    orders, rows = [], []
-    for draft, number in zip(drafts, _numbers(drafts), strict=True):
-        lines = line_rows(draft, skus)
+    orders = []
+    rows = [line_rows(draft, skus) for draft in drafts]
+    presents, running = promote(drafts if not history else (), rows, customers, now)
+    for draft, lines, number in zip(drafts, rows, _numbers(drafts), strict=True):
         order = order_row(draft, lines, number, now)
         order.is_history = history
         if draft.customer_id is not None:
             order.customer = customers[draft.customer_id]
         orders.append(order)
-        rows.append(lines)
+    ahead: list[Ahead] = []
     if not history:
+        # Before any level is locked: whoever sells ahead locks in this order.
+        ahead = mark_ahead(list(zip(orders, rows, strict=True)), on_short)
         set_ship_by(orders)
+        meet_deadlines(orders, drafts)
         route(list(zip(orders, rows, strict=True)))
     count_placed(orders, customers)
     insert_many(orders)
@@ -184,7 +209,12 @@ def _write(
             line.order_id = order.pk
             line._state.fields_cache["order"] = order
     insert_many([line for lines in rows for line in lines])
-    return orders, {order.pk: lines for order, lines in zip(orders, rows, strict=True)}
+    write_ahead(ahead)
+    by_order = {order.pk: lines for order, lines in zip(orders, rows, strict=True)}
+    _tell(orders, actor)
+    if not history:
+        write_redemptions(orders, by_order, presents, running, actor)
+    return orders, by_order
 
 
 def _ship_history(

@@ -30,7 +30,8 @@ def order_row(new: NewOrder, lines: list[OrderLine], number: str, now: datetime)
     step = step_of(new.channel.currency)
     subtotal = sum((line.line_total for line in lines), ZERO)
     tax = sum((line.tax for line in lines), new.shipping_tax)
-    total = subtotal + new.shipping - new.discount
+    on_lines = sum((line.discount for line in lines), ZERO)
+    total = subtotal + new.shipping - new.discount - on_lines
     if not new.prices_include_tax:
         total += tax
     if total < 0 or total != total.quantize(step):
@@ -39,8 +40,7 @@ def order_row(new: NewOrder, lines: list[OrderLine], number: str, now: datetime)
             "or more, in whole minor units."
         )
     units = sum(line.quantity for line in lines if line.kind == OrderLine.Kind.STOCK)
-    placed_at = new.placed_at or now
-    payment = payment_axis(total, ZERO, ZERO)
+    placed_at, payment = new.placed_at or now, payment_axis(total, ZERO, ZERO)
     return Order(
         number=number,
         channel=new.channel,
@@ -55,7 +55,8 @@ def order_row(new: NewOrder, lines: list[OrderLine], number: str, now: datetime)
         shipping_tax=new.shipping_tax,
         tax=tax,
         prices_include_tax=new.prices_include_tax,
-        discount=new.discount,
+        discount=new.discount + on_lines,
+        discount_on_lines=on_lines,
         total=total,
         units=units,
         line_count=len(lines),

@@ -13,6 +13,7 @@ from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnLine, ReturnOrder
 from orders.services.errors import TooMany
 from orders.services.figures import count_returned_orders
+from orders.services.worth import off_units
 
 _CAME_BACK = (Order.Return.PART_RETURNED, Order.Return.RETURNED)
 
@@ -38,6 +39,38 @@ def refuse_too_many(lines: Iterable[ReturnLine], sold: Mapping[int, OrderLine]) 
                 f"{left} units of this line can still come back, not {quantity}: "
                 f"{shipped} were shipped."
             )
+
+
+def take_promotions_off(lines: Sequence[ReturnLine], currency: str) -> None:
+    """Bring new lines of returns of one order down to what their units were sold for.
+
+    Units that came back or are coming are the first of their line. A line with a price of its own
+    keeps it.
+    """
+    off = [
+        line
+        for line in lines
+        if line.order_line is not None
+        and line.order_line.discount
+        and line.unit_price == line.order_line.unit_price
+    ]
+    pending = dict(
+        ReturnLine.objects.filter(
+            order_line__in={line.order_line_id for line in off},
+            return_order__state__in=ReturnOrder.COMING,
+        )
+        .exclude(pk__in=[line.pk for line in off if line.pk])
+        .values_list("order_line")
+        .annotate(Sum("quantity"))
+        if off
+        else ()
+    )
+    for line in off:
+        sold = line.order_line
+        if sold is not None:
+            before = pending.get(sold.pk, 0) + sold.quantity_returned
+            line.line_total -= off_units(sold, currency, before, line.quantity)
+            pending[sold.pk] = pending.get(sold.pk, 0) + line.quantity
 
 
 def count_returned(lines: Sequence[ReturnLine]) -> None:

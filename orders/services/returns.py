@@ -32,7 +32,12 @@ from orders.services.errors import OrderError, TooMany, WrongState
 from orders.services.numbers import next_return_numbers
 from orders.services.outcomes import lock_orders
 from orders.services.pricing import step_of
-from orders.services.returnable import count_returned, refuse_too_many, settle_axes
+from orders.services.returnable import (
+    count_returned,
+    refuse_too_many,
+    settle_axes,
+    take_promotions_off,
+)
 from orders.services.window import set_window
 
 State = ReturnOrder.State
@@ -93,6 +98,7 @@ def request_returns(
     lines = [_lines(draft, row, sold, skus) for draft, row in zip(fresh, rows, strict=True)]
     refuse_too_many((line for mine in lines for line in mine), sold)
     for row, mine in zip(rows, lines, strict=True):
+        take_promotions_off(mine, row.currency)
         row.amount = sum((line.line_total for line in mine), ZERO)
         row.units = sum(line.quantity for line in mine if line.kind == OrderLine.Kind.STOCK)
     ReturnOrder.objects.bulk_create(rows, batch_size=1000)

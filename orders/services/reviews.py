@@ -34,6 +34,7 @@ ANSWER_WITHIN = {
     Kind.ADDRESS: timedelta(hours=24),
     Kind.DUPLICATE: timedelta(hours=8),
     Kind.CREDIT: timedelta(hours=24),
+    Kind.PRICE: timedelta(hours=8),
 }
 _VERDICT = {
     State.PASSED: RiskAssessment.Verdict.CLEARED,
@@ -47,11 +48,14 @@ _SAID = {
     (Kind.DUPLICATE, State.REFUSED): "Found to be a duplicate",
     (Kind.CREDIT, State.PASSED): "Approved over the credit limit",
     (Kind.CREDIT, State.REFUSED): "Not approved over the credit limit",
+    (Kind.PRICE, State.PASSED): "Sold at these prices",
+    (Kind.PRICE, State.REFUSED): "Not sold at these prices",
 }
 CANCELLED_FOR = {
     Kind.FRAUD: Order.CancelReason.FRAUD,
     Kind.DUPLICATE: Order.CancelReason.DUPLICATE,
     Kind.CREDIT: Order.CancelReason.DECLINED,
+    Kind.PRICE: Order.CancelReason.DECLINED,
 }
 
 
@@ -127,10 +131,10 @@ def settle_review(
     """Decide about an order: it goes on (passed), or it does not (refused).
 
     What was decided about fraud may be decided the other way later; both stand in the review. A
-    duplicate and an order over the limit that are refused are cancelled, a fraud where `cancel`
-    asks for it, else it stays on hold. `reason` says why, for whoever reads it later. Raises
-    WrongState, StaleVersion, and what cancelling raises. Announces reviews_settled and
-    orders_released, orders_held or orders_cancelled.
+    duplicate, an order over the limit and one at wrong prices that are refused are cancelled, a
+    fraud where `cancel` asks for it, else it stays on hold. `reason` says why, for whoever reads
+    it later. Raises WrongState, StaleVersion, and what cancelling raises. Announces
+    reviews_settled and orders_released, orders_held or orders_cancelled.
     """
     order = lock_order(Review.objects.values_list("order_id", flat=True).get(pk=review_id))
     review = Review.objects.select_for_update(no_key=True).get(pk=review_id)
@@ -146,7 +150,7 @@ def settle_review(
         current.update(verdict=_VERDICT[verdict])
     if verdict == State.PASSED:
         _let_go(order, HOLD_FOR[Kind(review.kind)], actor)
-    elif cancel or review.kind in (Kind.DUPLICATE, Kind.CREDIT):
+    elif cancel or review.kind in (Kind.DUPLICATE, Kind.CREDIT, Kind.PRICE):
         cancel_orders([order.pk], reason=CANCELLED_FOR[Kind(review.kind)], actor=actor).or_raise()
     elif review.kind == Kind.FRAUD and not _is_over(order):
         _hold([order], Hold.Reason.FRAUD, {order.pk: reason}, actor)

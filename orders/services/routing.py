@@ -54,7 +54,8 @@ def _places(orders: Sequence[Order]) -> dict[int, list[int]]:
 def _wanted(lines: Sequence[OrderLine]) -> Wanted:
     wanted: dict[int, int] = defaultdict(int)
     for line in lines:
-        if line.is_stocked and line.sku_id is not None and line.quantity_open:
+        wants = line.is_stocked and not line.awaits_stock
+        if wants and line.sku_id is not None and line.quantity_open:
             wanted[line.sku_id] += line.quantity_open
     return wanted
 

@@ -17,7 +17,7 @@ from inventory.services.errors import StockShort
 from inventory.services.reservations import Shipping, ship_reserved
 from inventory.services.writing import Moving
 from orders import signals
-from orders.models.axes import fulfilment_axis
+from orders.models.axes import fulfilment_axis, return_axis
 from orders.models.orders import Order, OrderLine
 from orders.models.packages import Label, PackageLine
 from orders.models.shipments import Shipment, ShipmentLine
@@ -33,8 +33,10 @@ from orders.services.errors import (
     PickingBegun,
     TooMany,
 )
+from orders.services.forwarding_marks import known_elsewhere, why_not_stopped
 from orders.services.outcomes import lock_order
-from orders.services.readiness import why_not_ready
+from orders.services.preorder_marks import wind_ahead
+from orders.services.readiness import refuse_uncovered, why_not_ready
 
 
 @transaction.atomic
@@ -65,6 +67,8 @@ def ship_order(
         raise refusal
     lines = list(order.lines.filter(kind=OrderLine.Kind.STOCK).order_by("position"))
     sending = _sending(order, lines, quantities, _packed(order, package_id))
+    if package_id is None:
+        refuse_uncovered(order, {line: sending.get(line.pk, 0) for line in lines})
     shipment = Shipment.objects.create(
         order=order,
         key=key or f"shipment:{uuid4()}",
@@ -102,7 +106,8 @@ def _sending(
 ) -> dict[int, int]:
     still_open = {line.pk: line.quantity_open - packed.get(line.pk, 0) for line in lines}
     if quantities is None:
-        quantities = still_open
+        ahead = {line.pk for line in lines if line.awaits_stock}
+        quantities = {pk: units for pk, units in still_open.items() if pk not in ahead}
     sending = {pk: quantity for pk, quantity in quantities.items() if quantity}
     for pk, quantity in sending.items():
         if not 0 < quantity <= still_open.get(pk, 0):
@@ -157,9 +162,20 @@ def _close(order: Order, lines: list[OrderLine]) -> None:
         sum(line.quantity_cancelled for line in lines),
         is_cancelled=False,
     )
+    if order.returns in (Order.Return.PART_RETURNED, Order.Return.RETURNED):
+        # All that had left was back; now more has left.
+        returned = sum(line.quantity_returned for line in lines)
+        shipped = sum(line.quantity_shipped for line in lines)
+        order.returns = return_axis(shipped, returned, has_request=False)
     order.picking_since = None
+    if order.awaits:
+        wind_ahead([order], {order.pk: lines})
     order.version += 1
-    order.save(update_fields=["fulfilment", "picking_since", "version"])
+    order.save(
+        update_fields=[
+            "fulfilment", "returns", "picking_since", "awaits", "promised_on", "ship_by", "version",
+        ]
+    )  # fmt: skip
 
 
 def _announce(order: Order, shipment: Shipment, units: int, *, actor: Acting) -> None:
@@ -198,6 +214,8 @@ def edit_order_address(
         raise PickingBegun(f"Order {order} is being picked. Take it off the pick list first.")
     if Label.objects.filter(package__order=order, state__in=Label.LIVE).exists():
         raise LabelExists(f"A parcel of order {order} has a label to its old address. Void it.")
+    if elsewhere := known_elsewhere([order.pk]).get(order.pk):
+        raise why_not_stopped(elsewhere)
     order.ship_name = address.name
     order.ship_lines = address.lines
     order.ship_city = address.city

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.utils import timezone
 
 from backoffice import timeline
 from backoffice.actors import Acting
 from orders import signals
 from orders.models.packages import Package, TrackerEvent
+from orders.queries.conflicts import UNDER_WAY
+from orders.services.conflicts import notice_disagreements, settle_old_news
 from orders.services.packing import lock_package
 
 State, Said, Trouble = Package.State, TrackerEvent.State, Package.Trouble
@@ -38,7 +41,8 @@ def record_tracking(package_id: int, events: Sequence[NewEvent], *, actor: Actin
     """Note what a carrier said of a parcel; what was told before is left alone.
 
     Doubled or shuffled events end in the same state. Announces packages_moved when the state or
-    the trouble changed, packages_in_trouble when there is new trouble.
+    the trouble changed, packages_in_trouble when there is new trouble, conflicts_found where the
+    order is cancelled, conflicts_settled where people were asked about older news.
     """
     order, package = lock_package(package_id)
     by = actor.of(order.pk)
@@ -59,7 +63,13 @@ def record_tracking(package_id: int, events: Sequence[NewEvent], *, actor: Actin
         ignore_conflicts=True,
     )
     before = (package.state, package.trouble)
-    package.state, package.trouble = understood(package, package.events.all())
+    known = list(package.events.all())
+    package.state, package.trouble = understood(package, known)
+    if known:
+        # Where nothing more is due, nothing is too old, however late it was told.
+        is_due = package.state in UNDER_WAY
+        as_of = max(map(_true_at, known)) if is_due else timezone.now()
+        settle_old_news(order, as_of, package=package)
     if (package.state, package.trouble) == before:
         return package
     package.version += 1
@@ -71,7 +81,13 @@ def record_tracking(package_id: int, events: Sequence[NewEvent], *, actor: Actin
     signals.packages_moved.send(sender=Package, **sent)
     if package.trouble and package.trouble != before[1]:
         signals.packages_in_trouble.send(sender=Package, **sent)
+    notice_disagreements([order], actor=actor)
     return package
+
+
+def _true_at(event: TrackerEvent) -> datetime:
+    """When it was so; a carrier whose clock runs ahead knows no more than when it told."""
+    return min(event.occurred_at, event.recorded_at)
 
 
 def understood(package: Package, events: Iterable[TrackerEvent]) -> tuple[str, str]:

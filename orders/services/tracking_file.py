@@ -10,14 +10,14 @@ from django.db import transaction
 from backoffice.actors import Acting
 from backoffice.sheets import Row, SheetRefused, read_sheet, suspicious
 from orders.models.carriers import CarrierService
-from orders.models.orders import Order
-from orders.models.packages import Label, Package
+from orders.models.orders import Order, OrderLine
+from orders.models.packages import Label, Package, PackageLine
 from orders.queries.allocated import unpacked_by_line
 from orders.queries.figures import with_parties
 from orders.queries.references import Ambiguous, by_reference
 from orders.services.errors import OrderError
-from orders.services.labels import Wanted, buy_label
-from orders.services.packing import hand_over, pack_order
+from orders.services.labels import Wanted, buy_label, find_trouble
+from orders.services.packing import drafted, hand_over, pack_order
 from orders.services.readiness import why_not_ready
 
 COLUMNS: Mapping[str, Sequence[str]] = {
@@ -184,17 +184,53 @@ def _refuse_taken(lines: Sequence[Line]) -> None:
 
 
 def _foresee(lines: Sequence[Line]) -> None:
-    orders = Order.objects.in_bulk([line.order_id for line in lines if line.order_id])
-    with_parties(list(orders.values()))
-    ready = unpacked_by_line(orders)
+    """What packing and labelling would say, so that the job meets nothing that was known here."""
+    orders = {
+        order.pk: order
+        for order in Order.objects.filter(
+            pk__in=[line.order_id for line in lines if line.order_id]
+        ).select_related("channel__legal_entity")
+    }
+    parcels = _parcels(lines, orders)
+    services = CarrierService.objects.in_bulk([line.service_id for line in lines])
     for line in lines:
-        refusal = why_not_ready(orders[line.order_id or 0])
+        order, parcel = orders[line.order_id or 0], parcels.get(line.number)
+        refusal: Exception | None = why_not_ready(order)
+        if refusal is None and parcel is not None:
+            refusal = find_trouble(order, *parcel, services[line.service_id or 0])
         if refusal is not None:
             line.problem = str(refusal)
-        elif line.package_id is None and not ready.get(line.order_id or 0):
+        elif parcel is None:
             line.problem = "Has nothing set aside that could be packed."
         else:
             line.says = "Labelled" if line.package_id else "Packed and labelled"
+
+
+def _parcels(
+    lines: Sequence[Line], orders: Mapping[int, Order]
+) -> dict[int, tuple[Package, list[PackageLine]]]:
+    """The parcel of each row with its lines, as it stands or as it would be packed.
+
+    Rows whose order has nothing to pack are left out.
+    """
+    known = Package.objects.prefetch_related("lines").in_bulk(
+        [line.package_id for line in lines if line.package_id]
+    )
+    found = {
+        line.number: (known[line.package_id], list(known[line.package_id].lines.all()))
+        for line in lines
+        if line.package_id
+    }
+    ready = unpacked_by_line({line.order_id for line in lines if line.order_id})
+    goods = OrderLine.objects.select_related("sku").in_bulk(
+        [pk for units in ready.values() for pk in units]
+    )
+    for line in lines:
+        units = ready.get(line.order_id or 0)
+        if line.package_id is None and units:
+            contents = [(goods[pk], many) for pk, many in units.items()]
+            found[line.number] = drafted(orders[line.order_id or 0], contents)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

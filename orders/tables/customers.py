@@ -8,13 +8,14 @@ from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 
 from backoffice import ui
+from backoffice.territories import countries
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Amount, Choice, Day, Number, yes_no
 from orders.models.customers import Customer
 from orders.models.orders import Order
 from orders.models.segments import Segment, SegmentMember
-from orders.queries.countries import country_name, country_options
+from orders.queries.countries import country_name
 from orders.queries.stores import company_options, store_options
 from orders.tables.orders import Tagged
 
@@ -74,7 +75,7 @@ CUSTOMERS = Workbench[Customer](
         Choice(
             key="country",
             label="Country",
-            options=country_options,
+            options=countries,
             field="country",
             pinned=True,
         ),

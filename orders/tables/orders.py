@@ -12,14 +12,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from backoffice import ui
+from backoffice.territories import countries
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Amount, Choice, Day, Text, yes_no
 from inventory.models import Location
 from orders.models.orders import Order
 from orders.models.reviews import Review
-from orders.queries.countries import country_name, country_options
-from orders.queries.due import TO_SHIP
+from orders.models.tags import OrderTag
+from orders.queries.countries import country_name
+from orders.queries.due import PAID, TO_SHIP
 from orders.queries.stores import company_options, store_options
 from orders.tables.ship_by import SHIP_BY, ShipBy
 
@@ -98,14 +100,15 @@ def ships_from(order: Order) -> str:
 def tags(order: Order) -> SafeString | str:
     if not order.tags:
         return ui.NONE
-    return format_html('<span class="nowrap">{}</span>', ", ".join(order.tags))
+    words = ", ".join(order.tags)
+    return format_html('<span class="clip" title="{}">{}</span>', words, words)
 
 
 class Tagged(Text):
     """Has this tag."""
 
     def condition(self, values: Sequence[str]) -> Q:
-        return Q(tags__overlap=list(values))
+        return Q(pk__in=OrderTag.objects.filter(tag__in=values).values("order_id"))
 
 
 def place_options() -> list[tuple[str, str]]:
@@ -172,18 +175,19 @@ ORDERS = Workbench[Order](
         yes_no(
             "payable",
             "Paid as its channel asks",
-            Q(payment__in=["paid", "overpaid", "part_refunded"]) | Q(channel__ships_unpaid=True),
+            PAID | Q(channel__ships_unpaid=True),
         ),
         yes_no("doubted", "Waits for a decision", Q(Exists(OPEN_REVIEWS))),
         yes_no("picking", "On the pick list", Q(picking_since__isnull=False)),
-        yes_no("promised", "Backordered", TO_SHIP & Q(promised_on__isnull=False)),
+        yes_no("promised", "Backordered", TO_SHIP & Q(promised_on__isnull=False, awaits="")),
+        yes_no("ahead", "Waits for goods sold ahead", ~Q(awaits="")),
         Choice(key="method", label="Delivered or collected", options=Order.Method.choices),
         Choice(key="place", label="Ships from", options=place_options, field="location__code"),
         Choice(key="routed", label="Place chosen because", options=Order.Routing.choices),
         Choice(key="returns", label="Return", options=Order.Return.choices, field="returns"),
         Amount(key="total", label="Total", field="total", pinned=True),
         Day(key="placed", label="Placed", field="placed_at", pinned=True),
-        Choice(key="country", label="Ships to", options=country_options, field="ship_country"),
+        Choice(key="country", label="Ships to", options=countries, field="ship_country"),
         yes_no("abroad", "Ships outside the United Kingdom", ~Q(ship_country__in=["GB", ""])),
         Choice(key="channel", label="Store", options=store_options, field="channel__key"),
         Choice(

@@ -7,11 +7,13 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from backoffice import ui
+from backoffice.territories import countries
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
 from backoffice.workbench.filters import Choice, Day, yes_no
 from orders.models.packages import Label, Package
-from orders.queries.countries import country_name, country_options
+from orders.queries.countries import country_name
+from orders.queries.covers import ASKED, LACKS_COVER
 from orders.tables.stores import store_filters
 
 STATE = {
@@ -93,14 +95,16 @@ PARCELS = Workbench[Package](
         yes_no("open", "Still here", OPEN),
         yes_no("labelled", "Has a label", Q(_LABELLED)),
         yes_no("wrong", "Needs somebody", ~Q(trouble="")),
+        yes_no("cover", "Must still be insured", LACKS_COVER),
+        yes_no("uninsured", "Somebody asks to send it uninsured", ASKED),
         yes_no("customs", "Crosses a customs border", Q(needs_customs=True)),
         Choice(
             key="country",
             label="Goes to",
-            options=country_options,
+            options=countries,
             field="order__ship_country",
         ),
-        Day(key="packed", label="Packed", field="packed_at", pinned=True),
+        Day(key="packed", label="Packed", field="packed_at"),
         *store_filters("order__channel"),
     ),
     search=lambda words: (
@@ -122,6 +126,12 @@ PARCELS = Workbench[Package](
             "Ready to leave",
             "open=yes&labelled=yes&sort=packed",
             empty="Nothing waits for the carrier.",
+        ),
+        View(
+            "cover",
+            "To insure",
+            "open=yes&cover=yes&sort=packed",
+            empty="Every parcel of value is insured.",
         ),
         View(
             "trouble",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
@@ -28,6 +30,7 @@ KIND_ICON = {
     Kind.ADDRESS: "map-pin",
     Kind.DUPLICATE: "copy",
     Kind.CREDIT: "wallet",
+    Kind.PRICE: "coin",
 }
 # The state of each kind in its own words.
 WORDS = {
@@ -38,6 +41,8 @@ WORDS = {
     (Kind.DUPLICATE, State.REFUSED): "Duplicate",
     (Kind.CREDIT, State.PASSED): "Approved",
     (Kind.CREDIT, State.REFUSED): "Declined",
+    (Kind.PRICE, State.PASSED): "Sold so",
+    (Kind.PRICE, State.REFUSED): "Not sold so",
 }
 
 
@@ -68,8 +73,20 @@ def found_in(review: Review) -> str:
     if review.kind == Kind.CREDIT:
         used, limit, due = (Money.from_json(found[name]) for name in ("used", "limit", "due"))
         return f"{used} of {limit} used, adds {due}"
+    if review.kind == Kind.PRICE:
+        return _prices_found(found["lines"])
     proposal = "with a proposal" if found.get("proposal") else "no proposal"
     return f"{len(found['problems'])} problem{'s'[: len(found['problems']) > 1]}, {proposal}"
+
+
+def _prices_found(lines: list[dict[str, Any]]) -> str:
+    """The first line that is out of bounds, and how many more there are."""
+    first, more = lines[0], len(lines) - 1
+    is_price = first["valid"] is not None
+    other = Money.from_json(first["valid"] if is_price else first["floor"])
+    said = f"its price is {other}" if is_price else f"not below {other}"
+    text = f"{first['sku']} at {Money.from_json(first['unit'])}, {said}"
+    return f"{text}; {more} more" if more else text
 
 
 def due(review: Review) -> SafeString | str:
@@ -148,12 +165,18 @@ REVIEWS = Workbench[Review](
             default_for=("finance",),
             empty="No order waits for an approver.",
         ),
+        View(
+            "prices",
+            "Prices",
+            "state=open&kind=price&sort=due",
+            empty="No order is at a price out of bounds.",
+        ),
         View("settled", "Settled", "state=passed&state=refused&state=withdrawn"),
         View("all", "All", default_for=("auditor",)),
     ),
     empty=Empty(
         "No reviews yet.",
-        "Orders that look like fraud, have an impossible address, repeat one just placed or go "
-        "over a credit limit come here.",
+        "Orders that look like fraud, have an impossible address, repeat one just placed, go "
+        "over a credit limit or have prices out of bounds come here.",
     ),
 )

@@ -16,6 +16,7 @@ from backoffice import actors, ui
 from backoffice.calendars import load
 from backoffice.dialogs import ask, seen_version
 from backoffice.models import AuditEntry
+from backoffice.money import Money
 from backoffice.views import audit as audit_view
 from backoffice.views.calendars import week_words
 from backoffice.views.me import signed_in
@@ -58,6 +59,7 @@ def carrier_detail(request: HttpRequest, key: str) -> HttpResponse:
         "number": str(service),
         "list_url": reverse("carrier_list"),
         "list_title": "Carriers",
+        "price": service.price and Money(service.price, service.currency),
         "week": week_words(service.weekdays),
         "next": collection_of(service, days).ship_by(timezone.now(), 0),
         "channels": channels,
@@ -67,7 +69,9 @@ def carrier_detail(request: HttpRequest, key: str) -> HttpResponse:
 
 
 def _edit(values: dict[str, Any]) -> ServiceEdit:
-    return ServiceEdit(**values)
+    price = values.pop("price")
+    amount, currency = (price.amount, price.currency) if price else (None, "")
+    return ServiceEdit(**values, price=amount, currency=currency)
 
 
 @permission_required("orders.add_carrierservice", raise_exception=True)
@@ -103,6 +107,7 @@ def carrier_edit(request: HttpRequest, key: str) -> HttpResponse:
 
     initial = {name: getattr(service, name) for name in ServiceForm.base_fields}
     initial["countries"] = ", ".join(service.countries)
+    initial["price"] = Money(service.price, service.currency) if service.price is not None else None
     return ask(
         request,
         ServiceForm(request.POST or None, initial=initial),
@@ -119,9 +124,8 @@ def carrier_edit(request: HttpRequest, key: str) -> HttpResponse:
 @require_GET
 def channel_detail(request: HttpRequest, key: str) -> HttpResponse:
     """A channel: where it ships from, how, and what it promises."""
-    channel = get_object_or_404(
-        Channel.objects.select_related("service", "location", "legal_entity"), key=key
-    )
+    rows = Channel.objects.select_related("service", "location", "legal_entity", "prices_from")
+    channel = get_object_or_404(rows, key=key)
     clock = clocks([channel.pk]).collections[channel.pk]
     context = {
         "subject": CHANNEL,
@@ -130,6 +134,8 @@ def channel_detail(request: HttpRequest, key: str) -> HttpResponse:
         "list_url": reverse("channel_list"),
         "list_title": "Channels",
         "next": clock.ship_by(timezone.now(), channel.promise_days),
+        "insure_from": channel.insure_from and Money(channel.insure_from, channel.currency),
+        "places": channel.places.select_related("location"),
         "entries": trail(CHANNEL, channel.pk),
     }
     return render(request, "orders/channel_detail.html", context)
@@ -150,7 +156,10 @@ def channel_promise(request: HttpRequest, key: str) -> HttpResponse:
         )
         return f"{channel} is changed"
 
-    initial = {"service": channel.service, "promise_days": channel.promise_days}
+    initial = {
+        name: getattr(channel, name)
+        for name in ("service", "promise_days", "arrives_days", "chooses_service", "news_days")
+    }
     return ask(
         request,
         PromiseForm(request.POST or None, initial=initial),

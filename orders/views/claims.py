@@ -18,6 +18,7 @@ from inventory.services.errors import InventoryError
 from orders.forms.claims import ClaimForm, RefuseClaimForm, ReshipForm
 from orders.models.claims import Claim
 from orders.models.orders import Order
+from orders.queries.conflicts import open_conflicts
 from orders.services.claims import claimable, open_claim, refuse_claim, reship_claim
 from orders.services.errors import OrderError
 from orders.tables.claims import CLAIM
@@ -43,6 +44,7 @@ def claim_detail(request: HttpRequest, number: str) -> HttpResponse:
         "state": CLAIM[Claim.State(claim.state)],
         "is_open": is_open,
         "is_late": is_open and claim.answer_by < timezone.now(),
+        "conflicts": open_conflicts(claim.order),
         "lines": list(claim.lines.select_related("order_line__sku").order_by("pk")),
     }
     return render(request, "orders/claim_detail.html", context)

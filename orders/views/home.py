@@ -12,12 +12,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from backoffice import counts, home, search
+from backoffice import counts, home, panels, search
 from backoffice.models import User
 from backoffice.money import Money
 from orders.models.claims import Claim
 from orders.models.customers import Customer
 from orders.models.orders import Order
+from orders.models.prices import PriceChange
 from orders.models.reviews import Review
 from orders.queries.countries import country_name
 from orders.queries.due import TO_SHIP, will_miss
@@ -91,7 +92,7 @@ def order_home_to_ship(request: HttpRequest) -> HttpResponse:
 
 
 def _find_orders(words: str, user: User, limit: int) -> Iterable[search.Hit]:
-    found = Order.objects.filter(number__startswith=words.upper()).order_by("number")[:limit]
+    found = Order.objects.filter(number__istartswith=words).order_by("number")[:limit]
     for order in found:
         yield search.Hit(
             "order",
@@ -126,6 +127,11 @@ def _claims_waiting(user: User) -> counts.Count | None:
     return counts.Count(number) if number else None
 
 
+def _prices_waiting(user: User) -> counts.Count | None:
+    number = PriceChange.objects.filter(state=PriceChange.State.WAITING).count()
+    return counts.Count(number) if number else None
+
+
 def register_everywhere() -> None:
     """Called once when the app is ready."""
     operations = ("operations", "administrator", "auditor")
@@ -151,3 +157,5 @@ def register_everywhere() -> None:
     )
     search.register("Claims", "orders.view_claim", _find_claims)
     counts.register("claim_list", _claims_waiting)
+    counts.register("pricechange_list", _prices_waiting)
+    panels.register(panels.Panel("inventory.sku", "Prices", "sku_prices", "orders.view_price", 20))

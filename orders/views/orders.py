@@ -18,7 +18,9 @@ from inventory.services.errors import InventoryError
 from orders.forms.orders import AddressForm, CancelForm, DeskHoldForm, TagForm, ending
 from orders.models.holds import Hold
 from orders.models.orders import Order
+from orders.queries.conflicts import open_conflicts
 from orders.queries.pages import order_page
+from orders.queries.preorders import ahead_part
 from orders.queries.reviews import trust_part
 from orders.services.addresses import ask_readdress, mend_address
 from orders.services.calling_off import call_off_order
@@ -63,6 +65,9 @@ def order_detail(request: HttpRequest, number: str) -> HttpResponse:
         "list_title": "Orders",
         "page": page,
         "trust": trust_part(order),
+        "conflicts": open_conflicts(order),
+        "ahead": ahead_part(order),
+        "forwarded": order.forwarded.select_related("forwarder").order_by("pk"),
         "payment": PAYMENT[Order.Payment(order.payment)],
         "fulfilment": FULFILMENT[Order.Fulfilment(order.fulfilment)],
         "returned": RETURN[Order.Return(order.returns)],

@@ -25,6 +25,12 @@ def _from_file(ids: Sequence[int], params: Mapping[str, Any], actor: Actor) -> I
         yield Outcome(told.number, ok=not told.problem, message=message)
 
 
+def _leave_words(params: Mapping[str, Any]) -> str:
+    if params["leave"]:
+        return "The parcels are handed over too. What has left can't be taken back."
+    return "The parcels are labelled and stay here until somebody hands them over."
+
+
 ACTIONS = (
     BulkAction(
         key="parcels.leave",
@@ -42,6 +48,7 @@ ACTIONS = (
         done="Entered tracking numbers of",
         permission="orders.pack_order",
         run=_from_file,
+        in_words=_leave_words,
         icon="upload",
     ),
 )

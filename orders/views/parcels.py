@@ -20,9 +20,17 @@ from backoffice.dialogs import ask, seen_version
 from backoffice.views.me import signed_in
 from inventory.models import Location
 from inventory.services.errors import InventoryError
-from orders.forms.parcels import DeliveryForm, LabelForm, PackForm, TrackingForm
+from orders.forms.parcels import (
+    DeliveryForm,
+    LabelForm,
+    PackForm,
+    ServiceChoiceForm,
+    TrackingForm,
+)
 from orders.models.orders import Order, OrderLine
 from orders.models.packages import Label, Package, TrackerEvent
+from orders.queries.carrier_offers import offers
+from orders.services.choosing import choose_service, set_service
 from orders.services.delivery import Delivery, redeliver
 from orders.services.errors import OrderError, ParcelTrouble
 from orders.services.labels import Wanted, buy_label, void_label
@@ -89,7 +97,8 @@ def package_new(request: HttpRequest, number: str) -> HttpResponse:
         )
         return f"Parcel {package} is packed"
 
-    text = "One parcel of what is set aside. What you leave out goes into another one."
+    text = "One parcel of what is set aside. To split the order, write fewer units, or 0, of what "
+    text += "goes into another parcel, and pack that one next."
     return _ask(request, order, form, f"Pack order {order}", "Pack", act, text=text)
 
 
@@ -238,3 +247,28 @@ def order_delivery(request: HttpRequest, number: str) -> HttpResponse:
 
     text = "Its labels are voided. A lower fee leaves it overpaid, a higher one partly unpaid."
     return _ask(request, order, form, f"Delivery of order {order}", "Save", act, text=text)
+
+
+@may_pack
+@both
+def order_service(request: HttpRequest, number: str) -> HttpResponse:
+    """Choose the carrier service the order leaves with, and keep why."""
+    order = get_object_or_404(Order.objects.select_related("channel"), number=number)
+
+    def act(values: dict[str, Any], actor: Actor) -> str:
+        version, service = seen_version(request), values["service"]
+        if service is None:
+            choice = choose_service(order.pk, version=version, actor=actor)
+        else:
+            choice = set_service(order.pk, service, values["why"], version=version, actor=actor)
+        return f"Order {order} leaves with {choice.service}"
+
+    found = "; ".join(
+        f"{each.service} {each.price}"
+        + (f", arrives {each.arrives_on:%-d %B}" if each.arrives_on else "")
+        for each in offers(order, timezone.now())
+        if not each.refusal
+    )
+    text = f"Today: {found}." if found else "No service with a price takes this order."
+    form = ServiceChoiceForm(request.POST or None)
+    return _ask(request, order, form, f"Carrier of order {order}", "Choose", act, text=text)

@@ -19,6 +19,7 @@ from inventory.services.errors import InventoryError
 from orders.forms.returns import InspectForm, RefusalForm, RequestForm
 from orders.models.orders import Order, OrderLine
 from orders.models.returns import ReturnOrder
+from orders.queries.conflicts import open_conflicts
 from orders.services.errors import OrderError
 from orders.services.intake import can_come_back
 from orders.services.returns import (
@@ -51,6 +52,7 @@ def return_detail(request: HttpRequest, number: str) -> HttpResponse:
         "list_title": "Returns",
         "state": RETURN_STATE[ReturnOrder.State(row.state)],
         "cause": row.unmatched_cause.replace("_", " "),
+        "conflicts": open_conflicts(row.order) if row.order is not None else [],
         "coming": row.state in ReturnOrder.COMING,
         "may_authorise": may_authorise and not row.is_history,
         "amount": Money(row.amount, row.currency),

@@ -52,6 +52,16 @@ WORDS = {
         "It is cancelled and its stock set free; the other order goes on. This can't be undone.",
         "Cancel this one",
     ),
+    (Kind.PRICE, State.PASSED): (
+        "goes on at these prices",
+        "It is released, and the customer pays what was ordered.",
+        "Release it",
+    ),
+    (Kind.PRICE, State.REFUSED): (
+        "is not sold at these prices",
+        "It is cancelled and its stock set free. This can't be undone.",
+        "Cancel the order",
+    ),
 }
 HOW = {Kind.ADDRESS: "kept"}
 
@@ -122,7 +132,7 @@ def _decide(
         form,
         back=_page(review),
         title=f"{'Overturn: order' if overturns else 'Order'} {review.order} {is_deed}?",
-        text=text,
+        text=_follows(review, verdict, text),
         word=word,
         danger=verdict == State.REFUSED,
         # “Cancel” would be taken for the deed.
@@ -130,6 +140,16 @@ def _decide(
         refusals=REFUSALS,
         act=act,
     )
+
+
+def _follows(review: Review, verdict: Review.State, text: str) -> str:
+    """What a verdict brings about as the order stands now."""
+    order = review.order
+    if (review.kind, verdict) != (Kind.FRAUD, State.REFUSED) or order.is_held:
+        return text
+    if order.is_cancelled or order.fulfilment == Order.Fulfilment.SHIPPED:
+        return "The order has left or is cancelled: the verdict counts, and nothing is held back."
+    return "It is put on hold again, or is cancelled."
 
 
 def _deciding(pk: int, verdict: Review.State) -> tuple[Review, tuple[str, str, str]]:
@@ -153,9 +173,9 @@ def review_pass(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required("orders.decide_review", raise_exception=True)
 @both
 def review_refuse(request: HttpRequest, pk: int) -> HttpResponse:
-    """The order does not go on: it is a fraud, or a duplicate."""
+    """The order does not go on: a fraud, a duplicate, or not at these prices."""
     review, words = _deciding(pk, State.REFUSED)
-    if review.kind == Kind.DUPLICATE:
+    if review.kind in (Kind.DUPLICATE, Kind.PRICE):
         form: forms.Form = WhyForm(request.POST or None)
         return _decide(request, review, State.REFUSED, form, words)
     user = signed_in(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +20,7 @@ from backoffice.views.me import signed_in
 from backoffice.workbench import respond
 from orders.forms.segments import MOST_LINES, SegmentForm, is_plain, typed_lines
 from orders.models.segments import Segment
-from orders.queries.segments import language, members_of
+from orders.queries.segments import Choosable, language, members_of
 from orders.services.errors import BadSegment, OrderError
 from orders.services.segments import remove_segment, write_segment
 from orders.tables.segments import words_of
@@ -62,6 +63,10 @@ def _rows(lines: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
     rows = []
     for number, (path, op, value) in enumerate(filled):
         chosen = known.get(path)
+        operators = list(every.items()) if chosen is None else list(chosen.operators)
+        if op not in dict(operators):
+            op = operators[0][0]
+        takes = "one" if chosen is None else chosen.takes.get(op, "one")
         rows.append(
             {
                 "number": number,
@@ -69,11 +74,30 @@ def _rows(lines: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
                 "op": op,
                 "value": value,
                 "fields": fields,
-                "operators": list(every.items()) if chosen is None else chosen.operators,
-                "choices": () if chosen is None else chosen.choices,
+                "operators": operators,
+                "takes": takes,
+                "choices": () if chosen is None else _choices(chosen),
+                "hint": _HINTS.get(takes) or _HINTS.get(chosen.kind if chosen else "", ""),
             }
         )
     return rows
+
+
+# How a value is written, by what the operator takes, else by the kind of the field.
+_HINTS = {
+    "span": "90 days",
+    "many": "with commas between",
+    "two": "100 and 200",
+    "money": "500 GBP",
+    "whole": "3",
+    "decimal": "12.5",
+    "date": "2026-11-18",
+    "datetime": "2026-11-18T09:00:00+00:00",
+}
+
+
+def _choices(chosen: Choosable) -> Sequence[tuple[str, str]]:
+    return (("yes", "yes"), ("no", "no")) if chosen.kind == "bool" else chosen.choices
 
 
 def _edit(request: HttpRequest, segment: Segment | None) -> HttpResponse:
@@ -86,8 +110,8 @@ def _edit(request: HttpRequest, segment: Segment | None) -> HttpResponse:
     status = HTTPStatus.OK
     if request.method == "POST":
         lines, status = form.lines(), HTTPStatus.UNPROCESSABLE_ENTITY
-        # The button for another line keeps what was typed and asks for nothing.
-        if "more" in request.POST:
+        # Another line, or another field in one, keeps what was typed and asks for nothing.
+        if {"more", "redraw"} & set(request.POST):
             form, status = SegmentForm(initial=request.POST.dict()), HTTPStatus.OK
         elif form.is_valid():
             try:

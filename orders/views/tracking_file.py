@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import asdict
 
 from django.contrib.auth.decorators import permission_required
-from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from backoffice.sheets import SheetRefused
+from backoffice.models import User
+from backoffice.sheets import MOST_ROWS, SheetRefused
 from backoffice.views.me import signed_in
-from backoffice.workbench import bulk, jobs, respond
+from backoffice.workbench import bulk, jobs, respond, shown
 from orders.forms.parcels import TrackingFileForm
+from orders.models.packages import Label, Package
 from orders.services import tracking_file
 from orders.services.tracking_file import Sheet
 from orders.tables.parcels import PARCELS
 
 SALT = "orders.tracking_file"
-# The page that was looked at stands for its rows this long.
-SECONDS = 3_600
 may_pack = permission_required("orders.pack_order", raise_exception=True)
 
 
@@ -42,16 +42,37 @@ def parcel_file(request: HttpRequest) -> HttpResponse:
         "form": form,
         "sheet": sheet,
         "leave": leave,
-        "rows": _signed(sheet, leave, signed_in(request).pk) if sheet and sheet.good else "",
+        "rows": _sealed(sheet, leave, signed_in(request)) if sheet and sheet.good else "",
         "list_url": reverse("parcel_list"),
     }
     status = 422 if form.errors else 200
     return render(request, "orders/parcel_file.html", context, status=status)
 
 
-def _signed(sheet: Sheet, leave: bool, user_id: int) -> str:
+@may_pack
+@require_GET
+def parcel_file_sample(request: HttpRequest) -> HttpResponse:
+    """The parcels that wait for a tracking number, as a file to fill in; else made-up rows."""
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="tracking-numbers.csv"'
+    csv.writer(response).writerows([["order", "parcel", "tracking", "service"], *_to_fill_in()])
+    return response
+
+
+def _to_fill_in() -> list[list[str]]:
+    waiting = (
+        Package.objects.filter(shipment=None, unpacked_at=None)
+        .exclude(labels__state__in=Label.LIVE)
+        .order_by("pk")
+        .values_list("order__number", "number")[:MOST_ROWS]
+    )
+    rows = [[order, parcel, "", ""] for order, parcel in waiting]
+    return rows or [["1000123", "", "AB123456789GB", ""], ["", "1000124-P1", "AB123456790GB", ""]]
+
+
+def _sealed(sheet: Sheet, leave: bool, user: User) -> str:
     rows = {line.number: asdict(line) for line in sheet.good}
-    return signing.dumps([user_id, leave, rows], salt=SALT, compress=True)
+    return shown.seal([leave, rows], user, salt=SALT)
 
 
 @may_pack
@@ -59,18 +80,10 @@ def _signed(sheet: Sheet, leave: bool, user_id: int) -> str:
 def parcel_file_job(request: HttpRequest) -> HttpResponse:
     """Draft the job for exactly the rows that were shown."""
     user = signed_in(request)
-    try:
-        user_id, leave, rows = signing.loads(
-            request.POST.get("rows", ""), salt=SALT, max_age=SECONDS
-        )
-    except signing.BadSignature:
-        user_id, leave, rows = None, False, {}
-    if user_id != user.pk:
-        context = {
-            "message": "This page is too old. Choose the file again.",
-            "url": reverse("parcel_file"),
-        }
-        return render(request, "409.html", context, status=409)
+    content = shown.unseal(request.POST.get("rows", ""), user, salt=SALT)
+    if content is None:
+        return shown.too_old(request, "parcel_file")
+    leave, rows = content
     job = jobs.draft_job(
         bulk.get("parcels.from_file"),
         [int(number) for number in rows],

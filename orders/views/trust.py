@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -34,7 +35,13 @@ from orders.services.channels import edit_checks
 from orders.services.credit import CreditEdit, edit_credit
 from orders.services.errors import OrderError
 from orders.services.risk_signals import LABEL as SIGNAL
-from orders.services.risk_signals import SignalEdit, add_signal, edit_signal
+from orders.services.risk_signals import (
+    SignalEdit,
+    add_signal,
+    agree_to_looser,
+    edit_signal,
+    keep_as_strict,
+)
 from orders.tables.trust import MODE, block_state, looks_for
 from orders.views.carriers import trail
 
@@ -62,8 +69,24 @@ def signal_detail(request: HttpRequest, key: str) -> HttpResponse:
         "judged_days": JUDGED_DAYS,
         "versions": signal.history.select_related("history_user").order_by("-history_id")[:20],
         "entries": trail(SIGNAL, signal.pk),
+        "wanted": _wanted(signal),
+        "is_mine": signal.wanted_by_id == request.user.pk,
     }
     return render(request, "orders/signal_detail.html", context)
+
+
+WORDS = {"mode": "what follows", "mark": "mark", "orders": "orders", "minutes": "minutes"}
+
+
+def _wanted(signal: RiskSignal) -> list[str]:
+    """What would change in a signal that somebody wants looser."""
+    found = signal.wanted or {}
+    changed = {k: v for k, v in found.items() if v != getattr(signal, k)}
+    if "countries" in changed:
+        changed["countries"] = ", ".join(changed["countries"])
+    if "mode" in changed:
+        changed["mode"] = RiskSignal.Mode(changed["mode"]).label
+    return [f"{WORDS.get(name, name)}: {value}" for name, value in changed.items()]
 
 
 @permission_required("orders.add_risksignal", raise_exception=True)
@@ -101,7 +124,7 @@ def signal_edit(request: HttpRequest, key: str) -> HttpResponse:
     def act(values: dict[str, Any]) -> str:
         reason = values.pop("reason")
         values["mode"] = RiskSignal.Mode(values["mode"])
-        edit_signal(
+        changed = edit_signal(
             signal.pk,
             SignalEdit(**values),
             reason=reason,
@@ -109,6 +132,8 @@ def signal_edit(request: HttpRequest, key: str) -> HttpResponse:
             version=seen_version(request),
             actor=actors.person(user),
         )
+        if changed.wanted is not None:
+            return "Asked: another one of finance has to agree to let more orders through"
         return f"“{signal}” is changed"
 
     initial = {
@@ -122,8 +147,43 @@ def signal_edit(request: HttpRequest, key: str) -> HttpResponse:
         SignalForm(request.POST or None, initial=initial, kind=kind),
         back=reverse("signal_detail", args=[key]),
         title=f"Change “{signal}”",
-        text="Acts on orders placed from now on. Only finance lets more orders through.",
+        text="Acts on orders placed from now on. To let more orders through takes two of finance.",
         word="Save",
+        refusals=REFUSALS,
+        act=act,
+    )
+
+
+@permission_required("orders.change_risksignal", raise_exception=True)
+@both
+def signal_looser(request: HttpRequest, key: str, verdict: str) -> HttpResponse:
+    """Agree that a signal lets more orders through, or leave it as it is."""
+    signal = get_object_or_404(RiskSignal.objects.select_related("wanted_by"), key=key)
+    if verdict not in ("agree", "keep"):
+        raise Http404
+    agrees = verdict == "agree"
+
+    def act(values: dict[str, Any]) -> str:
+        actor = actors.person(signed_in(request))
+        if not agrees:
+            keep_as_strict(signal.pk, actor=actor)
+            return f"“{signal}” stays as it is"
+        version = seen_version(request)
+        agree_to_looser(
+            signal.pk, version=signal.version if version is None else version, actor=actor
+        )
+        return f"“{signal}” lets more orders through from now on"
+
+    return ask(
+        request,
+        forms.Form(request.POST or None),
+        back=reverse("signal_detail", args=[key]),
+        title="Let more orders through" if agrees else "Leave it as it is",
+        text=f"{signal.wanted_by} asks for it: {signal.wanted_why}"
+        if signal.wanted_by
+        else "Nobody asks for it any more.",
+        word="Agree" if agrees else "Leave it",
+        danger=agrees,
         refusals=REFUSALS,
         act=act,
     )

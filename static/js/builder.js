@@ -34,6 +34,35 @@
     if (target && !target.disabled) target.focus();
   });
 
+  /* ---- what was just added shows what it lacks once it is left ---- */
+
+  function leaveFresh(but) {
+    for (const part of document.querySelectorAll("[data-fresh]")) {
+      if (part.contains(but)) continue;
+      const kept = find("#fresh");
+      kept.value = kept.value.split(" ").filter((uid) => uid !== part.dataset.fresh).join(" ");
+      part.removeAttribute("data-fresh");
+    }
+  }
+  // What shows moves what stands below it: never between a press and its click.
+  let pressed = false;
+  on("pointerdown", () => { pressed = true; }, true);
+  for (const name of ["pointerup", "pointercancel"]) {
+    on(name, () => setTimeout(() => {
+      pressed = false;
+      if (!find("dialog[open], [popover]:popover-open")) leaveFresh(document.activeElement);
+    }, 0), true);
+  }
+  on("focusin", (event) => { if (!pressed && !event.target.closest("dialog")) leaveFresh(event.target); });
+  on("click", (event) => {
+    const press = event.target.closest("[data-to-field]");
+    if (!press) return;
+    press.closest("dialog")?.close();
+    const field = document.getElementById(press.dataset.toField);
+    field?.scrollIntoView({ block: "center" });
+    field?.focus();
+  });
+
   /* ---- choosing in a select by typing: what is passed on the way is not meant ---- */
 
   let typed = 0;
@@ -76,7 +105,7 @@
       event.preventDefault();
       return;
     }
-    if (mod || find("dialog[open]") || document.documentElement.classList.contains("no-single-keys")) return;
+    if (mod || find('dialog[open], [data-busy][hx-target="#dialog"]') || document.documentElement.classList.contains("no-single-keys")) return;
     const row = node(event.target);
     if (!row || event.target.matches(TYPING)) return;
     const key = event.key === "Backspace" ? "Delete" : event.key;

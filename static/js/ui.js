@@ -41,37 +41,77 @@
     if (event.detail.requestConfig?.verb !== "get") toast({ level: "bad", text: "No connection. Nothing was sent." });
   });
 
-  // Whatever a swap replaces, the focus comes back to the same id, else to the same row.
-  let held = null;
-  on("htmx:beforeSwap", () => {
+  // What a swap has just brought or changed is worked before htmx has looked at it: a press on it
+  // must not be lost, nor do what the button did before. Htmx looks again only where its attributes
+  // are others: it would forget what is on its way, and send the same once more beside it.
+  const looked = new WeakMap();
+  const acts = (element) => [...element.attributes].filter(({ name }) => name.startsWith("hx-")).map(({ name, value }) => `${name}=${value}`).join(" ");
+  on("htmx:afterProcessNode", ({ target }) => looked.set(target, acts(target)));
+  on("click", (event) => {
+    const button = event.target.closest?.("[hx-get], [hx-post]");
+    if (button && looked.get(button) !== acts(button)) htmx.process(button);
+  }, true);
+
+  // Htmx takes an element whose attributes have changed for another, and forgets what it is sending,
+  // what waits in its queue and the change it is about to send. Its own marks must not be such a
+  // change: the body carries the one of a request, and an attribute without a value, which htmx
+  // does not count, tells which element is busy.
+  on("htmx:beforeSend", ({ detail }) => detail.requestConfig.elt.setAttribute("data-busy", ""));
+  on("htmx:afterRequest", ({ detail }) => detail.requestConfig.elt.removeAttribute("data-busy"));
+  on("htmx:afterSwap", ({ target }) => target.classList?.remove(window.htmx.config.settlingClass));
+
+  // Whatever a swap replaces, the focus comes back to the same id, else to the same row. Two answers
+  // may come at once, so each keeps what it found.
+  let holding = new WeakMap();
+  on("htmx:beforeSwap", (event) => {
     const focused = document.activeElement;
-    if (!focused || focused === document.body) { held = null; return; }
+    if (!event.detail.xhr || !focused || focused === document.body) return;
     const row = focused.closest("tr[data-id]");
-    held = { id: focused.id, row: row?.dataset.id, place: rows().indexOf(row) };
+    holding.set(event.detail.xhr, { id: focused.id, row: row?.dataset.id, place: rows().indexOf(row) });
   });
   on("htmx:afterSettle", (event) => {
+    const held = event.detail.xhr && holding.get(event.detail.xhr);
     if (held && document.activeElement === document.body) {
       const target = (held.id && document.getElementById(held.id)) || (held.row && openLink(rowOf(held.row)));
       if (target) target.focus({ preventScroll: true });
       else if (held.place >= 0) leaveGap(held.place);
     }
-    held = null;
-    if (event.detail.target?.id === "dialog") showDialog();
     if (event.detail.target?.id === "detail") event.detail.target.removeAttribute("aria-busy");
     renewed();
   });
+  // At once: a key pressed before what was asked for has settled is meant for it already.
+  on("htmx:afterSwap", (event) => { if (event.detail.target?.id === "dialog") showDialog(); });
   on("htmx:afterRequest", (event) => {
     const box = event.detail.target;
-    if (box?.id === "dialog" && event.detail.xhr?.status === 204) box.close();
+    if (box?.id !== "dialog") return;
+    early = "";
+    if (event.detail.xhr?.status === 204) box.close();
   });
   on("dialog:close", () => find("#dialog")?.close());
 
   /* ---- dialogs, menus, rail, theme ---- */
 
+  // What is typed while a dialog is on its way belongs into it, and presses nothing on the page.
+  let early = "";
+  const opening = () => Boolean(find('[data-busy][hx-get][hx-target="#dialog"]'));
+  function typedEarly() {
+    const typed = early;
+    early = "";
+    return typed;
+  }
+
   function showDialog() {
     const box = find("#dialog");
     if (box.childElementCount && !box.open) box.showModal();
-    (find("[autofocus], .has-error :is(input, select, textarea)", box) || find(".dialog-body :is(input:not([type=hidden]), select, textarea)", box))?.focus();
+    const field = find("[autofocus], .has-error :is(input, select, textarea)", box) || find(".dialog-body :is(input:not([type=hidden]), select, textarea)", box);
+    field?.focus();
+    const typed = typedEarly();
+    if (typed && field?.matches("input, textarea") && !field.value) {
+      field.value = typed;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    // What has the focus already is not scrolled to by that, nor is what is wrong with it.
+    field?.closest(".field")?.scrollIntoView({ block: "nearest" });
   }
 
   on("click", (event) => {
@@ -549,7 +589,7 @@
   function escapeKey(event) {
     if (find("dialog[open], :popover-open")) return;
     // Left on purpose: a swap that is under way must not bring the focus back.
-    if (event.target.matches(TYPING)) { held = null; event.target.blur(); openLink(currentRow())?.focus(); event.preventDefault(); return; }
+    if (event.target.matches(TYPING)) { holding = new WeakMap(); event.target.blur(); openLink(currentRow())?.focus(); event.preventDefault(); return; }
     if (goBack()) event.preventDefault();
   }
 
@@ -564,7 +604,13 @@
     if (key === "Escape") { escapeKey(event); return; }
     // A dialog that was just closed holds the focus for a moment more; nobody types there.
     const types = event.target.matches(TYPING) && !event.target.closest("dialog:not([open])");
-    if (types || keysOff() || key.length > 1) return;
+    if (types) return;
+    if (opening() && (key.length === 1 || key === "Enter")) {
+      if (key.length === 1) early += key;
+      event.preventDefault();
+      return;
+    }
+    if (keysOff() || key.length > 1) return;
     if (plainKey(event)) event.preventDefault();
   });
 

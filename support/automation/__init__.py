@@ -1,5 +1,5 @@
 """What support offers to rules: triggers, actions and records to go over."""
 
-from support.automation import actions, customers, triggers
+from support.automation import actions, customers, mails, ties, triggers
 
-__all__ = ["actions", "customers", "triggers"]
+__all__ = ["actions", "customers", "mails", "ties", "triggers"]

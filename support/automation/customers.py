@@ -9,9 +9,11 @@ from typing import Any
 from automations.actions import Action, Call, Done, Rejected, Risk, actions
 from automations.triggers import Country, Fact, Tags, Trigger, labelled, triggers
 from backoffice.actors import Acting
+from orders.models.carts import Cart
 from orders.models.customers import Customer
+from orders.models.orders import Order
 from support import signals
-from support.forms import WithdrawForm, WriteForm
+from support.forms import OrderMailForm, WithdrawForm, WriteForm
 from support.models import ConsentEvent, Medium, Purpose
 from support.services.consent import record_consent
 from support.services.errors import SupportError
@@ -99,9 +101,13 @@ class WriteToCustomer(Action):
     never_undone = "What was written can't be unwritten."
 
     def execute(self, call: Call) -> Done:
+        return self.write(call.subject_id, call)
+
+    def write(self, customer_id: int, call: Call) -> Done:
+        """Have a customer written to; says so where they did not agree."""
         mail = queue_mail(
             NewMail(
-                call.subject_id,
+                customer_id,
                 call.params["purpose"],
                 call.params["subject"],
                 call.params["text"],
@@ -118,6 +124,60 @@ class WriteToCustomer(Action):
         subject = params["subject"]
         told = subject.get("text") if isinstance(subject, dict) else subject
         return f"Write to the customer, {str(what).lower()}: “{told}”"
+
+
+@actions.register
+class WriteAboutOrder(Action):
+    """It serves an order, so that it needs no consent; a guest has no address that we may use."""
+
+    key = "support.write_about_order"
+    label = "Write to the customer about the order"
+    subject = "orders.order"
+    form = OrderMailForm
+    permission = "support.write_customer"
+    risk = Risk.CUSTOMER
+    minutes_by_hand = 4
+    never_undone = "What was written can't be unwritten."
+
+    def execute(self, call: Call) -> Done:
+        order = Order.objects.filter(pk=call.subject_id).first()
+        if order is None:
+            raise Rejected("The order does not exist any more.")
+        if order.customer_id is None:
+            raise Rejected("A guest placed the order. Write to them by hand.")
+        text = (call.params["subject"], call.params["text"])
+        mail = queue_mail(NewMail(order.customer_id, Purpose.SERVICE, *text, call.key, call.actor))
+        if mail.skipped:
+            return Done(f"Not written to: {mail.get_skipped_display()}")
+        return Done("Mail queued")
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        subject = params["subject"]
+        told = subject.get("text") if isinstance(subject, dict) else subject
+        return f"Write to the customer about the order: “{told}”"
+
+
+@actions.register
+class WriteAboutCart(WriteToCustomer):
+    """Only while the cart is as it was left: whoever ordered meanwhile is not reminded."""
+
+    key = "support.write_about_cart"
+    label = "Write to the customer about their cart"
+    subject = "orders.cart"
+
+    def execute(self, call: Call) -> Done:
+        cart = Cart.objects.filter(pk=call.subject_id).first()
+        if cart is None:
+            raise Rejected("The cart does not exist any more.")
+        if cart.state == Cart.State.CONVERTED:
+            return Done("Not written to: the cart was ordered", already=True)
+        if cart.customer_id is None:
+            return Done("Not written to: nobody knows whose cart it is")
+        return self.write(cart.customer_id, call)
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        told = super().in_words(params)
+        return told.replace("Write to the customer,", "Write to the customer about their cart,", 1)
 
 
 @actions.register

@@ -70,6 +70,18 @@ def test_append_only_tables_refuse_the_application_role_every_change(db: None) -
             assert cursor.fetchone() == (True, False, False, False), table
 
 
+def test_fixed_tables_refuse_the_application_role_rows_of_its_own(db: None) -> None:
+    assert "automations_existingrecords" in tables("fixed_tables")
+    with connection.cursor() as cursor:
+        for table in tables("fixed_tables"):
+            cursor.execute(
+                "SELECT has_table_privilege(%s, 'SELECT'), has_table_privilege(%s, 'UPDATE'), "
+                "has_table_privilege(%s, 'INSERT, DELETE, TRUNCATE')",
+                [table] * 3,
+            )
+            assert cursor.fetchone() == (True, True, False), table
+
+
 def test_read_only_tables_refuse_the_application_role_every_write(db: None) -> None:
     with connection.cursor() as cursor:
         for table in tables("read_only_tables"):

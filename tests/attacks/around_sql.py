@@ -19,6 +19,12 @@ WRITES = {
     "turn a no into a yes": "UPDATE automations_approval SET verdict = 'approve'",
     "make old approvals last": "UPDATE automations_approval SET expires_at = 'infinity'",
     "delete a no": "DELETE FROM automations_approval",
+    "say yes for what is there afterwards": "UPDATE automations_approval SET existing = true",
+    "have it go over what is there": (
+        "INSERT INTO automations_existingrecords (document_id, rule_id, from_at)"
+        " VALUES (%(document)s, %(rule)s, now())"
+    ),
+    "forget that it went over what is there": "DELETE FROM automations_existingrecords",
     "forge a period in force": (
         "INSERT INTO automations_activation (rule_id, kind, key, mode, document_id, from_at,"
         " activated_by_id) VALUES (%(rule)s, 'rule', %(key)s, 'live', %(document)s, now(),"
@@ -131,8 +137,8 @@ SWITCHES = {
         " RETURNS boolean LANGUAGE sql AS 'SELECT true'"
     ),
     "move a guard's path": (
-        "ALTER FUNCTION automations_decide_document(bigint, text, bigint, text, text, text, jsonb)"
-        " SET search_path = pg_temp"
+        "ALTER FUNCTION automations_decide_document(bigint, text, bigint, text, text, text, jsonb,"
+        " boolean) SET search_path = pg_temp"
     ),
     "shadow a table": "CREATE TEMPORARY TABLE automations_documenteditor (document_id bigint)",
     "shadow a function": (
@@ -177,6 +183,14 @@ CALLS = {
     "rest it on a count that there is not": (
         "SELECT automations_decide_document(%(document)s, %(sha)s, %(judge)s, 'finance', 'approve',"
         " '', '{\"backtest\": 0}')"
+    ),
+    "say yes for what is there as the author": (
+        "SELECT automations_decide_document(%(document)s, %(sha)s, %(author)s, 'finance',"
+        " 'approve', '', '{}', true)"
+    ),
+    "turn it down, and say yes for what is there": (
+        "SELECT automations_decide_document(%(document)s, %(sha)s, %(judge)s, 'finance', 'reject',"
+        " 'No.', '{}', true)"
     ),
     "tune what is not in force": (
         "SELECT automations_tune_document(%(rule)s, %(document)s, 'x', text, %(sha)s, 'Why.',"

@@ -51,6 +51,22 @@ WRONG = {
         SELECT r.id FROM finance_refund r WHERE (r.state IN ('approved', 'paid')) <> EXISTS (
             SELECT 1 FROM finance_journalentry e
             WHERE e.source = 'finance.refund' AND e.source_id = r.id AND e.purpose = 'approved')""",
+    "an order's total is its lines, delivery and tax less what is taken off": """
+        SELECT o.id FROM orders_order o JOIN (
+            SELECT order_id, sum(line_total) AS lines, sum(tax) AS tax
+            FROM orders_orderline GROUP BY 1) l ON l.order_id = o.id
+        WHERE o.tax <> l.tax + o.shipping_tax OR o.total <> l.lines + o.shipping - o.discount
+            + CASE WHEN o.prices_include_tax THEN 0 ELSE o.tax END""",
+    "no line gives back more units or tax than it had": """
+        SELECT l.id FROM orders_orderline l JOIN finance_refundline p ON p.order_line_id = l.id
+        JOIN finance_refund r ON r.id = p.refund_id
+        WHERE r.state IN ('requested', 'approved', 'paid') GROUP BY l.id
+        HAVING sum(p.quantity) > l.quantity OR sum(p.tax) > l.tax + 0.02""",
+    "an order of a shop is here once": """
+        SELECT min(id) FROM orders_order WHERE external_id <> ''
+        GROUP BY channel_id, external_id HAVING count(*) > 1""",
+    "a payment is counted once": """
+        SELECT min(id) FROM finance_payment GROUP BY provider, external_id HAVING count(*) > 1""",
     "a line ships, is cancelled and returns within what was ordered": """
         SELECT id FROM orders_orderline WHERE quantity_shipped + quantity_cancelled > quantity
             OR quantity_returned > quantity_shipped""",
@@ -116,4 +132,25 @@ def what_is_wrong() -> dict[str, list[int]]:
             cursor.execute(f"{query} LIMIT 5")
             if rows := cursor.fetchall():
                 found[rule] = [row[0] for row in rows]
+    return found
+
+
+def prepare_books() -> None:
+    """Have all rules planned once on this connection, for a test that asks after each step."""
+    asked = " UNION ALL ".join(
+        f"SELECT $rule${rule}$rule$, found FROM (SELECT * FROM ({query}) q LIMIT 5) w (found)"
+        for rule, query in WRONG.items()
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+        cursor.execute(f"PREPARE books AS {asked}")
+
+
+def what_is_wrong_now() -> dict[str, list[int]]:
+    """What `what_is_wrong` finds, asked in one go; `prepare_books` comes first."""
+    found: dict[str, list[int]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute("EXECUTE books")
+        for rule, pk in cursor.fetchall():
+            found.setdefault(rule, []).append(pk)
     return found

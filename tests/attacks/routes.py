@@ -11,6 +11,7 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from backoffice.workbench.bench import Workbench
+from tests.attacks.selling import SELLING
 
 # Anyone who is signed in; what these show is cut to what the person may see.
 EVERYBODY = ""
@@ -25,18 +26,22 @@ SUBJECTS = {
     "finance.payment": "finance.view_payment",
     "finance.refund": "finance.view_refund",
     "inventory.sku": "inventory.view_sku",
+    "orders.cart": "orders.view_cart",
     "orders.claim": "orders.view_claim",
     "orders.customer": "orders.view_customer",
     "orders.exchange": "orders.view_exchange",
     "orders.order": "orders.view_order",
+    "orders.promotion": "orders.view_promotion",
     "orders.returnorder": "orders.view_returnorder",
     "support.ticket": "support.view_ticket",
 }
 
 # One line for each address that is not a list's. A new address fails the test until it stands here.
 PERMISSIONS = {
+    **SELLING,
     "home": EVERYBODY,
     "rail_counts": EVERYBODY,
+    "rail_fold": EVERYBODY,
     "search": EVERYBODY,
     "palette": EVERYBODY,
     "login": OPEN,
@@ -69,6 +74,7 @@ PERMISSIONS = {
     "user_grant": "backoffice.decide_rolegrant",
     "user_access": "backoffice.change_user",
     "company_detail": "backoffice.view_legalentity",
+    "caughtmail_detail": "backoffice.view_caughtmail",
     "calendar_new": "backoffice.add_calendar",
     "calendar_detail": "backoffice.view_calendar",
     **dict.fromkeys(
@@ -85,6 +91,7 @@ PERMISSIONS = {
     "failure_home_causes": "automations.view_failure",
     "failure_home_mine": "automations.view_failure",
     "failure_detail": "automations.view_failure",
+    "failure_of": "automations.view_failure",
     "failure_part": "automations.view_failure",
     **dict.fromkeys(
         [
@@ -122,6 +129,8 @@ PERMISSIONS = {
     "scope_tighten": "automations.tighten_scope",
     "secret_new": "automations.add_secret",
     "secret_retire": "automations.change_secret",
+    "connector_staging": "automations.mark_staging",
+    "connector_staging_end": "automations.mark_staging",
     "connector_stop": "automations.stop_rule",
     "connector_start": "automations.stop_rule",
     "parked_by_hand": "automations.work_failure",
@@ -144,19 +153,7 @@ PERMISSIONS = {
     "run_try": "automations.view_rule",
     "version_undo": "automations.undo_run",
     **dict.fromkeys(
-        [
-            "why_automations_delivery",
-            "why_backoffice_legalentity",
-            "why_finance_payment",
-            "why_finance_refund",
-            "why_inventory_sku",
-            "why_orders_claim",
-            "why_orders_customer",
-            "why_orders_exchange",
-            "why_orders_order",
-            "why_orders_returnorder",
-            "why_support_ticket",
-        ],
+        [f"why_{label.replace('.', '_')}" for label in ("automations.delivery", *SUBJECTS)],
         "automations.view_run",
     ),
     "why_depot_parcel": "depot.view_parcel",  # of the tests' own domain, which no role sees
@@ -181,6 +178,7 @@ PERMISSIONS = {
     "rule_tune": OWN,  # the rule's owner
     "rule_detail": "automations.view_rule",
     "rule_diff": "automations.view_rule",
+    "rule_promote": "automations.view_rule",
     "rule_export": "automations.view_rule",
     "rule_evidence": "backoffice.view_auditentry",
     "rules_export": "automations.view_rule",
@@ -193,6 +191,7 @@ PERMISSIONS = {
     "rules_stop": "automations.stop_rule",
     "rules_start": "automations.stop_rule",
     "rule_stop": "automations.stop_rule",
+    "rule_owner": "automations.approve_document",
     "rule_start": "automations.stop_rule",
     **dict.fromkeys(
         [
@@ -226,6 +225,7 @@ PERMISSIONS = {
     "approval_policy_answer": "automations.change_approvalpolicy",
     "approval_detail": "automations.view_document",
     "approval_evidence": "automations.view_document",
+    "approval_existing": "automations.approve_document",
     "approval_meets": "automations.view_document",
     "approval_verdict": "automations.approve_document",
     "order_home_at_risk": "orders.view_order",
@@ -244,12 +244,15 @@ PERMISSIONS = {
     "order_allocate": "orders.route_order",
     "order_route": "orders.route_order",
     "order_promise": "orders.route_order",
+    "order_market": "orders.change_order",
+    "conflict_decide": "orders.decide_conflict",
     "order_delivery": "orders.change_order",
     "order_pick_list": "orders.view_order",
     "order_slip": "orders.view_order",
     "package_slip": "orders.view_package",
     "parcel_file": "orders.pack_order",
     "parcel_file_job": "orders.pack_order",
+    "parcel_file_sample": "orders.pack_order",
     **dict.fromkeys(
         [
             "package_new",
@@ -258,15 +261,17 @@ PERMISSIONS = {
             "package_leave",
             "package_unpack",
             "package_track",
+            "package_insure",
+            "order_service",
+            "package_uninsured",
         ],
         "orders.pack_order",
     ),
+    "package_agree": "orders.agree_uninsured",
     "carrier_detail": "orders.view_carrierservice",
     "carrier_new": "orders.add_carrierservice",
     "carrier_edit": "orders.change_carrierservice",
-    "channel_detail": "orders.view_channel",
-    "channel_promise": "orders.change_channel",
-    "channel_checks": "orders.change_channel",
+    "rate_new": "orders.add_exchangerate",
     "customer_detail": "orders.view_customer",
     "customer_credit": "orders.change_creditaccount",
     "review_detail": "orders.view_review",
@@ -281,6 +286,7 @@ PERMISSIONS = {
     "signal_detail": "orders.view_risksignal",
     "signal_new": "orders.add_risksignal",
     "signal_edit": "orders.change_risksignal",
+    "signal_looser": "orders.change_risksignal",
     "block_detail": "orders.view_blockentry",
     "block_new": "orders.edit_blocklist",
     "block_end": "orders.edit_blocklist",
@@ -321,7 +327,6 @@ PERMISSIONS = {
     "return_authorise": "orders.change_returnorder",
     "return_way": "orders.change_returnorder",
     "return_match": "orders.change_returnorder",
-    "channel_returns": "orders.change_channel",
     "entry_detail": "finance.view_journalentry",
     "trial_balance_page": "finance.view_journalentry",
     "payment_detail": "finance.view_payment",
@@ -336,6 +341,9 @@ PERMISSIONS = {
     "refund_withdraw": "finance.request_refund",
     "refund_approve": "finance.approve_refund",
     "refund_reject": "finance.approve_refund",
+    "refund_limits": "finance.view_refundlimit",
+    "refund_limit_change": "finance.change_refundlimit",
+    "refund_limit_answer": "finance.change_refundlimit",
     "order_tickets": "support.view_ticket",
     "ticket_home_mine": "support.view_ticket",
     "ticket_home_nobody": "support.view_ticket",

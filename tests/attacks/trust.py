@@ -15,6 +15,7 @@ from orders.services.risk_signals import SignalEdit, add_signal
 
 # What a page that shows it unescaped would run.
 SCRIPT = "<script>alert(1)</script>"
+_LINE = {"sku": SCRIPT, "floor": None, "variance": "90.0", "under_floor": False}
 
 
 def of_trust(order: Order) -> dict[str, dict[str, Any]]:
@@ -36,6 +37,7 @@ def of_trust(order: Order) -> dict[str, dict[str, Any]]:
         Review.Kind.ADDRESS: {"original": address, "proposal": address, "problems": [SCRIPT]},
         Review.Kind.DUPLICATE: {"other": order.pk, "number": SCRIPT, "minutes": 1},
         Review.Kind.CREDIT: dict.fromkeys(("used", "limit", "due"), nothing),
+        Review.Kind.PRICE: {"lines": [{**_LINE, "unit": nothing, "valid": nothing}]},
     }
     made = {
         kind: Review.objects.create(order=order, kind=kind, found=of, due_at=timezone.now())
@@ -49,5 +51,6 @@ def of_trust(order: Order) -> dict[str, dict[str, Any]]:
         "review_accept": {"pk": made[Review.Kind.ADDRESS].pk},
         "credit": {"pk": made[Review.Kind.CREDIT].pk},
         "signal": {"key": signal.key, "kind": "region"},
+        "signal_looser": {"key": signal.key, "verdict": "agree"},
         "block": {"pk": entry.pk},
     }

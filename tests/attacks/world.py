@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,22 +14,34 @@ from automations.models.runs import Run
 from automations.services import emergencies
 from backoffice import staff, standing_in
 from backoffice.actors import HOUSE, person
+from backoffice.caught_mail import CaughtMail
 from backoffice.models import BulkJob, Calendar, LegalEntity, SavedView, User
 from finance.models.ledger import JournalEntry
 from finance.models.payments import Payment
 from finance.services.books import open_books
 from finance.services.refunds import request_refund
+from finance.services.small_refunds import change_limit
+from inventory.models import Location
+from orders import signals
 from orders.models.carriers import CarrierService
 from orders.models.claims import Claim
+from orders.models.conflicts import Conflict
 from orders.models.customers import Customer
 from orders.models.exchanges import Exchange
+from orders.models.forwarding import ForwardedOrder, Forwarder
 from orders.models.orders import Order, OrderLine
 from orders.models.packages import Label, Package
+from orders.models.preorders import PreOrder
 from orders.models.returns import ReturnOrder
+from orders.services.carts import NewCart, NewCartLine, receive_carts
 from orders.services.claims import follow_up, open_claim
 from orders.services.customers import NewCustomer, add_customers
 from orders.services.drafts import NewLine
+from orders.services.forwarders import add_forwarder
 from orders.services.merging import merge_customers
+from orders.services.preorders import move_preorder
+from orders.services.prices import Wanted, ask_prices
+from orders.services.promotions import edit_promotion, terms_of
 from orders.services.returns import NewReturn, NewReturnLine, request_returns
 from orders.services.segments import write_segment
 from orders.services.shipping import ship_order
@@ -41,7 +53,10 @@ from tests.automations.views import story
 from tests.bed.people import MakeUser
 from tests.finance.factories import pay
 from tests.intake import factories as hooks
-from tests.orders.factories import make_customer, make_service
+from tests.inventory.factories import make_sku
+from tests.orders.factories import make_customer, make_service, make_store, sell_ahead
+from tests.orders.prices import set_price
+from tests.orders.promotions import somebody, started
 from tests.support.factories import open_ticket
 
 # What a page that shows it unescaped would run, and what it looks like escaped.
@@ -72,6 +87,9 @@ def make_world(make_user: MakeUser) -> World:
         **_of_orders(order, world),
         **_of_rules(case.pk),
         **of_trust(order),
+        **_of_prices(order),
+        **_of_carts(order),
+        **_of_promotions(),
         **_of_connectors(case.pk),
         **_of_webhooks(),
         # Nobody's: to open one of one's own marks it as read.
@@ -100,6 +118,19 @@ def _of_customers(customer: Customer) -> dict[str, dict[str, Any]]:
     }
 
 
+def _of_promotions() -> dict[str, dict[str, Any]]:
+    """A promotion that is on, with a change that waits."""
+    row = started(name=SCRIPT)
+    operator = person(somebody("operations"))
+    wanted = replace(terms_of(row), percent=Decimal(20))
+    change = edit_promotion(row.pk, wanted, why=SCRIPT, actor=operator)
+    return {
+        "promotion": {"key": row.key},
+        "promotion_decide": {"pk": change.pk if change else 0, "verdict": "turn-down"},
+        "why_orders_promotion": {"pk": row.pk},
+    }
+
+
 def _of_orders(order: Order, world: World) -> dict[str, dict[str, Any]]:
     line = order.lines.get()
     package = Package.objects.create(
@@ -115,7 +146,9 @@ def _of_orders(order: Order, world: World) -> dict[str, dict[str, Any]]:
         order.pk, {line.pk: 1}, reason=Claim.Reason.OTHER, evidence=SCRIPT, actor=HOUSE
     )
     exchange = _exchange(order, line)
+    ahead = _ahead(order)
     refund = request_refund(order, None, "goodwill", actor=person(world.people["support"]))
+    change_limit("GBP", Decimal(20), Decimal(100), actor=person(world.people["finance"]))
     back, payment = ReturnOrder.objects.get(), Payment.objects.get()
     return {
         "order": {"number": order.number, "tag": "high-value", "pk": order.pk},
@@ -130,6 +163,10 @@ def _of_orders(order: Order, world: World) -> dict[str, dict[str, Any]]:
         "refund": {"number": refund.number},
         "refund_request": {"number": order.number},
         "refund_by_line": {"number": order.number},
+        "preorder": {"number": ahead.number},
+        "forwarded": {"number": _forwarded(order).number},
+        "forwarder": {"pk": Forwarder.objects.get().pk},
+        **_of_conflicts(order),
         "claim": {"number": claim.number},
         "claim_new": {"number": order.number},
         "claim_money": {"pk": claim.pk},
@@ -148,6 +185,64 @@ def _of_orders(order: Order, world: World) -> dict[str, dict[str, Any]]:
         "why_orders_order": {"pk": order.pk},
         "why_orders_returnorder": {"pk": back.pk},
     }
+
+
+def _of_conflicts(order: Order) -> dict[str, dict[str, Any]]:
+    """The order, cancelled by a shop that writes scripts, while its parcel moves."""
+    now = timezone.now()
+    row = Conflict.objects.create(
+        order=order, kind=Conflict.Kind.CANCELLED, ours=SCRIPT, ours_since=now, theirs=SCRIPT,
+        theirs_since=now,
+    )  # fmt: skip
+    sent = {"orders": [order], "conflicts": [row], "actor": HOUSE, "history": False}
+    signals.conflicts_found.send(sender=Conflict, **sent)
+    return {
+        "conflict": {"number": order.number, "pk": row.pk},
+        "failure_of": {"name": "orders.conflict", "pk": row.pk},
+    }
+
+
+def _ahead(order: Order) -> PreOrder:
+    """Something that is sold ahead, whose day was moved."""
+    row = sell_ahead(make_sku("AHEAD"), channel=order.channel, promised_on=None)
+    move_preorder(row.pk, timezone.localdate(), why=SCRIPT, actor=HOUSE)
+    return row
+
+
+def _of_carts(order: Order) -> dict[str, dict[str, Any]]:
+    """A cart of somebody whom we do not know."""
+    goods = (NewCartLine(2, Decimal(5), sku=SCRIPT, description=SCRIPT),)
+    new = NewCart(order.channel, SCRIPT, timezone.now(), goods, email="nobody@example.com")
+    (cart,) = receive_carts([new], actor=HOUSE).carts
+    return {"cart": {"number": cart.number}, "why_orders_cart": {"pk": cart.pk}}
+
+
+def _of_prices(order: Order) -> dict[str, dict[str, Any]]:
+    """A price of the order's product, and one that waits."""
+    sku = order.lines.get().sku or make_sku()
+    set_price("10.00", sku, order.channel)
+    wanted = Wanted(order.channel_id, sku.pk, Decimal(99))
+    (change,) = ask_prices([wanted], why=SCRIPT, actor=replace(HOUSE, label=SCRIPT)).waiting
+    return {
+        "price": {"code": sku.code, "key": order.channel.key},
+        "pricechange": {"pk": change.pk},
+        "sku_prices": {"pk": sku.pk},
+    }
+
+
+def _forwarded(order: Order) -> ForwardedOrder:
+    """A parcel of another order, told to somebody else's warehouse."""
+    place = make_store("ELSEWHERE", channel=order.channel)
+    Location.objects.filter(pk=place.pk).update(legal_entity=order.channel.legal_entity)
+    values = {"location": place, "name": SCRIPT, "kind": "3pl", "answer_hours": 8}
+    forwarder = add_forwarder(values, actor=HOUSE)
+    package = Package.objects.create(
+        order=order, number=f"{order.number}-P9", declared_value=5, currency=order.currency,
+        location=place,
+    )  # fmt: skip
+    return ForwardedOrder.objects.create(
+        package=package, order=order, forwarder=forwarder, reference=package.number
+    )
 
 
 def _exchange(order: Order, line: OrderLine) -> Exchange:
@@ -185,6 +280,7 @@ def _of_rules(case_id: int) -> dict[str, dict[str, Any]]:
         "emergency": {"pk": asked.pk},
         "emergency_ask": {"pk": waiting.pk},
         "approval_policy_change": {"risk": "money"},
+        "refund_limit_answer": {"currency": "GBP", "verdict": "agree"},
         "approval_policy_answer": {"risk": "money", "verdict": "agree"},
         "evidence": {"pk": waiting.pk},
         "draft": slug,
@@ -258,6 +354,7 @@ def _of_the_ground(order: Order, world: World) -> dict[str, dict[str, Any]]:
     (grant,) = staff.change_role(
         [auditor.pk], "support", actor=person(world.people["administrator"])
     )
+    caught = CaughtMail.objects.create(sender=SCRIPT, to=SCRIPT, subject=SCRIPT, body=SCRIPT)
     deputy = standing_in.name_deputy(
         world.people["finance"].pk,
         deputy=world.people["support"],
@@ -268,7 +365,7 @@ def _of_the_ground(order: Order, world: World) -> dict[str, dict[str, Any]]:
     )
     return {
         "carrier": {"key": CarrierService.objects.get().key},
-        "channel": {"key": order.channel.key},
+        "channel": {"key": order.channel.key, "pk": order.channel.places.get().pk},
         "deputy": {"pk": deputy.pk, "verdict": "agree"},
         "user_deputy": {"username": world.people["finance"].username},
         "company": {"name": order.channel.legal_entity.name},
@@ -276,5 +373,6 @@ def _of_the_ground(order: Order, world: World) -> dict[str, dict[str, Any]]:
         "user": {"username": auditor.username},
         "user_grant": {"username": auditor.username, "pk": grant.pk, "verdict": "agree"},
         "view": {"pk": view.pk},
+        "caughtmail": {"pk": caught.pk},
         "job": {"pk": job.pk},
     }

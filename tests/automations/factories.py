@@ -14,7 +14,7 @@ from automations.engine.match import match_batch
 from automations.models.documents import Document
 from automations.models.figures import RunHour
 from automations.models.rules import Draft, Rule
-from automations.services import approvals, approving, drafts, rules
+from automations.services import approvals, approving, drafts, owners, rules
 from backoffice.actors import person
 from backoffice.models import Notice, User
 from tests.bed.evidence import gather
@@ -102,6 +102,14 @@ def edit(rule: Rule, **changes: Any) -> None:
         revision=Draft.objects.get(rule=rule).revision,
         actor=person(author()),
     )
+
+
+def own(rule: Rule, owner: User) -> None:
+    """Let two others make this person the owner of a rule in force."""
+    asker, second = staff("operations", "asks-for-owner"), staff("support", "agrees-to-owner")
+    rule = Rule.objects.get(pk=rule.pk)
+    owners.ask_owner(rule, owner.pk, actor=person(asker))
+    owners.agree_to_owner(rule.pk, owner_id=owner.pk, actor=person(second))
 
 
 def approver(document: Document) -> User:

@@ -238,7 +238,7 @@ def test_a_dossier_is_on_paper_as_it_is_in_the_files(auditor_user: User) -> None
     rule = rule_with_a_life()
     found = dossier.gather(rule, for_whom=auditor_user)
     assert [sheet.key for sheet in found.sheets] == [
-        "rule", "versions", "differences", "approvals", "periods", "stops", "reviews", "grants",
-        "edits", "runs", "cases", "audit", "verification",
+        "rule", "versions", "differences", "approvals", "periods", "existing", "stops", "reviews",
+        "grants", "edits", "runs", "cases", "audit", "verification",
     ]  # fmt: skip
     assert as_pdf(found).startswith(b"%PDF-")

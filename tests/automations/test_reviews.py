@@ -102,13 +102,13 @@ def test_a_rule_is_kept_by_someone_who_could_approve_it_and_the_verdict_is_in_th
 
 def test_its_owner_can_not_keep_it(finance_user: User) -> None:
     rule = due_rule()
-    Rule.objects.filter(pk=rule.pk).update(owner=finance_user)
+    make.own(rule, finance_user)
     refused(rule, finance_user, "You own this rule")
 
 
 def test_who_edited_the_version_in_force_can_not_keep_it() -> None:
     rule = due_rule()
-    Rule.objects.filter(pk=rule.pk).update(owner=make.staff("operations", "heir"))
+    make.own(rule, make.staff("operations", "heir"))
     refused(rule, make.author(), "You edited or submitted this version")
 
 
@@ -116,9 +116,7 @@ def test_who_gave_the_rule_away_lately_can_not_keep_it() -> None:
     rule, heir = due_rule(), make.staff("operations", "heir")
     passing = make.staff("operations", "passing")
     for owner in (passing, heir):
-        rule = Rule.objects.get(pk=rule.pk)
-        rule.owner = owner
-        rule.save(update_fields=["owner"])
+        make.own(rule, owner)
     refused(rule, passing, "You owned this rule within the last year")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from automations.engine import compiled, in_force, scan, schedule
+from automations.engine import compiled, in_force, paging, scan, schedule
 from automations.models.documents import Document
 from automations.models.events import Event
 from automations.models.failures import Failure
@@ -76,7 +76,7 @@ def test_a_page_that_keeps_breaking_becomes_a_case(monkeypatch: pytest.MonkeyPat
         raise ZeroDivisionError("thirteen")
 
     monkeypatch.setattr(Parcels, "current", breaks)
-    for _ in range(scan.MOST_TRIES + 1):
+    for _ in range(paging.MOST_TRIES + 1):
         scan_all()
         ScheduleSlot.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     slot = ScheduleSlot.objects.get(rule=rule, fire_at=MORNING)
@@ -119,7 +119,7 @@ def test_what_can_not_be_judged_becomes_a_case_where_the_rule_says_so(
 
 @pytest.mark.django_db
 def test_a_scan_waits_while_much_is_still_to_be_matched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "BACKLOG", 3)
+    monkeypatch.setattr(paging, "BACKLOG", 3)
     scheduled(since=BEFORE)
     make.parcels_arrived(3)
     schedule.dispatch(MORNING)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from automations.catalogue import catalogue_for, flatten
 from automations.conditions.fields import Field, Kind
 from automations.conditions.values import read, stored_instant
 from automations.engine import scan as scanning
 from automations.engine import schedule
+from automations.engine.existing import shared_columns
 from automations.models.events import Event
 from automations.models.schedules import ScheduleSlot
 from automations.services import approvals, rules
@@ -26,6 +29,7 @@ from finance.services.refunds import NewRefund, request_refunds
 from orders.models.claims import Claim
 from orders.models.customers import Customer
 from orders.models.orders import Order
+from orders.services.carts import NewCart, NewCartLine, receive_carts
 from orders.services.claims import open_claim
 from orders.services.returns import NewReturn, NewReturnLine, request_returns
 from orders.services.shipping import ship_order
@@ -62,6 +66,13 @@ def some_of_everything() -> None:
     request_returns([back], actor=HOUSE)
     units = {known.lines.get().pk: 1}
     open_claim(known.pk, units, reason=Claim.Reason.DAMAGED, actor=HOUSE)
+    goods = (NewCartLine(2, Decimal("9.95"), sku.code), NewCartLine(1, Decimal(3), "OTHER"))
+    left: dict[str, Any] = {"active_at": timezone.now() - timedelta(days=2), "lines": goods}
+    carts = [
+        NewCart(known.channel, "c-1", customer_id=known.customer_id, **left),
+        NewCart(known.channel, "c-2", **left),
+    ]
+    receive_carts(carts, actor=HOUSE)
     make_customer("17851")
     Customer.objects.filter(number="17851").update(country="", tags=["new"])
     make_queue()
@@ -125,6 +136,30 @@ def test_each_column_holds_what_the_payload_tells(key: str) -> None:
     fields = catalogue_for(known).fields
     for path, column in known.columns.items():
         assert differing(known, path, column, fields[path]) == []
+
+
+@pytest.mark.django_db
+def test_what_a_fact_tells_of_its_subject_is_what_a_scan_tells_of_it() -> None:
+    some_of_everything()
+    compared = set()
+    for trigger in triggers:
+        known = scans.get(trigger.subject)
+        columns = shared_columns(trigger, known) if known is not None else {}
+        if known is None or not columns:
+            continue
+        ids = list(known.rows().values_list("pk", flat=True))
+        fields, mine, theirs = (
+            catalogue_for(known).fields,
+            trigger.current(ids),
+            known.current(ids),
+        )
+        for pk, payload in mine.items():
+            seen, told = flatten(payload)[0], flatten(theirs[pk])[0]
+            for path in columns:
+                compared.add((trigger.key, path))
+                for key in fields[path].keys:
+                    assert seen[key] == told[key], (trigger.key, path, pk)
+    assert len({key for key, _ in compared}) > 20
 
 
 @pytest.mark.parametrize("key", KEYS)

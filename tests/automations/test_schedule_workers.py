@@ -51,7 +51,7 @@ def test_workers_killed_in_the_middle_of_a_scan_leave_nothing_doubled_and_nothin
     assert schedule.dispatch(MORNING) == 1
     kills = 0
     for share in (0.1, 0.3, 0.5):
-        worker = start_worker(concurrency=2, lanes="bulk", env={"SCAN_PAGE_SECONDS": "0.2"})
+        worker = start_worker(concurrency=2, lanes="bulk", env={"SCAN_PAGE_SECONDS": "0.6"})
         wait_until(lambda least=share * SCANNED: slot().examined >= least)  # type: ignore[misc]
         worker.kill()
         kills += slot().is_open

@@ -159,6 +159,7 @@ def post_office(settings: Any) -> Iterator[Post]:
         ({"hello": b"554 no\r\n"}, "failed", "parked", 0),
         ({"MAIL": b"451 later\r\n"}, "failed", "due", 0),
         ({"RCPT": b"550 nobody\r\n"}, "failed", "failed", 0),
+        ({"RCPT": b"450 greylisted\r\n"}, "failed", "due", 0),
         ({"DONE": b"554 spam\r\n"}, "failed", "failed", 1),
         ({"DONE": b""}, "in_doubt", "held", 1),
     ],

@@ -15,11 +15,13 @@ from tests.orders.factories import line, make_channel, make_customer, place
 # Lists whose rows belong to no store, and why.
 WITHOUT = {
     "orders.carriers": "carriers serve every store",
+    "orders.forwarders": "a warehouse or supplier serves every store",
     "orders.channels": "these are the stores",
     "orders.segments": "a segment is over all customers",
     "orders.signals": "signs of fraud are weighed alike in every store",
     "orders.blocklist": "who is blocked is blocked in every store",
     "orders.credits": "a company's limit holds over all stores",
+    "orders.rates": "an exchange rate holds for every store",
     "support.queues": "teams serve every store",
     "inventory.skus": "a product is sold in every store",
     "backoffice.companies": "these are the companies",

@@ -56,7 +56,9 @@ def live_rules(owner_url: str, count: int, user: User, *, first: int = 0) -> Non
 
     None of them matches the events of the measurement.
     """
-    offered = [known for known in triggers if _text_field(known)]
+    offered = [known for known in triggers if _text_field(known) and _money_field(known)]
+    # That of the events comes first: few rules, too, have to look at them.
+    offered.sort(key=lambda known: known.key != engine.TRIGGER)
     rows = [
         _row(number, offered[number % len(offered)], user) for number in range(first, first + count)
     ]
@@ -72,6 +74,11 @@ def _text_field(trigger: Trigger) -> str | None:
     found = [field.path for kind in kinds for field in fields if field.kind is kind]
     acting = any(action.subject == trigger.subject for action in actions)
     return found[0] if found and acting else None
+
+
+def _money_field(trigger: Trigger) -> str | None:
+    fields = catalogue_for(trigger).fields.values()
+    return next((field.path for field in fields if field.kind is Kind.MONEY), None)
 
 
 def _row(number: int, trigger: Trigger, user: User) -> dict[str, Any]:
@@ -99,9 +106,8 @@ def _clause(number: int, trigger: Trigger) -> dict[str, Any]:
     path = str(_text_field(trigger))
     kind = catalogue_for(trigger).fields[path].kind
     if number % 10 == 0:
-        money = next(field for field in catalogue_for(trigger) if field.kind is Kind.MONEY)
         amount = {"amount": f"{10_000_000 + number}.00", "currency": "GBP"}
-        return {"field": money.path, "op": "gte", "value": amount}
+        return {"field": str(_money_field(trigger)), "op": "gte", "value": amount}
     value = "ZZ" if kind is Kind.COUNTRY else f"nothing-{number}"
     return {"field": path, "op": "is", "value": value}
 

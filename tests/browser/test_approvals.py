@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -66,6 +68,9 @@ def test_finance_sees_the_difference_and_the_evidence_and_approves(
     page.get_by_label("Comment").fill("Fine.")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#verdict")).to_contain_text("In force now")
+    expect(page.locator("#verdict")).to_contain_text(re.compile(r"1 of \d+ differences? viewed"))
+    expect(page.locator(".changes")).to_contain_text(str(finance_user))
+    assert len(document.approvals.get().evidence["viewed"]) == 1
     assert Activation.objects.get(until_at=None).document_id == document.pk
 
 

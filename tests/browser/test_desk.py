@@ -43,6 +43,7 @@ LISTS = (
     "/finance/trial-balance/",
     "/finance/payments/",
     "/finance/refunds/",
+    "/finance/refund-limits/",
     "/settings/carriers/",
     "/settings/channels/",
     "/orders/?view=at-risk",

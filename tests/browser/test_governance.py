@@ -138,7 +138,7 @@ def test_a_value_is_tuned_and_a_version_tried_on_the_rule_s_page(
     }
     clause = {"field": "parcel.total", "op": "gte", "value": {"param": "least"}}
     rule = make.live_rule(when={"all": [clause]}, params={"least": param})
-    type(rule).objects.filter(pk=rule.pk).update(owner=operations_user)
+    make.own(rule, operations_user)
     sign_in(page, operations_user)
     page.goto(f"/rules/{rule.slug}/")
     expect(page.locator("#trial")).to_contain_text("Test on one")

@@ -162,6 +162,7 @@ def test_tracking_numbers_come_from_a_file_and_every_row_is_seen_first(
     page.get_by_label("CSV file").set_input_files(
         {"name": "numbers.csv", "mimeType": "text/csv", "buffer": text.encode()}
     )
+    page.get_by_label("These parcels have left").check()
     page.get_by_role("button", name="Look at it").click()
     expect(page.locator("#rows")).to_contain_text("There is no order nobody.")
     assert not Package.objects.exists()

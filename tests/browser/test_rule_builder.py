@@ -48,6 +48,12 @@ def test_a_rule_is_built_with_the_mouse_and_submitted(
     fields = page.get_by_label("What to look at")
     add.click()
     expect(fields).to_have_count(1)
+    settled(page)
+    wrong = page.locator("#builder .clause .error").first
+    expect(wrong).to_be_hidden()  # nothing is held against what was just added
+    page.locator("#problems").get_by_role("button", name="Write what people do").click()
+    expect(page.get_by_label("If it can’t run, people do this")).to_be_focused()
+    expect(wrong).to_be_visible()
     fields.nth(0).select_option("order.total")
     page.get_by_label("Value, amount").fill("500")
     page.get_by_label("Value, amount").blur()

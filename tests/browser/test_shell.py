@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from backoffice import actors, audit
 from backoffice.models import User
 from tests.bed.browsers import CheckAxe, OpenPage, SignIn, Troubles
+from tests.bed.people import MakeUser
 
 SCREENS = [
     "/",
@@ -238,3 +239,24 @@ def test_an_error_page_says_what_to_do(
     page.goto("/orders/no-such-number/")
     expect(page.locator("h1")).to_have_text("There is no such page")
     check_axe(page)
+
+
+def test_the_rail_shows_each_roles_daily_pages_and_folds_by_keyboard(
+    page: Page, sign_in: SignIn, make_user: MakeUser
+) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    for role in ("operations", "finance", "support", "auditor", "administrator"):
+        sign_in(page, make_user(role))
+        ready(page, "/me/")
+        box = page.locator("#rail").evaluate("rail => [rail.scrollHeight, rail.clientHeight]")
+        assert box[0] <= box[1], (role, box)
+    button = page.locator("#fold-settings")
+    expect(button).to_have_attribute("aria-expanded", "false")
+    expect(page.get_by_role("link", name="Carriers")).to_be_hidden()
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_have_attribute("aria-expanded", "true")
+    expect(button).to_be_focused()
+    expect(page.get_by_role("link", name="Carriers")).to_be_visible()
+    ready(page, "/jobs/")
+    expect(page.get_by_role("link", name="Carriers")).to_be_visible()

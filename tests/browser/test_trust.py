@@ -114,6 +114,9 @@ def test_a_fraud_review_is_decided_and_overturned(
     done(page, "is no fraud")
     expect(page.locator("body")).to_contain_text("overturned: goes on")
     assert not fresh(order).is_held
+    page.keyboard.press("x")
+    expect(page.locator("#dialog")).to_contain_text("It is put on hold again")
+    page.keyboard.press("Escape")
     ready(page, "/settings/screening/")
     expect(page.locator("tbody")).to_contain_text("100% of 1")
     ready(page, f"/settings/screening/{signal.key}/")

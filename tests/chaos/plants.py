@@ -43,12 +43,16 @@ INTENT_KEPT = "AND e.state = 'intent' AND e.token = v.token"
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """One bug: the trial that shows it, words of what has to be found, the keys it drops."""
+    """One bug: the trial that shows it, words of what has to be found, the keys it drops.
+
+    `moment`: a query that finds something as soon as a kill does the most harm.
+    """
 
     trial: str
     finds: str
     spoil: Callable[[], None]
     drops: tuple[str, ...] = ()
+    moment: str = ""
 
 
 def _nothing() -> None:
@@ -200,7 +204,10 @@ WAIT = "Events wait to be matched"
 PLANTS: dict[str, Plant] = {
     "acknowledge_before_commit": Plant("killed", LOST, _acknowledge_before_commit),
     "record_before_change": Plant(
-        "killed", "An effect is recorded and was not taken", _record_before_change
+        "killed",
+        "An effect is recorded and was not taken",
+        _record_before_change,
+        moment="SELECT 1 FROM automations_effect",
     ),
     "forget_dead_workers": Plant("killed", "Notes of dead workers remain", _forget_dead_workers),
     "match_by_watermark": Plant("overlapping", LOST, _match_by_watermark),

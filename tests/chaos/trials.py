@@ -33,6 +33,7 @@ class Stage:
     company: Company
     outside: Outside
     hand: Hand
+    moment: str = ""
     specs: list[Spec] = field(default_factory=list)
 
     def happen(self, kind: str, count: int) -> tuple[Spec, ...]:
@@ -83,7 +84,10 @@ def _killed(stage: Stage) -> None:
     """The worker dies in the middle of a set, and another goes on."""
     stage.deliver("tag", 30)
     stage.sees("SELECT 1 FROM automations_runclaim", 1.0)
-    stage.world.tend_for(0.05)
+    if stage.moment:
+        stage.sees(stage.moment, 10)
+    else:
+        stage.world.tend_for(0.05)
     stage.kill()
 
 
@@ -177,7 +181,8 @@ def try_it(bed: Bed, name: str) -> Verdict:
     began = time.monotonic()
     with ledger.outside(bed.folder) as outside, world(bed, **env) as processes:
         made = company.found(outside.url, names=trial.rules, wait="PT1S")
-        stage = Stage(processes, made, outside, Hand(processes, made))
+        moment = plant.moment if plant else ""
+        stage = Stage(processes, made, outside, Hand(processes, made), moment)
         _begin(processes, apart=trial.apart)
         trial.act(stage)
         stage.quieten()

@@ -95,7 +95,8 @@ def test_customers_have_invented_names_and_the_same_ones_always(channel: Channel
 
 
 def test_fragile_is_what_sounds_like_it(channel: Channel) -> None:
-    fragile = dict(Sku.objects.values_list("code", "is_fragile"))
+    bought = Sku.objects.filter(code__startswith="1000")
+    fragile = dict(bought.values_list("code", "is_fragile"))
     assert fragile == {"10001": True, "10002": False, "10003": False}
 
 

@@ -6,9 +6,10 @@ import json
 import os
 import signal as signals_of_the_system
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.db import connection
@@ -32,18 +33,18 @@ from automations.cases import CaseKind, NewCase, cases
 from automations.triggers import Fact, Trigger, triggers
 from backoffice.actors import Actors
 from backoffice.money import Money
-from tests.depot import labels, scanning, signals
+from tests.depot import disputes, labels, scanning, signals
 from tests.depot.models import Parcel
-from tests.depot.payloads import ParcelArrived, payload
+from tests.depot.payloads import ParcelArrived, ParcelRerouted, RoutePart, payload
 
-# Registers what schedules go over, and what calls outside.
-__all__ = ["labels", "scanning"]
+# Registers what schedules go over, what calls outside, and what blocks parcels.
+__all__ = ["disputes", "labels", "scanning"]
 
 
 class _OnParcel(Trigger):
     subject = "depot.parcel"
     customer = "parcel.sender"
-    payload_class = ParcelArrived
+    payload_class: ClassVar[type] = ParcelArrived
     example = "A parcel from France arrives."
 
     def facts(
@@ -84,6 +85,32 @@ class OnParcelLost(_OnParcel):
     key = "depot.parcel_lost"
     label = "Parcel lost"
     signal = signals.parcels_lost
+
+
+@triggers.register
+class OnParcelRerouted(_OnParcel):
+    """What it was before, only the fact tells."""
+
+    key = "depot.parcel_rerouted"
+    label = "Parcel rerouted"
+    signal = signals.parcels_rerouted
+    payload_class = ParcelRerouted
+
+    def facts(
+        self, parcels: Sequence[Parcel], actor: Any = None, history: bool = False
+    ) -> list[Fact]:
+        told = super().facts(parcels, actor, history)
+        before = [RoutePart(each.payload.parcel.carrier, "ups") for each in told]
+        return [
+            replace(each, payload=ParcelRerouted(each.payload.parcel, route))
+            for each, route in zip(told, before, strict=True)
+        ]
+
+    def current(self, ids: Iterable[int]) -> Mapping[int, Any]:
+        return {
+            pk: ParcelRerouted(known.parcel, RoutePart(known.parcel.carrier, None))
+            for pk, known in super().current(ids).items()
+        }
 
 
 class TagForm(forms.Form):

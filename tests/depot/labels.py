@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from automations.actions import Answered, Call, Counts, Done, ExternalAction
+from automations.actions import Answered, Call, Counts, Done, ExternalAction, Risk
 from automations.actions import actions as action_registry
 from backoffice.money import Money
 from tests.depot.models import Parcel
@@ -47,3 +47,21 @@ class CallAndCount(ExternalAction):
 
     def in_words(self, params: Mapping[str, Any]) -> str:
         return "call and count"
+
+
+@action_registry.register
+class MailSender(CallAndCount):
+    """Mails whoever sent it, through a service outside."""
+
+    key = "depot.mail_sender"
+    label = "Mail the sender"
+    risk = Risk.CUSTOMER
+
+    def request(self, call: Call) -> dict[str, Any]:
+        return {"method": "POST", "path": "/mails", "json": {"parcel": call.subject_id}}
+
+    def confirmed(self, call: Call, answer: Answered) -> Done:
+        return Done(f"Mailed {answer.reference}.")
+
+    def in_words(self, params: Mapping[str, Any]) -> str:
+        return "mail the sender"

@@ -34,6 +34,18 @@ class ParcelArrived:
     parcel: ParcelPart = labelled("Parcel")
 
 
+@dataclass(frozen=True, slots=True)
+class RoutePart:
+    carrier: str | None = labelled("carrier")
+    previous_carrier: str | None = labelled("previous carrier")
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelRerouted:
+    parcel: ParcelPart = labelled("Parcel")
+    route: RoutePart = labelled("Route")
+
+
 NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
 
 

@@ -30,6 +30,9 @@ class Parcels(Scan):
     }
 
     def rows(self) -> QuerySet[Parcel]:
+        # Long enough, where a test asks for it, to be killed in the middle of a page.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(%s)", [os.environ.get("ROWS_SECONDS", "0")])
         known = NullIf("carrier", Value(""))
         return Parcel.objects.annotate(currency=Value("GBP"), known_carrier=known)
 

@@ -31,8 +31,9 @@ def ask(client: Client, order: Order, **fields: Any) -> Any:
     [
         ({"amount_0": "5"}, "Say the currency too, such as GBP."),
         ({"amount_0": "5", "amount_1": "pounds"}, "Write it like GBP."),
-        ({"amount_0": "much", "amount_1": "GBP"}, "Enter a number."),
+        ({"amount_0": "much", "amount_1": "GBP"}, "“much” is no number. Write it like 1234.50."),
         ({"amount_0": "0.001", "amount_1": "GBP"}, "GBP has no such small amounts."),
+        ({"amount_0": "1.250", "amount_1": "GBP"}, "can be read in two ways"),
         ({"amount_0": "-1", "amount_1": "GBP"}, "Enter an amount above zero."),
         ({"amount_0": "5", "amount_1": "EUR"}, "EUR"),
     ],
@@ -45,6 +46,14 @@ def test_an_amount_that_is_none_is_told_at_its_field_and_asks_for_nothing(
     assert answer.status_code == 422
     assert words in answer.content.decode()
     assert not Refund.objects.exists()
+
+
+def test_a_comma_begins_the_pence_and_never_vanishes(support_client: Client) -> None:
+    order = make_paid_order("80.00")
+    page = support_client.get(f"/finance/_/refund/{order.number}/", headers=HTMX).content.decode()
+    assert 'type="number"' not in page.partition('name="amount_0"')[0].rpartition("<")[2]
+    assert ask(support_client, order, amount_0="12,50", amount_1="GBP").status_code == 204
+    assert Refund.objects.get().money == pounds("12.50")
 
 
 @pytest.mark.parametrize("typed", [{"amount_1": "GBP"}, {}])

@@ -203,6 +203,28 @@ def test_what_is_put_away_starts_nothing_and_its_case_closes() -> None:
         intake.drop(delivery.pk, why="Again.", actor=hooks.administrator())
 
 
+def test_what_waits_to_be_read_again_can_be_put_away_and_what_was_taken_says_why_not() -> None:
+    source = hooks.source()
+    hooks.read(source)
+    delivery = hooks.send(source, b"no json")
+    assert delivery is not None
+    hooks.take_all()
+    by = hooks.administrator()
+    assert intake.replay([delivery.pk], actor=by) == [delivery.pk]
+    assert intake.drop(delivery.pk, why="Theirs.", actor=by).state == State.DROPPED
+    hooks.take_all()
+    delivery.refresh_from_db()
+    assert delivery.state == State.DROPPED
+    assert Failure.objects.get().state == "resolved"
+    taken = hooks.send(source, hooks.message(), own_id="taken")
+    assert taken is not None
+    hooks.take_all()
+    with pytest.raises(NotPossible, match="can be taken back there"):
+        intake.drop(taken.pk, why="Late.", actor=by)
+    taken.refresh_from_db()
+    assert taken.state == State.TAKEN
+
+
 def test_a_topic_that_nobody_reads_is_kept_and_starts_nothing() -> None:
     source = hooks.source()
     hooks.read(source, topic="thing.changed")

@@ -15,10 +15,14 @@ from automations.models.runs import Effect, Run
 from automations.rules.document import Ask, Do, Every, walk_steps
 from automations.rules.library import RuleTemplate, rule_templates
 from automations.services import rules
-from backoffice.actors import person
+from backoffice.actors import HOUSE, person
+from support.models import OutgoingMail
+from support.services.consent import record_consent
 from tests.automations import factories as make
 from tests.automations.schedules import come_round
-from tests.library.scenes import SCENES, order, waits
+from tests.library.happenings import inspected, left_behind, order, waits
+from tests.library.scenes import SCENES
+from tests.orders.factories import make_channel
 
 pytestmark = pytest.mark.django_db
 EACH = pytest.mark.parametrize("template", rule_templates(), ids=lambda template: template.key)
@@ -81,6 +85,42 @@ def test_what_was_shipped_meanwhile_is_not_late() -> None:
     (run,) = Run.objects.filter(rule_id=rule.pk)
     assert run.state == "overtaken"
     assert not Effect.objects.exists()
+
+
+@pytest.mark.requirement("R34")
+def test_whoever_ordered_meanwhile_by_another_way_is_not_reminded() -> None:
+    template = next(each for each in rule_templates() if each.key == "cart-reminder")
+    rule = live(template)
+    cart = left_behind("64.00")
+    order(customer_id=cart.customer_id, channel=make_channel("phone"))
+    make.work_all()
+    (run,) = Run.objects.filter(rule_id=rule.pk)
+    assert run.state == "overtaken"
+    assert not OutgoingMail.objects.exists()
+
+
+def test_whoever_left_a_cart_and_agreed_to_news_is_reminded_once() -> None:
+    template = next(each for each in rule_templates() if each.key == "cart-reminder")
+    live(template)
+    cart = left_behind("64.00")
+    assert cart.customer_id is not None
+    record_consent(
+        cart.customer_id, medium="mail", purpose="marketing", given=True, source="form",
+        wording="News by mail", actor=HOUSE,
+    )  # fmt: skip
+    make.work_all()
+    mail = OutgoingMail.objects.get()
+    assert (mail.customer_id, mail.state) == (cart.customer_id, "queued")
+
+
+def test_a_claim_within_the_day_needs_no_question() -> None:
+    template = next(each for each in rule_templates() if each.key == "return-unclaimed")
+    rule = live(template)
+    inspected(scrap=True, claims=True)
+    make.work_all()
+    (run,) = Run.objects.filter(rule_id=rule.pk)
+    assert (run.state, run.outcome) == ("done", "Nothing was to be done.")
+    assert not Failure.objects.exists()
 
 
 def test_a_template_that_is_submitted_says_what_it_said_in_the_library() -> None:

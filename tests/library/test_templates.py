@@ -27,6 +27,7 @@ LOOKED_FOR = {
     "overstock": "overstock",
     "late shipment": "late-shipment",
     "return received": "return-received",
+    "condition of returned goods": "return-unclaimed",
     "refund limit": "refund-cancelled",
     "unanswered": "unanswered-ticket",
 }

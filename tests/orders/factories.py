@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+
+from django.utils import timezone
 
 from backoffice.actors import HOUSE
 from backoffice.money import Money
@@ -15,12 +17,14 @@ from orders.models.channels import Channel
 from orders.models.customers import Customer
 from orders.models.orders import Order, OrderLine
 from orders.models.places import ChannelPlace
+from orders.models.preorders import PreOrder
 from orders.services.carriers import ServiceEdit, add_service, edit_promise
 from orders.services.channels import open_channel
 from orders.services.customers import NewCustomer, add_customers
 from orders.services.drafts import Address, NewLine, NewOrder
 from orders.services.payment import Amount, mark_orders_paid
 from orders.services.placing import place_orders
+from orders.services.preorders import NewPreOrder, open_preorder
 from tests.inventory.factories import make_legal_entity, make_warehouse, moving
 
 
@@ -132,3 +136,14 @@ def pay(order: Order, amount: str | None = None) -> Order:
 def fresh(order: Order) -> Order:
     """The order as the database has it now."""
     return Order.objects.get(pk=order.pk)
+
+
+def sell_ahead(sku: Sku, *, channel: Channel | None = None, **fields: Any) -> PreOrder:
+    """Sell a SKU before its stock comes: paid when ordered, promised in thirty days, no cap."""
+    given = {
+        "billing": PreOrder.Billing.ORDER,
+        "reserve": PreOrder.Reserve.SALE,
+        "promised_on": timezone.localdate() + timedelta(days=30),
+        **fields,
+    }
+    return open_preorder(NewPreOrder(channel or make_channel(), sku, **given), actor=HOUSE)

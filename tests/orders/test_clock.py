@@ -227,6 +227,7 @@ def test_a_cut_off_is_changed_on_the_carriers_page(operations_client: Client) ->
         "cutoff": "12:00",
         "time_zone": "Europe/Nowhere",
         "weekdays": ["1", "2", "3", "4", "5"],
+        "news_days": "7",
         "is_active": "on",
     }
     address = f"/settings/carriers/{service.key}/_/edit/?version=1"

@@ -62,6 +62,15 @@ def test_dearer_goods_leave_once_the_difference_is_paid(
     order = shipped()
     client.force_login(support_user)
     given = {"reason": "unwanted", f"line_{order.lines.get().pk}": 1, "goods": "BIG 1 14.50"}
+    for goods, says in (
+        ("bi 1 14.50", "“bi” is no SKU. Write the first word of one of these: BIG"),
+        ("red mug 1", "There is no product “red mug”"),
+        ("BIG 1 1.450", "can be read in two ways"),
+    ):
+        refused = client.post(f"/orders/{order.number}/_/exchange/", {**given, "goods": goods})
+        assert (refused.status_code, Exchange.objects.count()) == (422, 0)
+        assert says in refused.content.decode()
+    given["goods"] = "BIG 1 £14,50"
     assert client.post(f"/orders/{order.number}/_/exchange/", given).status_code == 302
     made = Exchange.objects.get()
     assert (made.credit, made.price, made.due) == (Decimal(10), Decimal("14.5"), pounds("4.50"))

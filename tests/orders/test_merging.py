@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
+from itertools import islice, pairwise
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from orders.models.returns import ReturnOrder
 from orders.queries.customers import proposals
 from orders.services.customers import NewCustomer, add_customers, tag_customers
 from orders.services.errors import NotMerged
+from orders.services.figures import lock_customers
 from orders.services.merging import keep_apart, merge_customers, undo_merge
 from orders.services.placing import place_orders
 from tests.bed.databases import Database, at_once
@@ -128,6 +132,26 @@ def test_fifty_people_merging_at_once_merge_once_and_lose_no_order(
     assert Customer.objects.get(pk=survivor).orders_count == Order.objects.count() == 30
     undone = at_once([lambda: undo_merge(merged[0].pk, actor=HOUSE)] * 20)
     assert len([each for each in undone if not isinstance(each, Exception)]) == 1
+
+
+def test_an_order_of_someone_who_is_merged_again_and_again_meanwhile_is_placed(
+    committed_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sku, channel = make_sku(stock=5), make_channel()
+    rows = [make(str(number)) for number in range(5)]
+    merges = iter(list(pairwise(rows)))
+
+    def merged_a_moment_before(ids: Iterable[int]) -> dict[int, Customer]:
+        wanted = list(ids)
+        for merged, survivor in islice(merges, 1):
+            merge = partial(merge_customers, survivor.pk, merged.pk, actor=HOUSE)
+            assert isinstance(at_once([merge])[0], CustomerMerge)
+        return lock_customers(wanted)
+
+    monkeypatch.setattr("orders.services.placing.lock_customers", merged_a_moment_before)
+    placed = place_orders([draft(line(sku), customer_id=rows[0].pk, channel=channel)], actor=HOUSE)
+    assert placed.orders[0].customer_id == rows[-1].pk
+    assert Order.objects.count() == 1
 
 
 @pytest.mark.django_db

@@ -24,9 +24,10 @@ from orders.services.hold_ends import act_on_ended_holds
 from orders.services.holds import Ending, hold_orders, release_orders
 from orders.services.picking import start_picking
 from orders.services.reviews import escalate_reviews, report_fraud, settle_review
-from orders.services.risk_signals import SignalEdit, add_signal, edit_signal
+from orders.services.risk_signals import SignalEdit, add_signal, agree_to_looser, edit_signal
 from orders.services.screening import screen_again
 from tests.bed.databases import Database, at_once
+from tests.bed.people import MakeUser
 from tests.inventory.factories import make_sku
 from tests.orders.factories import fresh, line, make_customer, pay, place, place_history
 from tests.orders.trust import BATH, Kind, Mode, make_signal, review_of, suspect
@@ -147,7 +148,9 @@ def test_a_changed_signal_acts_on_new_orders_and_leaves_old_assessments_alone() 
         {"minutes": 5},
     ],
 )
-def test_only_those_who_may_loosen_let_more_orders_through(looser: dict[str, object]) -> None:
+def test_two_of_finance_let_more_orders_through(
+    looser: dict[str, object], make_user: MakeUser
+) -> None:
     signal = make_signal(Kind.VELOCITY, mark="mail", orders=3, minutes=60)
     fields = {"mode": Mode.REVIEW, "weight": 40, "orders": 3, "minutes": 60, "mark": "mail"}
     edit = SignalEdit(signal.name, **{**fields, **looser})  # type: ignore[arg-type]
@@ -155,7 +158,25 @@ def test_only_those_who_may_loosen_let_more_orders_through(looser: dict[str, obj
         edit_signal(signal.pk, edit, reason="Too strict", may_loosen=False, actor=HOUSE)
     signal.refresh_from_db()
     assert (signal.mode, signal.weight, signal.orders, signal.minutes) == ("review", 40, 3, 60)
-    edit_signal(signal.pk, edit, reason="Too strict", may_loosen=True, actor=HOUSE)
+    with pytest.raises(OrderError, match="Finance"):
+        edit_signal(signal.pk, edit, reason="Too strict", may_loosen=True, actor=HOUSE)
+    one, two = person(make_user("finance")), person(make_user("finance"))
+    asked = edit_signal(signal.pk, edit, reason="Too strict", may_loosen=True, actor=one)
+    assert (asked.mode, asked.weight, asked.orders, asked.minutes) == ("review", 40, 3, 60)
+    with pytest.raises(OrderError, match="someone else"):
+        agree_to_looser(signal.pk, version=asked.version, actor=one)
+    with pytest.raises(OrderError, match="Look at the signal again"):
+        agree_to_looser(signal.pk, version=asked.version - 1, actor=two)
+    with pytest.raises(OrderError, match="one of finance"):
+        agree_to_looser(signal.pk, version=asked.version, actor=person(make_user("support")))
+    with pytest.raises(DatabaseError, match="two people of finance"), transaction.atomic():
+        RiskSignal.objects.filter(pk=signal.pk).update(**looser)
+    signal.refresh_from_db()
+    assert (signal.mode, signal.weight, signal.orders, signal.minutes) == ("review", 40, 3, 60)
+    now = agree_to_looser(signal.pk, version=asked.version, actor=two)
+    assert {name: getattr(now, name) for name in looser} == looser
+    assert now.wanted is None
+    assert signal.history.count() == 3
     assert AuditEntry.objects.filter(verb="orders.signal_loosened").count() == 1
 
 

@@ -166,9 +166,12 @@ def test_a_segment_is_made_changed_and_removed_in_the_browser(
     }  # fmt: skip
     bad = client.post("/segments/_/new/", {**lines, "value-0": "lots"})
     assert bad.status_code == 422
-    assert "Line 1: " in bad.content.decode()
+    assert "“lots” is no number. Write it like 1234.50." in bad.content.decode()
+    assert "{" not in bad.content.decode().partition("Line 1: ")[2].partition("<")[0]
+    doubt = client.post("/segments/_/new/", {**lines, "value-0": "1.500"})
+    assert "“1.500” can be read in two ways. Write 1500, or 1.50." in doubt.content.decode()
     assert Segment.objects.count() == 0
-    client.post("/segments/_/new/", lines)
+    client.post("/segments/_/new/", {**lines, "value-0": "£500,00"})
     page = client.get("/segments/big-spenders/").content.decode()
     assert customer.number in page
     assert "£500.00" in page
@@ -183,3 +186,24 @@ def test_a_segment_is_made_changed_and_removed_in_the_browser(
     assert stale.status_code == 409
     client.post("/segments/big-spenders/_/remove/", {"sure": "yes"})
     assert Segment.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_the_form_of_a_segment_fits_the_field_and_takes_countries_by_name(
+    operations_client: Client,
+) -> None:
+    new = "/segments/_/new/"
+    chosen = {"field-0": "customer.country", "op-0": "gte", "value-0": "", "redraw": "1"}
+    drawn = operations_client.post(new, chosen)
+    assert drawn.status_code == 200
+    row = drawn.content.decode().partition('id="op-0"')[2].partition('id="field-1"')[0]
+    operators = row.partition("</select>")[0]
+    assert 'value="in"' in operators
+    assert 'value="gte"' not in operators
+    assert '<option value="DE"' in row
+    assert Segment.objects.count() == 0
+    lines = {"name": "Near", "join": "all", "field-0": "customer.country", "op-0": "in"}
+    operations_client.post(new, {**lines, "value-0": "Germany, fr"})
+    assert Segment.objects.get().condition == {
+        "all": [{"field": "customer.country", "op": "in", "value": ["DE", "FR"]}]
+    }

@@ -21,6 +21,7 @@ from orders.services.errors import (
     TooMany,
 )
 from orders.services.placing import place_orders
+from orders.services.returns import NewReturn, NewReturnLine, receive_returns, request_returns
 from orders.services.shipping import edit_order_address, ship_order
 from tests.bed.databases import at_once
 from tests.inventory.factories import level, make_sku
@@ -42,6 +43,20 @@ def shipping(order: Order) -> Callable[[], object]:
 def cancelling(order: Order) -> Callable[[], object]:
     reason = Order.CancelReason.CUSTOMER
     return lambda: cancel_orders([order.pk], reason=reason, actor=HOUSE).or_raise()
+
+
+@pytest.mark.django_db
+def test_what_leaves_after_all_was_returned_makes_it_a_part_return() -> None:
+    order = paid_order(3)
+    product = order.lines.get()
+    ship_order(order.pk, quantities={product.pk: 1}, actor=HOUSE)
+    back = (NewReturnLine(1, order_line_id=product.pk),)
+    (row,) = request_returns([NewReturn(order.channel, back, order_id=order.pk)], actor=HOUSE)
+    receive_returns([row.pk], actor=HOUSE)
+    assert fresh(order).returns == Order.Return.RETURNED
+    ship_order(order.pk, actor=HOUSE)
+    assert fresh(order).returns == Order.Return.PART_RETURNED
+    assert orders_that_differ([order.pk]) == []
 
 
 @pytest.mark.django_db

@@ -101,12 +101,26 @@ def test_an_address_is_changed_until_the_label_is_bought_then_it_becomes_a_ticke
 
 
 @pytest.mark.requirement("R65")
-def test_an_impossible_address_is_saved_and_holds_the_order(support_client: Client) -> None:
+def test_an_impossible_address_is_refused_at_the_field_or_saved_and_holds_the_order(
+    support_client: Client,
+) -> None:
     channel = make_channel("careful", checks_addresses=True)
     order = place(line(make_sku(stock=9)), channel=channel, ship_to=BATH)
-    posted = support_client.post(
-        f"/orders/{order.number}/_/address/", {**GIVEN, "postcode": "BA"}, follow=True
-    )
+    url, before = f"/orders/{order.number}/_/address/", shown(order)
+    for wrong, says in (
+        ({"postcode": "BAI 5LX"}, "Did you mean BA1 5LX?"),
+        ({"postcode": "BA"}, "BA is no postcode of United Kingdom"),
+        ({"postcode": "BA1 5LX", "country": "DE"}, "BA1 5LX is no postcode of Germany"),
+        ({"country": "UK"}, "UK is not one of the available choices"),
+        ({"country": "ZZ"}, "ZZ is not one of the available choices"),
+    ):
+        refused = support_client.post(url, {**GIVEN, **wrong})
+        page = refused.content.decode()
+        assert (refused.status_code, shown(order)) == (422, before)
+        assert says in page
+        assert ("The postcode is right as it stands" in page) == ("postcode" in wrong)
+    assert not fresh(order).is_held
+    posted = support_client.post(url, {**GIVEN, "postcode": "BA", "sure": "on"}, follow=True)
     assert "is held" in posted.content.decode()
     assert shown(order) == ("9 The Paragon", "BA")
     assert fresh(order).is_held

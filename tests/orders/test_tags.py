@@ -1,11 +1,12 @@
 import pytest
-from django.db import connection
+from django.db import ProgrammingError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from backoffice.actors import HOUSE
 from backoffice.models import TimelineEntry
 from backoffice.versions import StaleVersion
 from orders.models.orders import Order
+from orders.models.tags import OrderTag
 from orders.services.errors import BadTag
 from orders.services.placing import place_orders
 from orders.services.tags import add_tags, remove_tags
@@ -58,3 +59,26 @@ def test_hundreds_of_orders_are_tagged_in_a_few_queries() -> None:
         done = add_tags([order.pk for order in orders], ["vip"], actor=HOUSE)
     assert len(done.changed) == Order.objects.filter(tags=["vip"]).count() == 300
     assert len(captured) <= 14
+
+
+def found_by(tag: str) -> set[int]:
+    return set(OrderTag.objects.filter(tag=tag).values_list("order_id", flat=True))
+
+
+def test_orders_are_found_by_the_tags_they_carry_whoever_wrote_them() -> None:
+    one = place(line(make_sku(stock=1)), tags=("vip", "fragile"))
+    other = place(line(make_sku(stock=1)))
+    add_tags([other.pk], ["vip"], actor=HOUSE)
+    remove_tags([one.pk], ["fragile"], actor=HOUSE)
+    assert (found_by("vip"), found_by("fragile")) == ({one.pk, other.pk}, set())
+    Order.objects.filter(pk=one.pk).update(tags=["gift", "gift"])
+    assert (found_by("vip"), found_by("gift")) == ({other.pk}, {one.pk})
+
+
+def test_nobody_else_writes_by_which_tags_orders_are_found() -> None:
+    order = place(line(make_sku(stock=1)), tags=("vip",))
+    with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
+        OrderTag.objects.filter(order_id=order.pk).delete()
+    with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
+        OrderTag.objects.create(tag="forged", order_id=order.pk)
+    assert found_by("vip") == {order.pk}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,6 +121,59 @@ def test_each_row_says_what_is_wrong_with_it(channel: Channel) -> None:
     }
     assert all(words in problems[row] for row, words in said.items()), problems
     assert Package.objects.count() == 2
+
+
+def test_what_a_label_would_be_refused_for_is_said_before_the_job(
+    channel: Channel, operations_client: Client
+) -> None:
+    sku = make_sku(stock=9)
+    abroad, packed, nowhere = place_orders(
+        [
+            draft(
+                line(sku), channel=channel, ship_to=replace(HOME, country="US", postcode="10001")
+            ),
+            draft(
+                line(sku), channel=channel, ship_to=replace(HOME, country="US", postcode="10001")
+            ),
+            draft(line(sku), channel=channel, ship_to=HOME),
+        ],
+        actor=HOUSE,
+    ).orders
+    for order in (abroad, packed, nowhere):
+        pay(order)
+    Order.objects.filter(pk=nowhere.pk).update(ship_city="")
+    parcel = pack_order(packed.pk, actor=HOUSE)
+    rows = (f"{abroad.number},,A1", f",{parcel},A2", f"{nowhere.number},,A3")
+    found = check(sheet(*rows, head="order,parcel,tracking"))
+    assert [line.problem.partition(":")[0] for line in found.lines] == [
+        "This parcel crosses a customs border",
+        "This parcel crosses a customs border",
+        "A label needs a name, a street, a town and a country. Complete the address.",
+    ]
+    assert Package.objects.get() == parcel
+    assert [bool(told.problem) for told in apply(found.lines, leave=False, actor=HOUSE)] == [
+        True
+    ] * 3
+    sample = operations_client.get("/parcels/_/file/sample.csv").content.decode().splitlines()
+    assert sample[:2] == ["order,parcel,tracking,service", f"{packed.number},{parcel},,"]
+    with pytest.raises(SheetRefused):
+        check(b"order,parcel")
+    filled = "\n".join(line.replace(",,", ",A9,") for line in sample).encode()
+    assert check(filled).lines[0].problem.startswith("This parcel crosses")
+
+
+def test_only_what_is_ticked_leaves_and_the_job_says_which(
+    channel: Channel, operations_client: Client
+) -> None:
+    (order,) = paid_orders(channel, 1)
+    assert "checked" not in operations_client.get("/parcels/_/file/").content.decode()
+    for leave, says in (({"leave": "on"}, "handed over too"), ({}, "stay here until")):
+        upload = SimpleUploadedFile("n.csv", sheet(f"{order.number},RM1"))
+        page = operations_client.post("/parcels/_/file/", {"file": upload, **leave})
+        operations_client.post("/parcels/_/file/job/", {"rows": page.context["rows"]})
+        confirm = operations_client.get(f"/jobs/{BulkJob.objects.latest('pk').pk}/").content
+        assert says in confirm.decode()
+        assert "Leave" not in confirm.decode().partition('id="job-params"')[2].partition("<div")[0]
 
 
 def test_a_row_that_is_done_twice_packs_and_labels_once(channel: Channel) -> None:

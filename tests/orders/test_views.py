@@ -69,6 +69,13 @@ def test_an_empty_view_leads_to_all_and_what_is_not_paid_is_not_to_ship(
     assert "Everything that must leave today can." in first
     assert 'href="/orders/?view=all"' in first
     assert unpaid.number in operations_client.get("/orders/?view=all").content.decode()
+    # The desk opens on what is at risk; a search from there finds what is not.
+    searched = operations_client.get(f"/orders/?q={unpaid.number}").content.decode()
+    assert "1 order in all." in searched
+    assert f'href="/orders/?view=all&amp;q={unpaid.number}"' in searched
+    missed = operations_client.get("/orders/?q=nothing-like-it").content.decode()
+    assert "Nothing matches" in missed
+    assert 'href="/orders/?view=all">Clear the filters' in missed
     to_ship = operations_client.get("/orders/?view=to-ship").content.decode()
     assert paid.number in to_ship
     assert unpaid.number not in to_ship

@@ -13,12 +13,13 @@ from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as Migrate
 
 from backoffice.grants import as_owner, grant_application_role
+from backoffice.migrating import rendering_what_changed
 
 
 class Command(Migrate):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with as_owner():
+            with as_owner(), rendering_what_changed():
                 super().handle(*args, **options)
                 role = unquote(urlsplit(settings.DATABASE_URL).username or "")
                 grant_application_role(role)

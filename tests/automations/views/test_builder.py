@@ -46,7 +46,7 @@ def test_an_amount_that_is_typed_is_saved(operations_client: Client, saved: Rule
         **{
             f"c-{uid}-field": "order.total",
             f"c-{uid}-op": "gt",
-            f"c-{uid}-value": "£1,250.50",
+            f"c-{uid}-value": "€1,250.50",
             f"c-{uid}-value-currency": "EUR",
         },
     )
@@ -57,6 +57,46 @@ def test_an_amount_that_is_typed_is_saved(operations_client: Client, saved: Rule
         "op": "gt",
         "value": {"amount": "1250.50", "currency": "EUR"},
     }
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("1.234", "“1.234” can be read in two ways. Write 1234, or 1.23."),
+        ("£300", "The amount says £, and its currency is EUR."),
+        ("1,23,4", "“1,23,4” is no number. Write it like 1234.50."),
+    ],
+)
+def test_an_amount_in_doubt_stays_as_typed_and_says_what_to_write(
+    typed: str, says: str, operations_client: Client, saved: Rule
+) -> None:
+    uid = uid_of(saved, 0)
+    given = {f"c-{uid}-field": "order.total", f"c-{uid}-op": "gt", f"c-{uid}-value-currency": "EUR"}
+    page = save(operations_client, saved, **given, **{f"c-{uid}-value": typed}).content.decode()
+    assert f'value="{typed}"' in page
+    assert says in page
+    assert '<option value="EUR" selected>' in " ".join(page.split())
+    page = save(operations_client, saved, **given, **{f"c-{uid}-value": "300,5"}).content.decode()
+    assert clauses(saved)[0]["value"] == {"amount": "300.5", "currency": "EUR"}
+    assert says not in page
+
+
+def test_an_amount_below_zero_is_taken_with_a_word_of_doubt(
+    operations_client: Client, saved: Rule
+) -> None:
+    uid = uid_of(saved, 0)
+    page = save(
+        operations_client,
+        saved,
+        **{
+            f"c-{uid}-field": "order.total",
+            f"c-{uid}-op": "gt",
+            f"c-{uid}-value": "-5",
+            f"c-{uid}-value-currency": "GBP",
+        },
+    ).content.decode()
+    assert "This is below zero" in page
+    assert clauses(saved)[0]["value"]["amount"] == "-5"
 
 
 def test_what_can_t_be_read_stays_as_typed_with_its_error(

@@ -58,6 +58,29 @@ def test_a_case_says_why_it_stopped_what_is_done_what_is_not_and_what_helps(
 
 
 @pytest.mark.django_db
+def test_a_case_of_missing_data_names_the_line_and_promises_no_retry(
+    support_client: Client,
+) -> None:
+    where = {"all": [{"field": "parcel.carrier", "op": "is", "value": "dhl"}]}
+    make.live_rule(when={"some": "parcel.items", "where": where})
+    (parcel,) = make.parcels_arrived(carrier="", items=[{"sku": "GLASS", "quantity": 2}])
+    make.work_all()
+    case = Failure.objects.get()
+    says = "(GLASS: parcel carrier is “dhl” – empty)"
+    assert says in case.says
+    page = support_client.get(f"/failures/{case.pk}/").content.decode()
+    told = page.partition('id="retry-warning"')[2].partition("</span>")[0]
+    assert "Retry would fail again" in told
+    assert says in told
+    assert "Would be done" not in page
+    assert "The same input would be taken now" not in page
+    Parcel.objects.filter(pk=parcel.pk).update(carrier="dhl", version=parcel.version + 1)
+    page = support_client.get(f"/failures/{case.pk}/").content.decode()
+    assert "Retry would fail again" not in page
+    assert "Would be done" in page
+
+
+@pytest.mark.django_db
 def test_support_edits_the_queue_and_retries_and_the_ticket_is_opened_once(
     support_client: Client, support_user: User
 ) -> None:

@@ -68,6 +68,9 @@ def test_every_outcome_of_a_run_has_its_page_and_its_filter(auditor_client: Clie
     assert shown(auditor_client, "parked=limit") == {runs["parked"].pk}
     assert runs["cancelled"].pk not in shown(auditor_client, "step=asked")
     assert shown(auditor_client, "step=asked") == {runs["held"].pk}
+    # A wait is nothing that went wrong, so it isn't marked like it.
+    assert ' here waits"' in page(auditor_client, runs["waiting"])
+    assert ' here waits"' not in page(auditor_client, runs["failed"])
     case = Failure.objects.get(error="limit", state="open")
     assert f"/failures/{case.pk}/" in page(auditor_client, runs["parked"])
     assert "ended at once by: Parcel lost" in words(page(auditor_client, runs["waiting"]))
