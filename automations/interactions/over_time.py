@@ -34,7 +34,7 @@ TITLES = {
     Kind.OPPOSITE: "Opposite actions at different times",
     Kind.TWICE: "Done again at another time",
     Kind.SAME_FIELD: "Two values for one field, at different times",
-    Kind.SAME: "Both do the same, at different times",
+    Kind.SAME: "The same again, at another time",
 }
 
 

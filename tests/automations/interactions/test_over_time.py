@@ -81,7 +81,7 @@ def test_money_comes_before_opposites_and_these_before_the_same_tag() -> None:
         "Done again at another time",
         "Done again at another time",
         "Opposite actions at different times",
-        "Both do the same, at different times",
+        "The same again, at another time",
     ]
     assert [each.rules[0].name for each in found] == ["Rule 5", "Rule 4", "Rule 3", "Rule 2"]
 
