@@ -209,8 +209,8 @@ class Action:
     def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
         """What one effect makes of its subject, from its literal parameters.
 
-        A parameter that an event fills in is None. What it `writes` and does not tell here is set
-        to a value that nobody knows beforehand.
+        What it is for stands first. A parameter that an event fills in is None. What it `writes`
+        and does not tell here is set to a value that nobody knows beforehand.
         """
         return ()
 

@@ -17,7 +17,16 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import QuerySet
 
-from automations.actions import Call, Counts, ExternalAction, Rejected, Risk, actions
+from automations.actions import (
+    Call,
+    Change,
+    Counts,
+    ExternalAction,
+    How,
+    Rejected,
+    Risk,
+    actions,
+)
 from automations.connectors.accounts import live_document
 from automations.connectors.http import WebService
 from automations.connectors.mail import Mail
@@ -137,6 +146,13 @@ class CallService(_Outside):
     form = CallForm
     # Nobody here knows what the other side does with it.
     risk = Risk.MONEY
+
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        """The same call again; what is only read changes nothing there."""
+        asked = [params.get(name) for name in ("account", "method", "path")]
+        if None in asked or asked[1] == "GET":
+            return ()
+        return (Change(f"call {asked}", How.MAKES, f"the call {asked[1]} {asked[2]}"),)
 
     def request(self, call: Call) -> dict[str, Any]:
         given = call.params

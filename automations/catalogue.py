@@ -53,6 +53,7 @@ class _Member:
     label: str
     choices: tuple[tuple[str, str], ...]
     about: str
+    lasting: bool
 
     @property
     def kind(self) -> Kind | None:
@@ -88,6 +89,7 @@ def _members(payload_class: Any) -> Iterator[_Member]:
             str(label),
             tuple((str(stored), str(words)) for stored, words in known.metadata.get("choices", ())),
             str(known.metadata.get("about", "")),
+            bool(known.metadata.get("lasting")),
         )
 
 
@@ -128,6 +130,7 @@ class _Reader:
                     member.about,
                     prefix + before if before in names else None,
                     maybe,
+                    lasting=member.lasting,
                 )
             elif member.item_class is not None and top:
                 inner = _Reader()

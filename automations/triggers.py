@@ -19,13 +19,21 @@ Country = NewType("Country", str)
 Tags = NewType("Tags", tuple[str, ...])
 
 
-def labelled(label: str, *, choices: Sequence[tuple[str, str]] = (), about: str = "") -> Any:
+def labelled(
+    label: str,
+    *,
+    choices: Sequence[tuple[str, str]] = (),
+    about: str = "",
+    lasting: bool = False,
+) -> Any:
     """A payload field with the words the builder shows for it.
 
     `choices` lists the stored value and the words of each; `about` says in one sentence what the
-    figure means where the label can't.
+    figure means where the label can't. `lasting`: a record keeps it for life, or nearly always, so
+    that rules which ask for two values of it are known to be about different records.
     """
-    return field(metadata={"label": label, "choices": tuple(choices), "about": about})
+    told = {"label": label, "choices": tuple(choices), "about": about, "lasting": lasting}
+    return field(metadata=told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,11 @@ from inventory.services.skus import set_reorder_point
 
 @dataclass(frozen=True, slots=True)
 class SkuFacts:
-    code: str = labelled("SKU", about="Upper and lower case differ.")
+    code: str = labelled("SKU", about="Upper and lower case differ.", lasting=True)
     available: int = labelled("Can be sold", about="On hand less what is promised or held.")
     reorder_point: int | None = labelled("Reorder point")
     unit_cost: Money | None = labelled("Unit cost")
-    fragile: bool = labelled("Fragile")
+    fragile: bool = labelled("Fragile", lasting=True)
     is_active: bool = labelled("Active")
     allow_backorder: bool = labelled("May be sold beyond stock")
 

@@ -48,7 +48,7 @@ class Field:
     """One field. `labels` lead to it (`Order`, `total`); `choices` are stored value and words.
 
     `previous` is the path of the field that holds the value before the fact, None where the
-    payload carries none; `key` is where facts store it.
+    payload carries none; `key` is where facts store it. `lasting`: its record keeps the value.
     """
 
     path: str
@@ -59,6 +59,7 @@ class Field:
     previous: str | None = None
     optional: bool = False
     key: str = ""
+    lasting: bool = False
 
     def __post_init__(self) -> None:
         if not self.key:

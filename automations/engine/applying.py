@@ -6,10 +6,12 @@ hold as for any other.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from automations.engine import addressed, database
+from automations.engine import addressed, applied, database
 from automations.engine.addressed import About
 from automations.engine.compiled import Compiled, Unusable, compiled
 from automations.engine.existing import Existing, Standing, why_not
@@ -39,16 +41,16 @@ RETURNING id, tries
 # Facts from before the version that nobody has matched yet: it starts on them by itself, and a
 # record must not be started on twice.
 STILL_TO_MATCH = """
-SELECT EXISTS (SELECT 1 FROM automations_pendingevent p
+SELECT count(*) FROM (SELECT 1 FROM automations_pendingevent p
     JOIN automations_event e ON e.id = p.event_id
-    WHERE e.trigger = %s AND e.rule_id IS NULL AND e.recorded_at <= %s)
+    WHERE e.trigger = %s AND e.rule_id IS NULL AND e.recorded_at <= %s LIMIT 1001) waiting
 """
 # Whoever was writing when it went live may have told such facts, and not committed them yet.
 STILL_WRITING = """
-SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
-    AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL AND xact_start <= %s)
+SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database()
+    AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL AND xact_start <= %s
 """
-BEFORE = "It waits until what happened before is matched."
+MOST_COUNTED = 1000
 
 
 def _broken(row: ExistingRecords, says: str) -> None:
@@ -112,11 +114,27 @@ def _waits(row: ExistingRecords, rule: Compiled, at: Moment) -> str:
     if row.document_id not in acting:
         return "It waits: another version acts in an emergency."
     # In this order: what was being written is to be matched when it is committed.
-    if database.fetch(STILL_WRITING, row.from_at)[0][0]:
-        return BEFORE
-    if database.fetch(STILL_TO_MATCH, rule.source.key, row.from_at)[0][0]:
-        return BEFORE
+    ((began,),) = database.fetch(STILL_WRITING, row.from_at)
+    if began is not None:
+        since = began.astimezone(at.rules.zone)
+        return (
+            f"It waits for work that began before, {since:%d %b at %H:%M}, and is still being "
+            f"written, for {_length(timezone.now() - began)} now."
+        )
+    ((facts,),) = database.fetch(STILL_TO_MATCH, rule.source.key, row.from_at)
+    if facts:
+        many = f"more than {MOST_COUNTED:,}" if facts > MOST_COUNTED else str(facts)
+        one = facts == 1
+        return (
+            f"It waits until what happened before is matched: {many} fact{'s' * (not one)} "
+            f"{'is' if one else 'are'} left."
+        )
     return ""
+
+
+def _length(passed: timedelta) -> str:
+    minutes = int(passed.total_seconds() // 60)
+    return "less than a minute" if minutes < 1 else f"{minutes:,} minute{'s' * (minutes > 1)}"
 
 
 def _go_through(row: ExistingRecords, rule: Compiled, at: Moment) -> int:
@@ -127,6 +145,7 @@ def _go_through(row: ExistingRecords, rule: Compiled, at: Moment) -> int:
     rest = rows.filter(pk__gt=row.cursor or 0, pk__lte=row.upto)
     window = list(rest.order_by("pk").values_list("pk", flat=True)[:PAGE])
     if window:
+        applied.alone(row.rule_id)
         found = [each for each in existing.standing(window) if _starts(each, existing)]
         if any(each.told for each in found):
             return _wait(row, "It waits until what happens meanwhile is matched.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -21,6 +21,8 @@ from automations.models.runs import Run
 
 Subject = tuple[str, int]
 Wanted = Mapping[str, Iterable[int]]
+# A run, and the record that it is about.
+Kept = tuple[int, str, int]
 PAGE = 1_000
 
 # One look into an index that holds the open cases alone; whatever else it may hang on is asked
@@ -33,16 +35,44 @@ ANY_ABOVE = """
 UNION ALL (SELECT subject, NULL, NULL, NULL FROM automations_failure
     WHERE blocks AND state <> 'resolved' AND subject = ANY(%s) LIMIT 1)
 """
+# What these cases keep back, through an index that holds nothing else.
 KEPT = """
 SELECT id, subject, subject_id FROM automations_run
-WHERE state = 'parked' AND parked_for = 'case' AND id > %s
-ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+WHERE state = 'parked' AND parked_for = 'case' AND kept_by = ANY(%s::bigint[]) AND id > %s
+ORDER BY id LIMIT %s
 """
-GO_ON = """
-UPDATE automations_run SET state = 'due', outcome = '', parked_for = '',
+# Cases that still keep something back and are closed by now.
+CLOSED = """
+SELECT DISTINCT r.kept_by FROM automations_run r
+WHERE r.state = 'parked' AND r.parked_for = 'case' AND NOT EXISTS (
+    SELECT 1 FROM automations_failure f
+    WHERE f.id = r.kept_by AND f.blocks AND f.state <> 'resolved')
+"""
+STILL_OPEN = """
+SELECT id FROM automations_failure WHERE id = ANY(%s::bigint[]) AND blocks AND state <> 'resolved'
+"""
+ONE_BY_ONE = """
+SELECT id, subject, subject_id, kept_by FROM automations_run
+WHERE state = 'parked' AND parked_for = 'case' AND (kept_by, id) > (%s, %s)
+ORDER BY kept_by, id LIMIT %s
+"""
+HELD = """
+SELECT id FROM automations_run
+WHERE id = ANY(%s::bigint[]) AND state = 'parked' AND parked_for = 'case'
+ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+"""
+GO_ON = f"""
+WITH held AS ({HELD})
+UPDATE automations_run r SET state = 'due', outcome = '', parked_for = '', kept_by = NULL,
     run_after = statement_timestamp()
-WHERE id = ANY(%s::bigint[]) RETURNING lane
-"""
+FROM held WHERE r.id = held.id RETURNING r.lane
+"""  # noqa: S608
+STAY = f"""
+WITH held AS ({HELD})
+UPDATE automations_run r SET kept_by = v.kept_by, outcome = v.outcome
+FROM held JOIN json_to_recordset(%s::json) AS v(id bigint, kept_by bigint, outcome text)
+    ON v.id = held.id WHERE r.id = held.id
+"""  # noqa: S608
 # How often this thread opened a case that blocks: what a batch has asked may be old then.
 _mine = threading.local()
 
@@ -52,6 +82,11 @@ class Block(NamedTuple):
 
     case_id: int
     says: str
+
+    @property
+    def waits(self) -> str:
+        """What a run that is kept back says."""
+        return f"Waits for case {self.case_id}: {self.says}"
 
 
 def came_up() -> None:
@@ -82,9 +117,13 @@ class Blocks:
         if self._as_of != _so_far() or any(one.subject in _ties() for one in works):
             self._as_of = _so_far()
             self._known = blocked(by_label((one.subject, one.subject_id) for one in self._works))
+        parked: set[int] = set()
         for one in works:
             if (block := self._known.get((one.subject, one.subject_id))) is not None:
-                one.park(Run.Parked.CASE, f"Waits for case {block.case_id}: {block.says}")
+                one.park(Run.Parked.CASE, block.waits, block.case_id)
+                parked.add(block.case_id)
+        if parked:
+            _afterwards(_look_again, parked)
 
 
 def by_label(found: Iterable[Subject]) -> dict[str, set[int]]:
@@ -138,38 +177,104 @@ def _add_tied(found: dict[Subject, Block], tied: Sequence[tuple[Tie, set[int]]])
                 found.setdefault((tie.subject, pk), block)
 
 
-def release_soon() -> None:
-    """Let go on, once this is committed, what closed cases kept back."""
-    waiting = transaction.get_connection().run_on_commit
-    if not any(entry[1] is release for entry in waiting):
-        transaction.on_commit(release, robust=True)
+# --- what closed cases let go -------------------------------------------------------------------
+
+
+class _Afterwards:
+    """Does something about cases, once what is going on is committed."""
+
+    def __init__(self, do: Callable[[Iterable[int]], object], case_ids: Iterable[int]) -> None:
+        self.do, self.cases = do, set(case_ids)
+        # What Django calls it, should it fail.
+        self.__qualname__ = do.__qualname__
+
+    def __call__(self) -> None:
+        self.do(self.cases)
+
+
+def _afterwards(do: Callable[[Iterable[int]], object], case_ids: Iterable[int]) -> None:
+    """Do it once for all of a transaction's cases."""
+    for entry in transaction.get_connection().run_on_commit:
+        known = entry[1]
+        if isinstance(known, _Afterwards) and known.do is do:
+            known.cases.update(case_ids)
+            return
+    transaction.on_commit(_Afterwards(do, case_ids), robust=True)
+
+
+def release_soon(case_ids: Iterable[int]) -> None:
+    """Let go on, once this is committed, what these closed cases kept back."""
+    _afterwards(release_of, case_ids)
+
+
+def _look_again(case_ids: Iterable[int]) -> None:
+    """Whoever closed one of these meanwhile could not see yet what was parked for it."""
+    cases = set(case_ids)
+    release_of(cases - {row[0] for row in database.fetch(STILL_OPEN, database.ids(cases))})
+
+
+def release_of(case_ids: Iterable[int]) -> int:
+    """Let go on what these cases kept back and nothing else does; answers how many.
+
+    They are asked "still true?" like any other.
+    """
+    total, after, cases = 0, 0, sorted(case_ids)
+    while cases:
+        with transaction.atomic():
+            kept = database.fetch(KEPT, cases, after, PAGE)
+            total += _go_on(kept)
+        if len(kept) < PAGE:
+            break
+        after = kept[-1][0]
+    return total
 
 
 def release() -> int:
-    """Let the runs go on whose record nothing blocks any more; answers how many.
+    """Let go on what no open case keeps back any more; answers how many. The sweep calls this.
 
-    They are asked "still true?" like any other. The sweep calls this too: a run that was parked
-    while its case was being closed is found then.
+    Whoever closes a case, and whoever parks for it, look by themselves: this finds what a worker
+    left that died in between, and records that hang on another one by now.
     """
-    total, after = 0, 0
-    while True:
-        with transaction.atomic():
-            kept = database.fetch(KEPT, after, PAGE)
-            total += _go_on(kept)
-        if len(kept) < PAGE:
-            return total
-        after = kept[-1][0]
+    return release_of(row[0] for row in database.fetch(CLOSED)) + _moved()
 
 
-def _go_on(kept: Sequence[tuple[int, str, int]]) -> int:
+def _go_on(kept: Sequence[Kept]) -> int:
     if not kept:
         return 0
     still = blocked(by_label((label, pk) for _, label, pk in kept))
-    free = [run_id for run_id, label, pk in kept if (label, pk) not in still]
-    lanes = {row[0] for row in database.fetch(GO_ON, database.ids(free))} if free else set()
-    for lane in lanes:
+    blocks = {run_id: still.get((label, pk)) for run_id, label, pk in kept}
+    stay = {run_id: block for run_id, block in blocks.items() if block is not None}
+    if stay:
+        rows = [
+            {"id": run_id, "kept_by": block.case_id, "outcome": block.waits}
+            for run_id, block in stay.items()
+        ]
+        database.write(STAY, database.ids(stay), database.rows(rows))
+        _afterwards(_look_again, {block.case_id for block in stay.values()})
+    return _let_go(blocks.keys() - stay.keys())
+
+
+def _let_go(free: Collection[int]) -> int:
+    lanes = [row[0] for row in database.fetch(GO_ON, database.ids(free))] if free else []
+    for lane in set(lanes):
         if lane:
             wake.soon("call", lane)
         else:
             wake.soon("execute")
-    return len(free)
+    return len(lanes)
+
+
+# How far this process has come, over and over: the case and the run.
+_place = (0, 0)
+
+
+def _moved() -> int:
+    """A page of all that is kept back: a ticket that is of another order by now is not any more."""
+    global _place
+    kept = database.fetch(ONE_BY_ONE, *_place, PAGE)
+    _place = (kept[-1][3], kept[-1][0]) if len(kept) == PAGE else (0, 0)
+    if not kept:
+        return 0
+    with transaction.atomic():
+        still = blocked(by_label((label, pk) for _, label, pk, _ in kept))
+        return _let_go([run_id for run_id, label, pk, _ in kept if (label, pk) not in still])

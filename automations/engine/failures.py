@@ -279,8 +279,8 @@ def _resolve(
         FailureAction(failure=failure, user_id=user_id, verb="resolved", text=says)
         for failure in found
     )
-    if any(failure.blocks for failure in found):
-        blocks.release_soon()
+    if closed := [failure.pk for failure in found if failure.blocks]:
+        blocks.release_soon(closed)
     return len(found)
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from automations.conditions.bounds import Bound
 from automations.conditions.fields import Facts
 from automations.conditions.indexing import EqualityKey, RuleIndex
-from automations.engine import database
+from automations.engine import applied, database
 from automations.engine.compiled import Compiled, compiled
 from automations.models.schedules import EXISTING, PRESS, SHADOW_SLOT, SLOT
 from automations.rules.document import Every, Manual, On
@@ -82,7 +82,8 @@ class Active:
 class Rules:
     """Everything in force at one epoch. `first_looks` are those still waited for, by document.
 
-    `emergencies` are the versions among it that act for an hour only.
+    `emergencies` are the versions among it that act for an hour only. `went_live` is when the last
+    one that was applied to what was there did so, in seconds, by rule.
     """
 
     epoch: int
@@ -91,6 +92,7 @@ class Rules:
     by_rule: Mapping[int, tuple[Active, ...]]
     first_looks: Mapping[int, FirstLook]
     emergencies: frozenset[int]
+    went_live: Mapping[int, float]
 
     @property
     def triggers(self) -> list[str]:
@@ -192,6 +194,7 @@ def _load(epoch: int) -> Rules:
         {rule_id: tuple(known) for rule_id, known in by_rule.items()},
         looks,
         frozenset(row[2] for row in found if row[6]),
+        applied.went_live(by_rule),
     )
 
 

@@ -14,7 +14,7 @@ from django.db import DatabaseError, transaction
 from automations.catalogue import upcast
 from automations.conditions.leaves import Verdict
 from automations.conditions.rechecking import Seen
-from automations.engine import database, progress, telling, wake
+from automations.engine import applied, database, progress, telling, wake
 from automations.engine.failures import RunCase, open_event_cases, open_run_cases
 from automations.engine.in_force import Active, Moment, moment
 from automations.engine.stake import stake_of
@@ -38,7 +38,8 @@ WITH taken AS (
     RETURNING event_id
 )
 SELECT taken.event_id, e.trigger, e.subject, e.subject_id, e.subject_version, e.payload_version,
-    e.facts, e.lists, e.cause_run_id, e.depth, e.rule_id, e.key
+    e.facts, e.lists, e.cause_run_id, e.depth, e.rule_id, e.key,
+    extract(epoch FROM e.occurred_at)::float8
 FROM taken LEFT JOIN automations_event e ON e.id = taken.event_id
     AND (e.trigger = ANY(%s) OR e.rule_id IS NOT NULL)
 ORDER BY taken.event_id
@@ -61,10 +62,10 @@ FROM ended WHERE r.id = ended.id
 INSERT = """
 INSERT INTO automations_run (id, event_id, rule_id, document_id, subject, subject_id,
     subject_version, position, after_id, depth, state, cursor, attempts, trace_length, has_case,
-    outcome, params, shadow, parked_for, created_at)
+    outcome, params, shadow, parked_for, created_at, finished_at)
 SELECT r.id, r.event_id, r.rule_id, r.document_id, r.subject, r.subject_id, r.subject_version,
     r.position, r.after_id, r.depth, r.state, '', 0, 0, r.has_case, r.outcome, r.params, r.shadow,
-    r.parked_for, now()
+    r.parked_for, now(), CASE WHEN r.state = 'skipped' AND NOT r.shadow THEN now() END
 FROM json_to_recordset(%s::json) AS r(id bigint, event_id bigint, rule_id bigint,
     document_id bigint, subject text, subject_id bigint, subject_version int, position smallint,
     after_id bigint, depth smallint, state text, has_case boolean, outcome text, params jsonb,
@@ -75,7 +76,7 @@ ON CONFLICT (id) DO NOTHING RETURNING id
 
 @dataclass(slots=True)
 class Told:
-    """An event as it is judged."""
+    """An event as it is judged. `occurred` is when it happened, in seconds."""
 
     id: int
     trigger: str
@@ -88,6 +89,7 @@ class Told:
     depth: int
     rule_id: int | None
     key: str
+    occurred: float
 
 
 @dataclass(slots=True)
@@ -114,7 +116,7 @@ def _told(row: tuple[Any, ...]) -> Told | None:
     if payload_version < trigger.version:
         facts, lists = upcast(trigger, payload_version, facts, lists)
     subject, subject_id, version = row[2:5]
-    return Told(row[0], key, subject, subject_id, version, facts, lists, *row[8:12])
+    return Told(row[0], key, subject, subject_id, version, facts, lists, *row[8:13])
 
 
 def claim_events(limit: int, triggers: Sequence[str]) -> tuple[list[int], list[Told]]:
@@ -176,7 +178,24 @@ def judge(events: Iterable[Told], at: Moment) -> list[Found]:
             _line_up(found)
         runs += found
     _break_circles(runs)
+    _leave_out(runs, at)
     return runs
+
+
+def _leave_out(runs: Iterable[Found], at: Moment) -> None:
+    """Skip what a version that was applied to what was there has acted on already."""
+    known = at.rules.went_live
+    late = [
+        applied.Late(run.event.id, run.active.rule_id, run.event.subject_id, run.event.occurred)
+        for run in runs
+        if run.event.occurred <= known.get(run.active.rule_id, 0.0)
+        and run.event.rule_id is None
+        and not run.active.shadow
+    ]
+    seen_to = applied.seen_to(late)
+    for run in runs if seen_to else ():
+        if (run.event.id, run.active.rule_id) in seen_to and not run.active.shadow:
+            run.state, run.outcome, run.error = Run.State.SKIPPED, applied.SAYS, None
 
 
 def _break_circles(runs: Iterable[Found]) -> None:

@@ -60,14 +60,15 @@ WITH traced AS (
 UPDATE automations_run r SET state = v.state, cursor = v.cursor, attempts = v.attempts,
     trace_length = v.trace_length, has_case = v.has_case, outcome = v.outcome,
     subject_version = v.subject_version, overtaken = v.overtaken, leaving = v.leaving,
-    lane = v.lane, parked_for = v.parked_for, ends_on = v.ends_on, items = v.items,
+    lane = v.lane, parked_for = v.parked_for, kept_by = v.kept_by, ends_on = v.ends_on,
+    items = v.items,
     lease_token = NULL, lease_until = NULL, run_after = CASE WHEN v.delay IS NULL THEN r.run_after
         ELSE statement_timestamp() + v.delay * interval '1 second' END,
     finished_at = CASE WHEN v.finished THEN clock_timestamp() END
 FROM json_to_recordset(%s::json) AS v(id bigint, state text, cursor text, attempts smallint,
     trace_length smallint, has_case boolean, outcome text, subject_version int, overtaken jsonb,
-    leaving boolean, lane text, parked_for text, ends_on text[], items jsonb, delay float,
-    finished boolean, token bigint)
+    leaving boolean, lane text, parked_for text, kept_by bigint, ends_on text[], items jsonb,
+    delay float, finished boolean, token bigint)
 WHERE r.id = v.id AND r.lease_token IS NOT DISTINCT FROM v.token
 """
 
@@ -113,6 +114,7 @@ class Work:
     outcome: str = ""
     overtaken: Any = None
     parked_for: str = ""
+    kept_by: int | None = None
     delay: float | None = None
     # The lease under which a connector was called; None outside of calls.
     token: int | None = None
@@ -170,9 +172,10 @@ class Work:
     def end(self, state: Run.State, outcome: str) -> None:
         self.state, self.outcome = state, outcome
 
-    def park(self, why: Run.Parked, outcome: str) -> None:
+    def park(self, why: Run.Parked, outcome: str, kept_by: int | None = None) -> None:
+        """Keep it back; `kept_by` is the case that does, None where none does."""
         self.end(Run.State.PARKED, outcome)
-        self.parked_for = why.value
+        self.parked_for, self.kept_by = why.value, kept_by
 
     def attempted(
         self, outcome: StepRun.Outcome, says: str, *, action: str, given: Any, started: str
@@ -254,6 +257,7 @@ def _row(work: Work) -> dict[str, Any]:
         "leaving": work.leaving,
         "lane": work.lane,
         "parked_for": work.parked_for,
+        "kept_by": work.kept_by,
         "ends_on": work.ends_on,
         "items": work.items or None,
         "delay": work.delay,

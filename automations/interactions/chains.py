@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, cached_property
 from typing import Any
 
 from automations.actions import How
+from automations.catalogue import catalogue_of
 from automations.conditions.fields import Kind as Holds
 from automations.conditions.operands import ConditionInvalid
 from automations.conditions.values import parse
@@ -49,6 +51,16 @@ def _links(party: Party, others: Mapping[str, Sequence[Party]]) -> Iterator[Link
                 yield Link(party, doing, other)
 
 
+@cache
+def _alike(payload_classes: frozenset[type]) -> frozenset[str]:
+    """The paths that are of one kind wherever they are told."""
+    kinds: dict[str, set[Any]] = {}
+    for each in payload_classes:
+        for path, known in catalogue_of(each).fields.items():
+            kinds.setdefault(path, set()).add(known.kind)
+    return frozenset(path for path, known in kinds.items() if len(known) == 1)
+
+
 # --- a chain as one question --------------------------------------------------------------------
 
 
@@ -64,8 +76,9 @@ class _Chain:
         return (*[link.party for link in self.links], self.links[-1].next)
 
     def space(self, place: int) -> Space:
-        return Space(f"event{place}", self._same())
+        return Space(f"event{place}", self._same)
 
+    @cached_property
     def _same(self) -> frozenset[str]:
         """Paths that all events tell alike: of the records themselves, and written by no step."""
         if any(link.doing.stage for link in self.links):
@@ -75,14 +88,9 @@ class _Chain:
             tops.add(party.source.subject.partition(".")[2])
             tops.add(party.source.customer.partition(".")[0])
         written = {change.what for link in self.links for change in link.doing.changes}
-        kinds: dict[str, set[Any]] = {}
-        for party in self.parties:
-            for path, known in party.catalogue.fields.items():
-                kinds.setdefault(path, set()).add(known.kind)
+        alike = _alike(frozenset(party.source.payload_class for party in self.parties))
         return frozenset(
-            path
-            for path, known in kinds.items()
-            if path.partition(".")[0] in tops and path not in written and len(known) == 1
+            path for path in alike if path.partition(".")[0] in tops and path not in written
         )
 
     def start(self) -> dict[tuple[str, ...], Region] | None:

@@ -9,16 +9,15 @@ from automations.interactions.alone import on_its_own
 from automations.interactions.chains import circles, undone
 from automations.interactions.findings import Finding, Kind
 from automations.interactions.order import dependence, ended_waits
+from automations.interactions.over_time import over_time
 from automations.interactions.pairs import conflicts, duplicates, same_start
 from automations.interactions.parties import Party
-
-_GRAVER = list(Kind)
 
 
 def check(mine: Party, others: Sequence[Party]) -> list[Finding]:
     """Everything that is found, the graver first; nothing of what can't be read."""
     try:
-        return sorted(_found(mine, others), key=lambda each: _GRAVER.index(each.kind))
+        return sorted(_found(mine, others), key=lambda each: each.place)
     except ConditionInvalid:
         return []
 
@@ -28,15 +27,19 @@ def _found(mine: Party, others: Sequence[Party]) -> Iterator[Finding]:
     yield from alone
     if any(each.kind is Kind.NEVER for each in alone):
         return
+    undo: set[int] = set()
     for other in others:
         try:
             if same_start(mine, other):
                 yield from _of_a_pair(mine, other)
-            yield from undone(mine, other)
+            for each in undone(mine, other):
+                undo.add(other.rule_id)
+                yield each
         except ConditionInvalid:
             # A rule that does not fit what there is now starts on nothing.
             continue
     yield from circles(mine, others)
+    yield from over_time(mine, others, undo)
 
 
 def _of_a_pair(mine: Party, other: Party) -> Iterator[Finding]:

@@ -216,7 +216,7 @@ class _Maker:
 
     def _aged(self) -> None:
         for path, known in self.catalogue.fields.items():
-            region = self.state.regions.get(("age", self.space.path(path)))
+            region = self.state.regions.get(self.space.var(("age", path)))
             if region is None or region.values is None or known.kind is Kind.TIME:
                 continue
             seconds = _ordered(region.values, Kind.DURATION, self.now)

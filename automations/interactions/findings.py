@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SAME_FIELD = "same_field"
     ENDS_WAIT = "ends_wait"
     ORDER = "order"
+    OVER_TIME = "over_time"
     NEAR = "near"
     DEAD = "dead"
     IDLE = "idle"
@@ -44,12 +45,15 @@ TITLES: Mapping[Kind, str] = {
     Kind.SAME_FIELD: "Two values for one field",
     Kind.ENDS_WAIT: "One ends the other’s wait",
     Kind.ORDER: "The order decides",
+    Kind.OVER_TIME: "At different times",
     Kind.NEAR: "Nearly the same rule",
     Kind.DEAD: "A part that is never reached",
     Kind.IDLE: "A condition that adds nothing",
     Kind.SAME: "Both do the same",
 }
 GRAVE = frozenset({Kind.NEVER, Kind.CYCLE, Kind.UNDOES, Kind.OPPOSITE, Kind.SHADOWED, Kind.TWICE})
+
+_GRAVER = list(Kind)
 
 # A rule and the step it comes to; None: that it starts.
 Acting = tuple[Party, Doing | None]
@@ -63,6 +67,9 @@ class Finding:
     steps of the rule that is looked at. `both` is who acts on one event then, by which history is
     counted; `example` is an event made up on which they do, held against their conditions. Without
     one it is only possible, and told only when history has such an event; `proven`: it needs none.
+
+    `apart`: not on one event but at different times on one record; `both` are pairs then, this rule
+    and another each. `rank` orders findings of one kind, the graver lower.
     """
 
     kind: Kind
@@ -73,10 +80,17 @@ class Finding:
     example: Made | None = None
     proven: bool = False
     title: str = field(default="")
+    apart: bool = False
+    rank: int = 0
 
     def __post_init__(self) -> None:
         if not self.title:
             object.__setattr__(self, "title", TITLES[self.kind])
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands among findings, the graver before."""
+        return _GRAVER.index(self.kind), self.rank
 
     @property
     def is_certain(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -161,6 +161,15 @@ class Party:
     def doings(self) -> tuple[Doing, ...]:
         """Its steps that act, in reading order."""
         return tuple(_Walk(self.document, Registries()).found)
+
+    @cached_property
+    def purposes(self) -> Mapping[str, Sequence[tuple[Doing, Change]]]:
+        """The things that its steps are for, each with the steps and what they make of it."""
+        found: dict[str, list[tuple[Doing, Change]]] = {}
+        for doing in self.doings:
+            for change in doing.changes[:1]:
+                found.setdefault(change.what, []).append((doing, change))
+        return found
 
     @cached_property
     def reads(self) -> frozenset[str]:

@@ -33,10 +33,14 @@ class TooHard(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Whose event a condition is about. Paths in `same` are the same for all, others its own."""
+    """Whose event a condition is about. Paths in `same` are the same for all, others its own.
+
+    `apart`: it happens at a time of its own, so that what is as old at one is not at another.
+    """
 
     name: str = ""
     same: frozenset[str] | None = None
+    apart: bool = False
 
     def path(self, path: str) -> str:
         return path if self.same is None or path in self.same else f"{self.name}:{path}"
@@ -44,6 +48,8 @@ class Space:
     def var(self, var: Var) -> Var:
         if self.same is None:
             return var
+        if var[0] == "age" and self.apart:
+            return ("age", f"{self.name}:{var[1]}")
         if var[0] in ("field", "age", "rel"):
             return (var[0], *map(self.path, var[1:]))
         return (*var[:-1], f"{self.name}:{var[-1]}")

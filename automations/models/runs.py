@@ -93,6 +93,8 @@ class Run(models.Model):
     shadow = models.BooleanField(default=False, db_default=False)
     # Why it is parked; empty when it is not.
     parked_for = models.CharField(max_length=10, choices=Parked, blank=True, db_default="")
+    # The case for which it is parked; None, or of no meaning, where it is parked for none.
+    kept_by = models.BigIntegerField(null=True)
     # The triggers that end it while it waits.
     ends_on = ArrayField(models.TextField(), null=True)
     # What each loop goes over, as it was when the loop began, by uid; kept only where it differs
@@ -128,6 +130,12 @@ class Run(models.Model):
                 | models.Q(lease_token__isnull=False, lease_until__isnull=False),
                 name="run_calling_has_lease",
             ),
+            # One that no case keeps back would never be let go.
+            models.CheckConstraint(
+                condition=~models.Q(state="parked", parked_for="case")
+                | models.Q(kept_by__isnull=False),
+                name="run_kept_by_a_case",
+            ),
         ]
         indexes = [
             # Workers of a lane claim what is due, and waits that are over.
@@ -152,9 +160,9 @@ class Run(models.Model):
                 name="run_parked",
                 condition=models.Q(state="parked"),
             ),
-            # What cases about their records keep back, which the sweep lets go.
+            # What cases about their records keep back: whoever closes one finds its own.
             models.Index(
-                fields=["id"],
+                fields=["kept_by", "id"],
                 name="run_blocked",
                 condition=models.Q(state="parked", parked_for="case"),
             ),

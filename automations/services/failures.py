@@ -135,7 +135,7 @@ def save(failure: Failure, **changes: Any) -> Failure:
 
 def close(failure: Failure, resolution: Failure.Resolution, actor: Actor) -> Failure:
     if failure.blocks:
-        blocks.release_soon()
+        blocks.release_soon([failure.pk])
     return save(
         failure,
         state=Failure.State.RESOLVED,

@@ -6,53 +6,36 @@ is read for a moment only: what is not counted by then is told as such.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
-from django.utils import timezone
+from django.db import OperationalError, transaction
 
 from automations.conditions.operands import ConditionInvalid
-from automations.conditions.rechecking import paths_read
-from automations.conditions.sql import to_sql
-from automations.conditions.tree import Listed
-from automations.engine.in_force import business_zone, moment
+from automations.engine.in_force import moment
 from automations.interactions.checking import check
-from automations.interactions.findings import Finding, Kind
+from automations.interactions.findings import Finding
 from automations.interactions.parties import Party
 from automations.models.documents import Document
 from automations.models.events import Event
 from automations.models.rules import Rule
-from automations.rules.document import On, RuleDocument, clauses
+from automations.rules.document import On, RuleDocument
 from automations.rules.parsing import DocumentInvalid, read_document
 from automations.rules.validating import Registries
-from automations.simulation import stored
-from automations.triggers import Trigger
+from automations.simulation.over_time import on_record
+from automations.simulation.recent import DAYS, Newest
 
-DAYS = 30
-# So many events that the first rule may match are looked at, the newest first.
-MOST_EVENTS = 20_000
-AT_ONCE = 1_000
 SECONDS = 1.5
-
-CANDIDATES = """
-SELECT id, occurred_at::text, payload_version, {}, CASE WHEN %s THEN lists END
-FROM automations_event
-WHERE rule_id IS NULL AND trigger = %s AND occurred_at >= %s AND occurred_at < %s
-    AND (payload_version <> %s OR {})
-ORDER BY occurred_at DESC, id DESC LIMIT %s
-"""
-LIMIT_TIME = "SELECT set_config('statement_timeout', %s, true)"
 
 
 @dataclass(slots=True)
 class Meeting:
     """One finding. `times`: on how many events all acted, None where that can't be counted.
 
-    `event` is the newest of them, None where there is none; `at_least`: not all could be read.
+    `event` is the newest of them, None where there is none; `at_least`: not all could be read. Of
+    rules that act at different times, records are counted; `of_rules` says how many of each.
     """
 
     finding: Finding
@@ -60,6 +43,7 @@ class Meeting:
     at_least: bool = False
     event_id: int | None = None
     event: Event | None = None
+    of_rules: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -80,8 +64,14 @@ class Meetings:
                     "kind": str(each.finding.kind),
                     "says": each.finding.says,
                     "with": [
-                        {"rule": party.rule_id, "document": party.document_id, "is": party.state}
+                        {
+                            "rule": party.rule_id,
+                            "document": party.document_id,
+                            "is": party.state,
+                            **({"records": records} if records is not None else {}),
+                        }
                         for party in each.finding.rules
+                        for records in [each.of_rules.get(party.rule_id)]
                     ],
                     "times": each.times,
                     "at_least": each.at_least,
@@ -138,7 +128,7 @@ def meetings(rule: Rule, document: RuleDocument, document_id: int = 0) -> Meetin
     found = [Meeting(each) for each in _once(check(mine, known))]
     _count(found, mine)
     kept = [each for each in found if each.finding.is_certain or each.times]
-    kept.sort(key=lambda each: (list(Kind).index(each.finding.kind), -(each.times or 0)))
+    kept.sort(key=lambda each: (*each.finding.place, -(each.times or 0)))
     _with_events(kept)
     return Meetings(kept, len({party.rule_id for party in known}))
 
@@ -164,13 +154,13 @@ def _with_events(found: Sequence[Meeting]) -> None:
 def _count(found: Sequence[Meeting], mine: Party) -> None:
     """Count the events on which all of a finding's rules acted, one reading for each first rule."""
     groups: dict[int, tuple[Party, list[Meeting]]] = {}
+    ends = perf_counter() + SECONDS
     for each in found:
         parties = [party for party, _ in each.finding.both]
-        if not parties or not all(isinstance(party.document.trigger, On) for party in parties):
+        if each.finding.apart or not parties or not _on_facts(parties):
             continue
         first = next((party for party in parties if party is mine), parties[0])
         groups.setdefault(id(first), (first, []))[1].append(each)
-    ends = perf_counter() + SECONDS
     for first, several in groups.values():
         try:
             with transaction.atomic():
@@ -178,70 +168,40 @@ def _count(found: Sequence[Meeting], mine: Party) -> None:
         except (OperationalError, ConditionInvalid):
             for each in several:
                 each.times = None
+    try:
+        with transaction.atomic():
+            _count_records([each for each in found if each.finding.apart], mine, ends)
+    except (OperationalError, ConditionInvalid):
+        return
+
+
+def _on_facts(parties: Sequence[Party]) -> bool:
+    return all(isinstance(party.document.trigger, On) for party in parties)
 
 
 def _read(first: Party, several: Sequence[Meeting], ends: float) -> None:
-    left = max(1, int(1_000 * (ends - perf_counter())))
-    trigger = first.source
-    assert isinstance(trigger, Trigger)  # noqa: S101 (it starts on a fact)
-    keys = stored.keys_of(first.catalogue, _paths(several) | first.reads)
-    zone, complete, looked = business_zone(), True, 0
+    actings = [(first, None), *[acting for each in several for acting in each.finding.both]]
+    events = Newest(actings, ends)
     for each in several:
         each.times = 0
-    for row in _rows(first, trigger, keys, several, left):
-        looked += 1
-        if looked % 200 == 0 and perf_counter() > ends:
-            complete = False
-            break
-        facts, lists = stored.read(trigger, keys, row)
-        at = datetime.fromisoformat(row.occurred_at).astimezone(zone)
-        if not first.does(None, facts, lists, at):
+    for told in events:
+        seen = (told.facts, told.lists, told.at)
+        if not first.does(None, *seen):
             continue
         for each in several:
-            if all(party.does(doing, facts, lists, at) for party, doing in each.finding.both):
+            if all(party.does(doing, *seen) for party, doing in each.finding.both):
                 each.times = (each.times or 0) + 1
-                each.event_id = each.event_id or row.id
+                each.event_id = each.event_id or told.id
     for each in several:
-        each.at_least = not complete or looked >= MOST_EVENTS
+        each.at_least = not events.complete
 
 
-def _paths(several: Sequence[Meeting]) -> set[str]:
-    found: set[str] = set()
-    for each in several:
-        for party, doing in each.finding.both:
-            found |= party.reads
-            for node, _ in doing.guards if doing is not None else ():
-                found |= paths_read(node)
-    return found
-
-
-def _rows(
-    first: Party, trigger: Trigger, keys: list[str], several: Sequence[Meeting], left: int
-) -> Iterator[stored.Row]:
-    """The newest events that the first rule may match."""
-    until = timezone.now()
-    sql, params = to_sql(first.document.when, first.catalogue, first.document.param_values)
-    wanted, given = stored.column(trigger.version, keys)
-    bounds: list[Any] = [_with_lists(several), trigger.key, until - timedelta(days=DAYS), until]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('statement_timeout')")
-        (before,) = cursor.fetchone()
-        cursor.execute(LIMIT_TIME, [str(left)])
-        cursor.execute(
-            CANDIDATES.format(wanted, sql), [*given, *bounds, trigger.version, *params, MOST_EVENTS]
-        )
-        # All rows are here; whatever else the transaction does has the time it had.
-        with connection.cursor() as other:
-            other.execute(LIMIT_TIME, [before])
-        while rows := cursor.fetchmany(AT_ONCE):
-            yield from map(stored.Row._make, rows)
-
-
-def _with_lists(several: Sequence[Meeting]) -> bool:
-    for each in several:
-        for party, doing in each.finding.both:
-            guards = [node for node, _ in doing.guards] if doing is not None else []
-            for tree in (party.document.when, *guards):
-                if any(isinstance(leaf, Listed) for _, leaf in clauses(tree)):
-                    return True
-    return False
+def _count_records(several: Sequence[Meeting], mine: Party, ends: float) -> None:
+    """Count the records to which both came, each at a time of its own."""
+    for each, known in zip(
+        several, on_record([each.finding for each in several], mine, ends), strict=True
+    ):
+        if known is not None:
+            each.times, each.at_least = len(known.both), known.at_least
+            each.event_id = max(known.both.values(), default=None)
+            each.of_rules = known.of_rules

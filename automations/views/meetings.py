@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import permission_required
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_GET
 
 from automations.conditions.explaining import explain
 from automations.engine.in_force import business_zone
-from automations.interactions.findings import GRAVE, Finding
+from automations.interactions.findings import GRAVE
 from automations.models.documents import Document
 from automations.models.rules import Rule
 from automations.rules.document import RuleDocument, steps_by_uid
@@ -49,19 +50,25 @@ class Shown:
     made_up: list[tuple[str, str]]
 
 
-def _links(finding: Finding) -> list[tuple[str, str]]:
-    """The other rules: each page of a version that waits, else of the rule."""
+def _links(meeting: Meeting) -> list[tuple[str, str]]:
+    """The other rules: each page of a version that waits, else of the rule.
+
+    Where many are told of at once, each says how many records it came to, the most before.
+    """
+    finding, records = meeting.finding, meeting.of_rules
     slugs = dict(
         Rule.objects.filter(pk__in={party.rule_id for party in finding.rules}).values_list(
             "pk", "slug"
         )
     )
     found: dict[str, str] = {}
-    for party in finding.rules:
+    for party in sorted(finding.rules, key=lambda each: -records.get(each.rule_id, 0)):
         if party.rule_id not in slugs:
             continue
         waits = party.state == "submitted"
         name = f"{party.name} (waits for approval)" if waits else party.name
+        if len(finding.rules) > 1 and party.rule_id in records:
+            name = f"{name} · {intcomma(records[party.rule_id])}"
         url = reverse("approval_detail", args=[party.document_id])
         found[name] = url if waits else reverse("rule_detail", args=[slugs[party.rule_id]])
     return list(found.items())
@@ -92,7 +99,7 @@ def _shown(meeting: Meeting, steps: Container[str]) -> Shown:
     token, sign = ("warn", "alert-triangle") if finding.kind in GRAVE else ("info", "info-circle")
     made_up = finding.shown() if example is None else []
     parts = [f"{'s' if uid in steps else 'c'}-{uid}-grip" for uid in finding.uids]
-    return Shown(meeting, token, sign, _links(finding), parts, example, made_up)
+    return Shown(meeting, token, sign, _links(meeting), parts, example, made_up)
 
 
 def met_context(found: Meetings, document: RuleDocument) -> dict[str, Any]:

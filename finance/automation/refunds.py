@@ -38,23 +38,23 @@ from orders.models.orders import Order
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
-    number: str = labelled("Order number")
-    total: Money = labelled("Order total")
+    number: str = labelled("Order number", lasting=True)
+    total: Money = labelled("Order total", lasting=True)
     paid: Money = labelled("Paid so far")
     refunded: Money = labelled("Refunded so far")
-    country: Country = labelled("Ships to")
-    channel: str = labelled("Channel")
+    country: Country = labelled("Ships to", lasting=True)
+    channel: str = labelled("Channel", lasting=True)
     tags: Tags = labelled("Order tags")
-    placed_at: datetime = labelled("Placed")
+    placed_at: datetime = labelled("Placed", lasting=True)
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentFacts:
-    number: str = labelled("Payment number")
-    amount: Money = labelled("Amount")
-    provider: str = labelled("Provider")
-    method: str = labelled("Method", choices=Payment.Method.choices)
-    received_at: datetime = labelled("Received")
+    number: str = labelled("Payment number", lasting=True)
+    amount: Money = labelled("Amount", lasting=True)
+    provider: str = labelled("Provider", lasting=True)
+    method: str = labelled("Method", choices=Payment.Method.choices, lasting=True)
+    received_at: datetime = labelled("Received", lasting=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ class PaymentReceivedPayload:
 
 @dataclass(frozen=True, slots=True)
 class RefundFacts:
-    number: str = labelled("Refund number")
-    amount: Money = labelled("Amount")
-    reason: str = labelled("Reason", choices=Refund.Reason.choices)
+    number: str = labelled("Refund number", lasting=True)
+    amount: Money = labelled("Amount", lasting=True)
+    reason: str = labelled("Reason", choices=Refund.Reason.choices, lasting=True)
     state: str = labelled("State", choices=Refund.State.choices)
-    by_rule: bool = labelled("Asked for by a rule")
-    requested_at: datetime = labelled("Asked for")
+    by_rule: bool = labelled("Asked for by a rule", lasting=True)
+    requested_at: datetime = labelled("Asked for", lasting=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,13 +31,13 @@ class CartLineFacts:
 
 @dataclass(frozen=True, slots=True)
 class CartFacts:
-    number: str = labelled("Cart number")
-    channel: str = labelled("Channel")
+    number: str = labelled("Cart number", lasting=True)
+    channel: str = labelled("Channel", lasting=True)
     state: str = labelled("State", choices=State.choices)
     total: Money = labelled("Cart total")
     units: int = labelled("Units")
     line_count: int = labelled("Lines")
-    opened_at: datetime = labelled("Begun")
+    opened_at: datetime = labelled("Begun", lasting=True)
     active_at: datetime = labelled("Touched last")
     abandoned_at: datetime | None = labelled("Found abandoned")
     minutes_idle: int | None = labelled(

@@ -38,14 +38,16 @@ State = Claim.State
 
 @dataclass(frozen=True, slots=True)
 class ClaimFacts:
-    number: str = labelled("Claim number")
-    reason: str = labelled("Reason", choices=Claim.Reason.choices)
+    number: str = labelled("Claim number", lasting=True)
+    reason: str = labelled("Reason", choices=Claim.Reason.choices, lasting=True)
     state: str = labelled("State", choices=Claim.State.choices)
-    channel: str = labelled("Channel")
-    amount: Money = labelled("Worth", about="What the claimed units cost, tax included.")
-    units: int = labelled("Units")
+    channel: str = labelled("Channel", lasting=True)
+    amount: Money = labelled(
+        "Worth", about="What the claimed units cost, tax included.", lasting=True
+    )
+    units: int = labelled("Units", lasting=True)
     has_evidence: bool = labelled("Something was shown")
-    opened_at: datetime = labelled("Opened")
+    opened_at: datetime = labelled("Opened", lasting=True)
     answer_by: datetime = labelled("Answer by")
     decided_at: datetime | None = labelled("Decided")
 
@@ -59,14 +61,16 @@ class ClaimPayload:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeFacts:
-    number: str = labelled("Exchange number")
-    channel: str = labelled("Channel")
-    credit: Money = labelled("Comes back")
-    price: Money = labelled("Leaves")
+    number: str = labelled("Exchange number", lasting=True)
+    channel: str = labelled("Channel", lasting=True)
+    credit: Money = labelled("Comes back", lasting=True)
+    price: Money = labelled("Leaves", lasting=True)
     difference: Money = labelled(
-        "Difference", about="Above zero the customer pays it, below zero it goes back."
+        "Difference",
+        about="Above zero the customer pays it, below zero it goes back.",
+        lasting=True,
     )
-    made_at: datetime = labelled("Made")
+    made_at: datetime = labelled("Made", lasting=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,35 +36,41 @@ class LineFacts:
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
-    number: str = labelled("Order number")
-    channel: str = labelled("Channel", about="The channel's key, such as web-shop.")
-    total: Money = labelled("Order total")
-    subtotal: Money = labelled("Subtotal", about="All lines, before postage, discount and tax.")
-    shipping: Money = labelled("Postage")
+    number: str = labelled("Order number", lasting=True)
+    channel: str = labelled("Channel", about="The channel's key, such as web-shop.", lasting=True)
+    total: Money = labelled("Order total", lasting=True)
+    subtotal: Money = labelled(
+        "Subtotal", about="All lines, before postage, discount and tax.", lasting=True
+    )
+    shipping: Money = labelled("Postage", lasting=True)
     discount: Money = labelled("Discount")
     discount_percent: Decimal = labelled("Discount, %", about="Of a hundred of the subtotal.")
     promotions: Tags = labelled("Promotions", about="The keys of those it got.")
     paid: Money = labelled("Paid so far")
     refunded: Money = labelled("Refunded so far")
-    currency: str = labelled("Currency")
-    units: int = labelled("Units", about="Units of products, without postage and other lines.")
-    line_count: int = labelled("Lines")
-    country: Country = labelled("Ships to")
-    billing_country: Country = labelled("Billed to")
-    customer_kind: str | None = labelled("Kind of customer", choices=Customer.Kind.choices)
+    currency: str = labelled("Currency", lasting=True)
+    units: int = labelled(
+        "Units", about="Units of products, without postage and other lines.", lasting=True
+    )
+    line_count: int = labelled("Lines", lasting=True)
+    country: Country = labelled("Ships to", lasting=True)
+    billing_country: Country = labelled("Billed to", lasting=True)
+    customer_kind: str | None = labelled(
+        "Kind of customer", choices=Customer.Kind.choices, lasting=True
+    )
     payment: str = labelled("Payment", choices=Order.Payment.choices)
     fulfilment: str = labelled("Fulfilment", choices=Order.Fulfilment.choices)
     returns: str = labelled("Returns", choices=Order.Return.choices)
     is_held: bool = labelled("On hold")
     tags: Tags = labelled("Order tags")
-    placed_at: datetime = labelled("Placed")
+    placed_at: datetime = labelled("Placed", lasting=True)
     paid_at: datetime | None = labelled("Paid in full")
     ship_by: datetime | None = labelled(
         "Ship by", about="The cut-off it must make; unknown where nothing is to be shipped."
     )
     place: str | None = labelled("Ships from", about="The code of the place, such as MAIN.")
     routed: str | None = labelled("Place chosen because", choices=Order.Routing.choices)
-    method: str = labelled("Delivered or collected", choices=Order.Method.choices)
+    method: str = labelled("Delivered or collected", choices=Order.Method.choices, lasting=True)
     is_picking: bool = labelled("On the pick list")
     promised_on: date | None = labelled("Rest promised for")
     waits_for_stock: bool = labelled(
@@ -73,6 +79,7 @@ class OrderFacts:
     alike_before: int = labelled(
         "Orders like it just before",
         about="Of the same customer, total and units, up to a day before; 0 for guests.",
+        lasting=True,
     )
     lines: tuple[LineFacts, ...] = labelled("Lines")
 
@@ -85,8 +92,8 @@ _VIP = "Has spent more than 1,000 in the base currency, net of refunds."
 
 @dataclass(frozen=True, slots=True)
 class CustomerFacts:
-    number: str = labelled("Customer number")
-    kind: str = labelled("Kind", choices=Customer.Kind.choices)
+    number: str = labelled("Customer number", lasting=True)
+    kind: str = labelled("Kind", choices=Customer.Kind.choices, lasting=True)
     country: Country = labelled("Customer's country")
     orders_before: int = labelled(
         "Orders before this one", about="How many orders the customer had placed before."
@@ -111,15 +118,15 @@ class OrderPayload:
 class CustomerRecordFacts:
     """A customer by itself, not beside an order."""
 
-    number: str = labelled("Customer number")
-    kind: str = labelled("Kind", choices=Customer.Kind.choices)
+    number: str = labelled("Customer number", lasting=True)
+    kind: str = labelled("Kind", choices=Customer.Kind.choices, lasting=True)
     country: Country = labelled("Country")
     orders: int = labelled("Orders so far")
     lifetime_spend: Money | None = labelled(
         "Lifetime spend", about="Paid less refunded, in the currency of the first order."
     )
     last_order_at: datetime | None = labelled("Last order")
-    known_since: datetime = labelled("Known since")
+    known_since: datetime = labelled("Known since", lasting=True)
     tags: Tags = labelled("Customer tags")
     orders_90_days: int = labelled("Orders in 90 days", about=_IN_90_DAYS)
     spend_90_days: Money | None = labelled("Spend in 90 days", about=_SPENT)
@@ -189,16 +196,18 @@ CONDITIONS = (("fit", "Fit for sale"), ("partly", "Partly damaged"), ("damaged",
 
 @dataclass(frozen=True, slots=True)
 class ReturnFacts:
-    number: str = labelled("Return number")
+    number: str = labelled("Return number", lasting=True)
     state: str = labelled("State", choices=ReturnOrder.State.choices)
-    reason: str = labelled("Reason", choices=ReturnOrder.Reason.choices)
-    channel: str = labelled("Channel")
-    amount: Money = labelled("Value", about="What the returned lines cost at the sale.")
-    units: int = labelled("Units")
+    reason: str = labelled("Reason", choices=ReturnOrder.Reason.choices, lasting=True)
+    channel: str = labelled("Channel", lasting=True)
+    amount: Money = labelled(
+        "Value", about="What the returned lines cost at the sale.", lasting=True
+    )
+    units: int = labelled("Units", lasting=True)
     has_order: bool = labelled("Order found")
-    late: bool = labelled("Asked for late", about="After the window of its channel.")
+    late: bool = labelled("Asked for late", about="After the window of its channel.", lasting=True)
     return_by: datetime | None = labelled("Window ends")
-    requested_at: datetime = labelled("Asked for")
+    requested_at: datetime = labelled("Asked for", lasting=True)
     authorised_at: datetime | None = labelled("Authorised")
     received_at: datetime | None = labelled("Received")
     inspected_at: datetime | None = labelled("Inspected")
@@ -222,12 +231,12 @@ class ClaimsFacts:
 
 @dataclass(frozen=True, slots=True)
 class ReturnedOrderFacts:
-    number: str = labelled("Order number")
-    total: Money = labelled("Order total")
-    country: Country = labelled("Ships to")
+    number: str = labelled("Order number", lasting=True)
+    total: Money = labelled("Order total", lasting=True)
+    country: Country = labelled("Ships to", lasting=True)
     payment: str = labelled("Payment", choices=Order.Payment.choices)
     tags: Tags = labelled("Order tags")
-    placed_at: datetime = labelled("Placed")
+    placed_at: datetime = labelled("Placed", lasting=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils import timezone
 
-from automations.actions import Action, Call, Done, Rejected, Risk, actions
+from automations.actions import Action, Call, Change, Done, How, Rejected, Risk, actions
 from automations.cases import CaseKind, NewCase, cases
 from automations.triggers import Fact, Tags, Trigger, labelled, triggers
 from backoffice.actors import Acting, Actors
@@ -352,6 +352,11 @@ class BlockBuyer(Action):
     form = BlockMarkForm
     permission = "orders.edit_blocklist"
     risk = Risk.CUSTOMER
+
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        kind = params.get("kind")
+        words = f"the {label_of(kind, MarkKind.choices)}" if kind else "a mark"
+        return (Change("buyer.blocked", How.ADDS, f"{words} on the blocklist", kind),)
 
     def execute(self, call: Call) -> Done:
         kind = MarkKind(call.params["kind"])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from automations.actions import Action, Call, Done, Rejected, Risk, actions
+from automations.actions import Action, Call, Change, Done, How, Rejected, Risk, actions
 from automations.triggers import Country, Fact, Tags, Trigger, labelled, triggers
 from backoffice.actors import Acting
 from orders.models.carts import Cart
@@ -87,6 +87,10 @@ class ConsentWithdrawn(Trigger):
         return {row.pk: _payload(row, last.get(row.pk)) for row in rows}
 
 
+# Rules that each write are told of each other, whatever they write.
+WRITTEN = (Change("customer.mails", How.MAKES, "contact with the customer"),)
+
+
 @actions.register
 class WriteToCustomer(Action):
     """Marketing goes only to those who agreed; the others are skipped, with the reason."""
@@ -99,6 +103,9 @@ class WriteToCustomer(Action):
     risk = Risk.CUSTOMER
     minutes_by_hand = 4
     never_undone = "What was written can't be unwritten."
+
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        return WRITTEN
 
     def execute(self, call: Call) -> Done:
         return self.write(call.subject_id, call)
@@ -138,6 +145,9 @@ class WriteAboutOrder(Action):
     risk = Risk.CUSTOMER
     minutes_by_hand = 4
     never_undone = "What was written can't be unwritten."
+
+    def changes(self, params: Mapping[str, Any]) -> tuple[Change, ...]:
+        return WRITTEN
 
     def execute(self, call: Call) -> Done:
         order = Order.objects.filter(pk=call.subject_id).first()

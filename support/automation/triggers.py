@@ -19,24 +19,24 @@ from support.models import Message, Ticket
 
 @dataclass(frozen=True, slots=True)
 class TicketFacts:
-    number: str = labelled("Ticket number")
+    number: str = labelled("Ticket number", lasting=True)
     queue: str = labelled("Queue", about="The queue's short name, such as returns.")
     priority: str = labelled("Priority", choices=Ticket.Priority.choices)
     status: str = labelled("Status", choices=Ticket.Status.choices)
-    channel: str = labelled("Came by", choices=Ticket.Channel.choices)
+    channel: str = labelled("Came by", choices=Ticket.Channel.choices, lasting=True)
     tags: Tags = labelled("Ticket tags")
     is_assigned: bool = labelled("Somebody has it")
-    opened_at: datetime = labelled("Opened")
+    opened_at: datetime = labelled("Opened", lasting=True)
     due_at: datetime | None = labelled("Answer due")
 
 
 @dataclass(frozen=True, slots=True)
 class TicketOrderFacts:
-    number: str = labelled("Order number")
-    total: Money = labelled("Order total")
-    country: Country = labelled("Ships to")
+    number: str = labelled("Order number", lasting=True)
+    total: Money = labelled("Order total", lasting=True)
+    country: Country = labelled("Ships to", lasting=True)
     tags: Tags = labelled("Order tags")
-    placed_at: datetime = labelled("Placed")
+    placed_at: datetime = labelled("Placed", lasting=True)
 
 
 @dataclass(frozen=True, slots=True)

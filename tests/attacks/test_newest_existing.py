@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -85,7 +86,12 @@ def test_a_fact_from_before_that_is_committed_after_does_not_make_it_act_twice(
     apply_all()
     make.work_all()
     assert touched(parcels) == [1, 1, 1]
-    assert said == ["It waits until what happened before is matched."]
+    (waits,) = said
+    assert re.fullmatch(
+        r"It waits for work that began before, \d\d \w{3} at \d\d:\d\d, and is still being "
+        r"written, for less than a minute now\.",
+        waits,
+    )
 
 
 @pytest.mark.django_db

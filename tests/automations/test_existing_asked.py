@@ -122,7 +122,10 @@ def test_what_happens_just_before_it_goes_live_is_started_on_once() -> None:
     live()  # the events of the three still wait to be matched, and now meet the version
     applying.apply_batch()
     row = ExistingRecords.objects.get()
-    assert (row.state, row.says) == ("scanning", "It waits until what happened before is matched.")
+    assert (row.state, row.says) == (
+        "scanning",
+        "It waits until what happened before is matched: 3 facts are left.",
+    )
     settle()
     assert Run.objects.count() == 3
     assert len(touched()) == 3

@@ -19,13 +19,13 @@ class ItemPart:
 
 @dataclass(frozen=True, slots=True)
 class ParcelPart:
-    number: str = labelled("number")
-    total: Money = labelled("total")
-    country: Country = labelled("country")
+    number: str = labelled("number", lasting=True)
+    total: Money = labelled("total", lasting=True)
+    country: Country = labelled("country", lasting=True)
     carrier: str | None = labelled("carrier")
     tags: Tags = labelled("tags")
-    arrived_at: datetime = labelled("arrived")
-    sender: str | None = labelled("sender")
+    arrived_at: datetime = labelled("arrived", lasting=True)
+    sender: str | None = labelled("sender", lasting=True)
     items: tuple[ItemPart, ...] = labelled("items")
 
 

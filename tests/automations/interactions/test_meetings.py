@@ -15,7 +15,7 @@ from automations.models.rules import Draft, Rule
 from automations.models.runs import Run
 from automations.rules.parsing import parse_document
 from automations.services import rules
-from automations.simulation import meetings as looking
+from automations.simulation import recent
 from automations.simulation.meetings import Meeting, Meetings, meetings
 from backoffice.actors import person
 from tests.automations import factories as make
@@ -106,7 +106,7 @@ def test_more_events_than_are_read_are_told_as_at_least_so_many(
 ) -> None:
     make.live_rule(name="There before")
     make.parcels_arrived(5)
-    monkeypatch.setattr(looking, "MOST_EVENTS", 3)
+    monkeypatch.setattr(recent, "MOST_EVENTS", 3)
     found = only(met())
     assert (found.times, found.at_least) == (3, True)
 

@@ -9,6 +9,7 @@ import pytest
 from tests.automations.interactions.parties import findings, kinds
 from tests.automations.interactions.planted import SAME_RULE, SAME_THING, Planted
 from tests.automations.interactions.planted_acts import CHAINS, OPPOSITES, ORDER
+from tests.automations.interactions.planted_apart import AGAIN, OPPOSED
 from tests.automations.interactions.planted_parts import NEVER, PARTS
 
 PLANTED = {
@@ -19,6 +20,7 @@ PLANTED = {
     **ORDER,
     **NEVER,
     **PARTS,
+    **{f"over time: {name}": planted for name, planted in {**OPPOSED, **AGAIN}.items()},
 }
 EACH = pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
 
@@ -46,7 +48,8 @@ def test_its_near_miss_is_not(planted: Planted) -> None:
 @EACH
 def test_an_example_is_an_event_on_which_both_act(planted: Planted) -> None:
     for found in findings(*planted.rules):
-        if found.example is None or len(found.both) < 2:
+        # One that acts at another time does so on another event.
+        if found.example is None or len(found.both) < 2 or found.apart:
             continue
         made = found.example
         for party, doing in found.both:
