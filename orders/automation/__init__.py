@@ -2,6 +2,7 @@
 
 from orders.automation import (
     actions,
+    cart_feed,
     carts,
     cases,
     claims,
@@ -27,6 +28,7 @@ from orders.automation import (
 
 __all__ = [
     "actions",
+    "cart_feed",
     "carts",
     "cases",
     "claims",
