@@ -150,7 +150,7 @@ def slots(feed: Feed) -> Iterator[tuple[Field, str]]:
         for slot in slots_of(field):
             yield field, slot
     for known in lists_of(feed):
-        about = f"{known.about} {IN_A_LIST}".strip()
+        about = f"{IN_A_LIST} {known.about}".strip()
         # Its kind matters only so far: it has no codes, and is no amount.
         head = Field(known.path, Kind.TAGS, known.labels, about=about, optional=known.optional)
         yield head, known.path

@@ -88,7 +88,8 @@ def _flag(field: Field, raw: Any) -> bool:
     if raw in ("true", "false"):
         return bool(raw == "true")
     if not isinstance(raw, bool):
-        raise _wrong(field, "yes or no")
+        says = f"{field.label} is neither yes nor no"
+        raise Unmapped(f"{says}.", says)
     return raw
 
 

@@ -113,17 +113,22 @@ def _gives(
         items = getattr(told, known.path)
         values.append((known.label, str(len(items)) if items is not None else "nothing"))
         for number, item in enumerate((items or ())[:SHOWN], 1):
-            words = ", ".join(
-                f"{field.label.lower()} {_shown(field, item)}" for field in known.items.values()
-            )
-            values.append((f"{known.label} {number}", words))
+            words = [
+                f"{field.label} {_shown(field, item)}"
+                for field in known.items.values()
+                if getattr(item, field.path) is not None
+            ]
+            values.append((f"{known.label} {number}", ", ".join(words)))
     return {"values": values}
 
 
 def _shown(field: Field, told: Any) -> str:
     value = getattr(told, field.path)
-    words = dict(field.choices)
-    return "nothing" if value is None else words.get(str(value), str(value))
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "yes", False: "no"}[value]
+    words = str(value)
+    # As beside it: no address is shown.
+    return f"text of {len(words)}" if "@" in words else dict(field.choices).get(words, words)
 
 
 @permission_required("automations.delete_intakeroute", raise_exception=True)

@@ -42,7 +42,7 @@ class CartReport:
         "Agreed to mail",
         about="Whether the buyer ticked news and offers by mail. A no said to us counts for more.",
     )
-    lines: tuple[CartLineReport, ...] = labelled("Lines", about="All of them, each time.")
+    lines: tuple[CartLineReport, ...] = labelled("Lines", about="All lines are sent each time.")
 
 
 @triggers.register

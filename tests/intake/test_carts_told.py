@@ -178,7 +178,7 @@ def test_a_customer_is_known_by_our_number_and_whoever_was_erased_stays_so() -> 
         ({"at": "2026-11-20 10:00"}, "with its zone"),
         ({"id": "x" * 81}, "at most 80 characters"),
         ({"mail": "nobody"}, "mail address is none"),
-        ({"agreed": "perhaps"}, "yes or no"),
+        ({"agreed": "perhaps"}, "neither yes nor no"),
     ],
 )
 def test_what_can_not_be_a_cart_is_a_case_and_no_cart(data: dict[str, Any], says: str) -> None:
@@ -249,13 +249,16 @@ def test_the_list_of_a_message_is_mapped_on_the_page_and_shown_as_it_is_read(
     address = f"/intake/sources/{source.key}/feeds/{FEED}/?topic=thing.changed"
     given = {
         "at_store": "=shop", "at_cart": "data.id", "at_touched_at": "data.at",
-        "at_lines": "data.items", "at_lines__sku": "sku", "at_lines__quantity": "quantity",
+        "at_mail": "data.mail", "at_lines": "data.items",
+        "at_lines__sku": "sku", "at_lines__quantity": "quantity",
         "at_lines__price__amount": "price", "at_lines__price__currency": "^data.currency",
     }  # fmt: skip
     page = administrator_client.get(address).content.decode()
     assert "^ leads out of the item" in page
     tried = administrator_client.post(address, {**given, "try": "yes"}).content.decode()
-    assert "quantity 2, unit price £9.95" in tried
+    assert "SKU TEA, Quantity 2, Unit price £9.95" in tried
+    assert "text of 13" in tried
+    assert "g@example.com" not in tried
     wrong = {**given, "at_lines": "=all", "at_lines__price__currency": "^", "at_lines__sku": "a b"}
     refused = administrator_client.post(address, wrong)
     assert refused.status_code == 422
