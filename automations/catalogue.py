@@ -152,6 +152,15 @@ def catalogue_of(payload_class: Any) -> Catalogue:
     return Catalogue(reader.fields, reader.lists)
 
 
+def item_classes_of(payload_class: Any) -> dict[str, type]:
+    """The dataclasses of the items of its own lists, by path."""
+    return {
+        member.name: member.item_class
+        for member in _members(payload_class)
+        if member.item_class is not None
+    }
+
+
 def catalogue_for(source: Source) -> Catalogue:
     """The fields that conditions on this trigger or scan may name."""
     return catalogue_of(source.payload_class)

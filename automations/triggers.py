@@ -110,13 +110,21 @@ class Unfit:
     wait: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A report that changed nothing: it was told before, or something newer was. No event."""
+
+    says: str
+
+
 class Feed(Trigger):
     """A trigger that is fed by systems outside: webhooks, read by a mapping that people wrote.
 
-    `report_class` is a flat frozen dataclass; a mapping fills its fields, the engine `source` and
-    `topic`. `reference` names the field that tells records apart, `occurred` the one that says
-    when it happened. `newest_only`: a report that is older than one of the same record and topic
-    that was taken before starts nothing.
+    `report_class` is a frozen dataclass, flat but for tuples of flat ones; a mapping fills its
+    fields, the engine `source` and `topic`. `reference` names the field that tells records apart,
+    `occurred` the one that says when it happened. `newest_only`: a report that is older than one of
+    the same record and topic that was taken before starts nothing. `writes`: it writes what it is
+    told, in `answers`, and so has a transaction without other such feeds.
     """
 
     # Nothing sends it: the engine hands the reports over itself.
@@ -125,9 +133,10 @@ class Feed(Trigger):
     reference: ClassVar[str] = "reference"
     occurred: ClassVar[str] = "happened_at"
     newest_only: ClassVar[bool] = False
+    writes: ClassVar[bool] = False
 
     # answers(reports) -> one each, in their order: the fact it is, or why it is none.
-    answers: Callable[[Sequence[Report]], Sequence[Fact | Unfit]]
+    answers: Callable[[Sequence[Report]], Sequence[Fact | Unfit | Known]]
 
 
 class Scan(Source):

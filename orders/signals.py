@@ -135,6 +135,9 @@ price_decided = Signal()
 # Of carts, `actor` is asked by cart.
 # With carts: list[Cart] that nobody has touched for as long as their channel says
 carts_abandoned = Signal()
+# With carts: list[Cart], locked and just told of, whose buyers agreed to news by mail with them;
+# mails: dict[int, str] by cart id, as they wrote them
+carts_agreed = Signal()
 # With carts: list[Cart] that were abandoned, and whose buyer ordered after all, with their order
 carts_recovered = Signal()
 # With orders: list[Order]; redemptions: list[Redemption], made just now; actor by order id

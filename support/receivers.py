@@ -11,12 +11,14 @@ from django.dispatch import receiver
 from backoffice import post
 from backoffice.actors import Acting
 from orders import signals as orders
+from orders.models.carts import Cart
 from orders.models.customers import Customer
 from orders.models.orders import Order
 from orders.queries.erasure import Part
 from orders.services.drafts import Address
 from support.models import Message, OutgoingMail, Ticket
 from support.queries import consents_of, tickets_of_customers
+from support.services.agreeing import note_agreed
 from support.services.forgetting import forget, written_elsewhere
 from support.services.opening import NewTicket, open_tickets
 
@@ -62,6 +64,14 @@ def _key(order: Order, address: Address) -> str:
     """The same address asked for twice is one ticket."""
     digest = hashlib.sha256(_words(address).encode()).hexdigest()[:16]
     return f"readdress:{order.pk}:{digest}"
+
+
+@receiver(orders.carts_agreed)
+def believe_the_shop(
+    sender: Any, *, carts: Sequence[Cart], mails: Mapping[int, str], actor: Acting, **sent: Any
+) -> None:
+    """What buyers agreed to with their carts, as their shop says."""
+    note_agreed(carts, mails, actor=actor)
 
 
 @receiver(orders.erasure_weighed)

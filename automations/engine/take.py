@@ -19,10 +19,11 @@ from django.db import InterfaceError, OperationalError, transaction
 from automations.engine import database, progress
 from automations.engine.record import record_facts
 from automations.intake.inbox import Held, deliveries_quarantined, deliveries_settled
-from automations.intake.mapping import Reader, Unmapped, Unusable
+from automations.intake.mapping import Reader, Unusable
 from automations.intake.reading import Unreadable, parse
+from automations.intake.values import Unmapped
 from automations.models.intake import Delivery
-from automations.triggers import Fact, Feed, Report, Unfit, triggers
+from automations.triggers import Fact, Feed, Known, Report, Unfit, triggers
 from backoffice.actors import outside
 
 logger = logging.getLogger(__name__)
@@ -244,10 +245,16 @@ def _record(taken: Sequence[Taken]) -> None:
     for each in taken:
         if each.feed is not None:
             by_feed[each.feed.key].append(each)
-    for several in by_feed.values():
+    writing = ""
+    for key, several in by_feed.items():
         feed = several[0].feed
-        if feed is not None:
-            _feed(feed, several)
+        if feed is None:
+            continue
+        # Two would lock what they write crosswise to others; what is left is in the next batch.
+        if feed.writes and writing:
+            continue
+        writing = writing or (key if feed.writes else "")
+        _feed(feed, several)
 
 
 def _feed(feed: Feed, taken: Sequence[Taken]) -> None:
@@ -257,6 +264,8 @@ def _feed(feed: Feed, taken: Sequence[Taken]) -> None:
     for each, answer in zip(taken, answers, strict=True):
         if isinstance(answer, Unfit):
             _unfit(each, answer, now)
+        elif isinstance(answer, Known):
+            each.state, each.says = State.OVERTAKEN, answer.says
         else:
             fits.append((each, answer))
     ids = record_facts(feed, [fact for _, fact in fits])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from django import forms
 
 from automations.conditions.fields import Field, Kind
 from automations.forms.connectors import Lines
-from automations.intake.mapping import fields_of, slots_of
+from automations.intake.mapping import fields_of, items_of, lists_of, slots_of
 from automations.intake.signatures import SCHEMES
 from automations.triggers import Feed, feeds
 
@@ -18,6 +19,10 @@ CONSTANT = "="
 EQUALS = " = "
 # The kinds whose values are codes that can be translated.
 CODED = frozenset({Kind.TEXT, Kind.CHOICE, Kind.BOOL, Kind.COUNTRY})
+IN_A_LIST = (
+    "Where the list stands. The paths under it are read in each of its items; ^ leads out of the "
+    "item, such as ^currency."
+)
 OVERLAPS = (
     ("", "Until someone ends it"),
     ("0", "Not any more"),
@@ -140,10 +145,18 @@ def _name(kind: str, slot: str) -> str:
 
 
 def slots(feed: Feed) -> Iterator[tuple[Field, str]]:
-    """Each field of a feed's report with each of its places."""
+    """Each field of a feed's report with each of its places; a list, then those of its items."""
     for field in fields_of(feed):
         for slot in slots_of(field):
             yield field, slot
+    for known in lists_of(feed):
+        about = f"{IN_A_LIST} {known.about}".strip()
+        # Its kind matters only so far: it has no codes, and is no amount.
+        head = Field(known.path, Kind.TAGS, known.labels, about=about, optional=known.optional)
+        yield head, known.path
+        for field in items_of(known):
+            for slot in slots_of(field):
+                yield replace(field, optional=field.optional or known.optional), slot
 
 
 def _label(field: Field, slot: str) -> str:

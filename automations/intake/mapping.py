@@ -8,39 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
-from functools import cache
+from dataclasses import dataclass, replace
 from typing import Any
 
-from babel.core import get_global
-from babel.numbers import get_currency_precision
-
-from automations.catalogue import catalogue_of
-from automations.conditions.fields import Field, Kind
+from automations.catalogue import catalogue_of, item_classes_of
+from automations.conditions.fields import Field, Kind, ListField
 from automations.connectors.redaction import pick_parts
-from automations.intake.reading import NULL
-from automations.triggers import Country, Feed, Tags
-from backoffice.money import BEYOND, Money
+from automations.intake.values import READ, Unmapped, money, translated
+from automations.triggers import Feed
 
 # What the engine fills itself.
 OWN = ("source", "topic")
-LONGEST_TEXT = 200
 MOST_VALUES = 200
+# More items of one list are no record of a shop's.
+MOST_ITEMS = 500
+# Leads from an item of a list to the whole message.
+OUT = "^"
 PATH = re.compile(r"[A-Za-z0-9_\-]{1,60}(\.[A-Za-z0-9_\-]{1,60}){0,9}", re.ASCII)
-_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
-_WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
-
-
-class Unmapped(Exception):
-    """A value that can't be read; `cause` groups like ones, and neither holds personal data."""
-
-    def __init__(self, says: str, cause: str, *, value: bool = False) -> None:
-        super().__init__(says)
-        self.cause = cause
-        # Whether it is the mapping that lacks a line, rather than the body a value.
-        self.lacks_value = value
 
 
 class Unusable(Exception):
@@ -64,18 +48,42 @@ class Line:
     values: Mapping[str, str] | None = None
     minor: bool = False
 
-    def getter(self) -> Callable[[Any], Any]:
-        """What finds the value in a body; None where there is none."""
+    def getter(self, inside: bool) -> Callable[[Any], Any]:
+        """What finds the value in a body; None where there is none.
+
+        `inside`: it is handed an item of a list with the body around it, and ^ leads to the latter.
+        """
         if self.is_:
             always = self.is_
             return lambda content: always
-        parts = self.at.split(".")
-        return lambda content: pick_parts(content, parts)
+        parts = self.at.removeprefix(OUT).split(".")
+        if not inside:
+            return lambda content: pick_parts(content, parts)
+        which = 1 if self.at.startswith(OUT) else 0
+        return lambda content: pick_parts(content[which], parts)
 
 
 def fields_of(feed: Feed) -> list[Field]:
-    """The fields of a feed's report that a mapping fills."""
+    """The fields of a feed's report that a mapping fills, but for its lists."""
     return [known for known in catalogue_of(feed.report_class) if known.path not in OWN]
+
+
+def lists_of(feed: Feed) -> list[ListField]:
+    """The lists of a feed's report that a mapping fills."""
+    return list(catalogue_of(feed.report_class).lists.values())
+
+
+def items_of(known: ListField) -> list[Field]:
+    """The fields of a list's items as a mapping names them: `lines.sku`."""
+    return [
+        replace(
+            item,
+            path=f"{known.path}.{item.path}",
+            key=f"{known.path}.{item.key}",
+            labels=(*known.labels, *item.labels),
+        )
+        for item in known.items.values()
+    ]
 
 
 def slots_of(field: Field) -> tuple[str, ...]:
@@ -97,18 +105,23 @@ class Reader:
 
     def __init__(self, feed: Feed, mapping: Mapping[str, Any]) -> None:
         self.feed = feed
-        self.fields = fields_of(feed)
-        self.lines = {
-            slot: read_line(mapping[slot])
-            for field in self.fields
-            for slot in slots_of(field)
-            if slot in mapping
-        }
-        if errors := dict(_problems(self.fields, self.lines)):
+        fields, lists = fields_of(feed), lists_of(feed)
+        wanted = [slot for field in fields for slot in slots_of(field)]
+        wanted += [
+            slot
+            for known in lists
+            for slot in (known.path, *(s for field in items_of(known) for s in slots_of(field)))
+        ]
+        self.lines = {slot: read_line(mapping[slot]) for slot in wanted if slot in mapping}
+        if errors := {**dict(_problems(fields, self.lines)), **_list_problems(lists, self.lines)}:
             raise Unusable(errors)
 
         # Bodies come in thousands: what can be known of the lines is found out once.
-        self._plan = [(field.path, self._way(field)) for field in self.fields]
+        self._plan = [(field.path, _way(field, self.lines)) for field in fields]
+        classes = item_classes_of(feed.report_class)
+        self._plan += [
+            (known.path, _list_way(known, classes[known.path], self.lines)) for known in lists
+        ]
 
     def read(self, content: Any, source: str, topic: str) -> Any:
         """A report of the feed's class; raises Unmapped."""
@@ -117,37 +130,84 @@ class Reader:
             told[path] = way(content)
         return self.feed.report_class(**told)
 
-    def _way(self, field: Field) -> Callable[[Any], Any]:
-        """How one field is read from a body."""
-        lines = [self.lines.get(slot) for slot in slots_of(field)]
-        first = lines[0]
-        if first is None:
-            return lambda content: _absent(field, None)
-        if field.kind is Kind.MONEY:
-            return _money_way(field, first, lines[1])
-        raw_of, reading, line = first.getter(), _READ[field.kind], first
 
-        def way(content: Any) -> Any:
-            raw = raw_of(content)
-            if raw is None or raw == "":
-                return _absent(field, line)
-            return reading(field, _translated(field, line, raw) if line.values else raw)
+def _way(field: Field, known: Mapping[str, Line], inside: bool = False) -> Callable[[Any], Any]:
+    """How one field is read from a body."""
+    lines = [known.get(slot) for slot in slots_of(field)]
+    first = lines[0]
+    if first is None:
+        return lambda content: _absent(field, None)
+    if field.kind is Kind.MONEY:
+        return _money_way(field, first, lines[1], inside)
+    raw_of, reading, line = first.getter(inside), READ[field.kind], first
 
-        return way
+    def way(content: Any) -> Any:
+        raw = raw_of(content)
+        if raw is None or raw == "":
+            return _absent(field, line)
+        return reading(field, translated(field, line.values, raw) if line.values else raw)
+
+    return way
 
 
-def _money_way(field: Field, amount: Line, currency: Line | None) -> Callable[[Any], Any]:
-    amount_of = amount.getter()
-    currency_of = currency.getter() if currency is not None else _nothing
+def _money_way(
+    field: Field, amount: Line, currency: Line | None, inside: bool
+) -> Callable[[Any], Any]:
+    amount_of = amount.getter(inside)
+    currency_of = currency.getter(inside) if currency is not None else _nothing
+    codes = currency.values if currency is not None else None
 
     def way(content: Any) -> Any:
         raw = amount_of(content)
         if raw is None or raw == "":
             return _absent(field, amount)
-        value = _translated(field, amount, raw)
-        return _money(field, amount, value, _translated(field, currency, currency_of(content)))
+        value = translated(field, amount.values, raw)
+        code = translated(field, codes, currency_of(content))
+        return money(field, value, code, minor=amount.minor)
 
     return way
+
+
+def _list_way(
+    known: ListField, item_class: type, lines: Mapping[str, Line]
+) -> Callable[[Any], Any]:
+    """How a list is read: each of its items by the same lines."""
+    line = lines.get(known.path)
+    if line is None:
+        return lambda content: None
+    raw_of = line.getter(inside=False)
+    plan = [
+        (path, _way(field, lines, inside=True))
+        for path, field in zip(known.items, items_of(known), strict=True)
+    ]
+
+    def item(raw: Any, content: Any) -> Any:
+        if not isinstance(raw, dict):
+            raise Unmapped("It has no names.", f"{known.label}: one has no names")
+        return item_class(**{path: way((raw, content)) for path, way in plan})
+
+    def way(content: Any) -> Any:
+        found = raw_of(content)
+        if found is None and known.optional:
+            return None
+        if not isinstance(found, list):
+            cause = f"{known.label}: no list"
+            raise Unmapped(f"There is no list of {known.label.lower()} at “{line.at}”.", cause)
+        if len(found) > MOST_ITEMS:
+            cause = f"{known.label}: more than {MOST_ITEMS}"
+            raise Unmapped(f"It has {len(found)} {known.label.lower()}, which is too many.", cause)
+        return tuple(_numbered(item, number, raw, content) for number, raw in enumerate(found, 1))
+
+    return way
+
+
+def _numbered(item: Callable[[Any, Any], Any], number: int, raw: Any, content: Any) -> Any:
+    """An item; what is wrong with it names its place in the list."""
+    try:
+        return item(raw, content)
+    except Unmapped as error:
+        says = f"Number {number} of the list: {error}"
+        raise Unmapped(says, error.cause, value=error.lacks_value) from error
 
 
 def _nothing(content: Any) -> None:
@@ -161,7 +221,7 @@ def _absent(field: Field, line: Line | None) -> Any:
     raise Unmapped(f"{field.label} is missing{where}.", f"{field.label} is missing")
 
 
-def _problems(fields: list[Field], lines: Mapping[str, Line]) -> Any:
+def _problems(fields: list[Field], lines: Mapping[str, Line], inside: bool = False) -> Any:
     for field in fields:
         slots = slots_of(field)
         named = [slot for slot in slots if slot in lines]
@@ -171,14 +231,15 @@ def _problems(fields: list[Field], lines: Mapping[str, Line]) -> Any:
             missing = next(slot for slot in slots if slot not in lines)
             yield missing, "An amount needs its currency, and a currency its amount."
         for slot in named:
-            if said := _problem(field, slot, lines[slot]):
+            if said := _problem(field, lines[slot], inside):
                 yield slot, said
 
 
-def _problem(field: Field, slot: str, line: Line) -> str:
+def _problem(field: Field, line: Line, inside: bool) -> str:
     if bool(line.at) == bool(line.is_):
         return "Say where it stands, or what it always is."
-    if line.at and not PATH.fullmatch(line.at):
+    path = line.at.removeprefix(OUT) if inside else line.at
+    if line.at and not PATH.fullmatch(path):
         return "A path is names and numbers with dots between: data.0.status."
     values = line.values or {}
     if len(values) > MOST_VALUES:
@@ -191,135 +252,16 @@ def _problem(field: Field, slot: str, line: Line) -> str:
     return ""
 
 
-def _translated(field: Field, line: Line | None, raw: Any) -> Any:
-    if line is None or not line.values or raw is None:
-        return raw
-    spelled = _spelled(raw)
-    if spelled not in line.values:
-        shown = _shown(spelled)
-        raise Unmapped(
-            f"Nobody said what “{shown}” means for {field.label.lower()}.",
-            f"“{shown}” is not mapped for {field.label.lower()}",
-            value=True,
-        )
-    return line.values[spelled]
-
-
-def _spelled(raw: Any) -> str:
-    if isinstance(raw, bool):
-        return "true" if raw else "false"
-    return str(raw) if isinstance(raw, str | int | Decimal) else ""
-
-
-def _shown(text: str) -> str:
-    """A code in a sentence; what looks like more than a code is told by its length."""
-    short = len(text) <= 40 and all(sign.isalnum() or sign in "._-/: " for sign in text)
-    return text if short and "@" not in text else f"text of {len(text)}"
-
-
-def _wrong(field: Field, wanted: str) -> Unmapped:
-    return Unmapped(f"{field.label} is no {wanted}.", f"{field.label} is no {wanted}")
-
-
-def _text(field: Field, raw: Any) -> str:
-    if isinstance(raw, bool) or not isinstance(raw, str | int):
-        raise _wrong(field, "text")
-    text = str(raw).strip()
-    if len(text) > LONGEST_TEXT or NULL in text:
-        raise _wrong(field, f"text of at most {LONGEST_TEXT} characters")
-    return text
-
-
-def _choice(field: Field, raw: Any) -> str:
-    text = _text(field, raw)
-    if text not in {stored for stored, _ in field.choices}:
-        shown = _shown(text)
-        raise Unmapped(
-            f"Nobody said what “{shown}” means for {field.label.lower()}.",
-            f"“{shown}” is not mapped for {field.label.lower()}",
-            value=True,
-        )
-    return text
-
-
-def _flag(field: Field, raw: Any) -> bool:
-    if raw in ("true", "false"):
-        return bool(raw == "true")
-    if not isinstance(raw, bool):
-        raise _wrong(field, "yes or no")
-    return raw
-
-
-def _whole(field: Field, raw: Any) -> int:
-    if isinstance(raw, bool) or not isinstance(raw, str | int) or not _WHOLE.fullmatch(str(raw)):
-        raise _wrong(field, "whole number")
-    return int(raw)
-
-
-def _decimal(field: Field, raw: Any) -> Decimal:
-    try:
-        value = None if isinstance(raw, bool | dict | list) else Decimal(str(raw))
-    except InvalidOperation:
-        value = None
-    if value is None or not value.is_finite() or abs(value) >= BEYOND:
-        raise _wrong(field, "number")
-    return value
-
-
-@cache
-def _currencies() -> frozenset[str]:
-    return frozenset(get_global("all_currencies"))
-
-
-def _money(field: Field, line: Line, amount: Any, currency: Any) -> Money:
-    code = currency.upper() if isinstance(currency, str) else ""
-    if code not in _currencies():
-        raise _wrong(field, "amount in a known currency")
-    value = _decimal(field, amount)
-    return Money(value.scaleb(-get_currency_precision(code)) if line.minor else value, code)
-
-
-def _instant(field: Field, raw: Any) -> datetime:
-    """ISO 8601 with a zone, or seconds since 1970."""
-    try:
-        if isinstance(raw, int) and not isinstance(raw, bool):
-            return datetime.fromtimestamp(raw, UTC)
-        at = datetime.fromisoformat(raw) if isinstance(raw, str) else None
-    except (ValueError, OverflowError, OSError):
-        at = None
-    if at is None or at.tzinfo is None:
-        raise _wrong(field, "time with its zone")
-    return at.astimezone(UTC)
-
-
-def _day(field: Field, raw: Any) -> date:
-    try:
-        return date.fromisoformat(raw if isinstance(raw, str) else "")
-    except ValueError:
-        raise _wrong(field, "date") from None
-
-
-def _country(field: Field, raw: Any) -> Country:
-    if not isinstance(raw, str) or not _COUNTRY.fullmatch(raw.upper()):
-        raise _wrong(field, "country of two letters")
-    return Country(raw.upper())
-
-
-def _tags(field: Field, raw: Any) -> Tags:
-    found = raw.split(",") if isinstance(raw, str) else raw
-    if not isinstance(found, list) or not all(isinstance(tag, str) for tag in found):
-        raise _wrong(field, "list of tags")
-    return Tags(tuple(sorted({_text(field, tag) for tag in found if tag.strip()})))
-
-
-_READ: Mapping[Kind, Callable[[Field, Any], Any]] = {
-    Kind.TEXT: _text,
-    Kind.CHOICE: _choice,
-    Kind.BOOL: _flag,
-    Kind.WHOLE: _whole,
-    Kind.DECIMAL: _decimal,
-    Kind.DATETIME: _instant,
-    Kind.DATE: _day,
-    Kind.COUNTRY: _country,
-    Kind.TAGS: _tags,
-}
+def _list_problems(lists: list[ListField], lines: Mapping[str, Line]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for known in lists:
+        head, fields = lines.get(known.path), items_of(known)
+        named = any(slot in lines for field in fields for slot in slots_of(field))
+        if head is None:
+            if named or not known.optional:
+                found[known.path] = f"Say where the list of {known.label.lower()} stands."
+            continue
+        if not PATH.fullmatch(head.at):
+            found[known.path] = "A list stands at a path of the message: data.items."
+        found |= dict(_problems(fields, lines, inside=True))
+    return found

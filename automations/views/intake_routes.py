@@ -12,8 +12,9 @@ from django.views.decorators.http import require_http_methods
 
 from automations.conditions.fields import Field
 from automations.forms.intake import MappingForm, initial_of, slots
-from automations.intake.mapping import Reader, Unmapped, Unusable, fields_of
+from automations.intake.mapping import Reader, Unusable, fields_of, lists_of
 from automations.intake.reading import Unreadable, parse
+from automations.intake.values import Unmapped
 from automations.models.intake import Delivery, IntakeRoute, IntakeSource
 from automations.queries import intake as queries
 from automations.services import intake
@@ -24,6 +25,8 @@ from backoffice.dialogs import ask
 from backoffice.views.me import signed_in
 from backoffice.workbench import respond
 
+# So many items of a list show how it is read.
+SHOWN = 3
 both = require_http_methods(["GET", "HEAD", "POST"])
 may_route = permission_required("automations.change_intakeroute", raise_exception=True)
 
@@ -105,13 +108,27 @@ def _gives(
         told = Reader(feed, mapping).read(parse(bytes(newest.body)), source.key, newest.topic)
     except (Unusable, Unmapped, Unreadable) as error:
         return {"problem": str(error)}
-    return {"values": [(field.label, _shown(field, told)) for field in fields_of(feed)]}
+    values = [(field.label, _shown(field, told)) for field in fields_of(feed)]
+    for known in lists_of(feed):
+        items = getattr(told, known.path)
+        values.append((known.label, str(len(items)) if items is not None else "nothing"))
+        for number, item in enumerate((items or ())[:SHOWN], 1):
+            words = [
+                f"{field.label} {_shown(field, item)}"
+                for field in known.items.values()
+                if getattr(item, field.path) is not None
+            ]
+            values.append((f"{known.label} {number}", ", ".join(words)))
+    return {"values": values}
 
 
 def _shown(field: Field, told: Any) -> str:
     value = getattr(told, field.path)
-    words = dict(field.choices)
-    return "nothing" if value is None else words.get(str(value), str(value))
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "yes", False: "no"}[value]
+    words = str(value)
+    # As beside it: no address is shown.
+    return f"text of {len(words)}" if "@" in words else dict(field.choices).get(words, words)
 
 
 @permission_required("automations.delete_intakeroute", raise_exception=True)

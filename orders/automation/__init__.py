@@ -2,6 +2,7 @@
 
 from orders.automation import (
     actions,
+    cart_feed,
     carts,
     cases,
     claims,
@@ -12,6 +13,7 @@ from orders.automation import (
     fulfilment,
     fulfilment_actions,
     market,
+    market_feed,
     parcels,
     preorders,
     prices,
@@ -26,6 +28,7 @@ from orders.automation import (
 
 __all__ = [
     "actions",
+    "cart_feed",
     "carts",
     "cases",
     "claims",
@@ -36,6 +39,7 @@ __all__ = [
     "fulfilment",
     "fulfilment_actions",
     "market",
+    "market_feed",
     "parcels",
     "preorders",
     "prices",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from backoffice.models import LegalEntity
 from orders.models.channels import Channel
 
@@ -9,6 +11,11 @@ from orders.models.channels import Channel
 def store_options() -> list[tuple[str, str]]:
     """Channels by key."""
     return list(Channel.objects.order_by("name").values_list("key", "name"))
+
+
+def stores_by_key(keys: Iterable[str]) -> dict[str, Channel]:
+    """Channels by their exact key; a key nobody knows is left out."""
+    return {channel.key: channel for channel in Channel.objects.filter(key__in=set(keys))}
 
 
 def company_options() -> list[tuple[str, str]]:

@@ -39,6 +39,7 @@ State = Cart.State
 # A cart that nobody touched for so long is nobody's any more.
 EXPIRES_AFTER = timedelta(days=30)
 MOST_LINES = 500
+MOST_UNITS = 1_000_000
 # Nobody left a cart before; a time at the edge of the calendar could not be read again.
 OLDEST = timedelta(days=3653)
 # One that came in just now is left alone: an order of its buyer may be on its way.
@@ -106,7 +107,7 @@ def receive_carts(new: Sequence[NewCart], *, actor: Actor) -> Received:
     carts_recovered.
     """
     for each in new:
-        _refuse(each)
+        refuse_cart(each)
     try:
         with transaction.atomic():
             return _receive(new, actor)
@@ -144,7 +145,8 @@ def _age(new: NewCart) -> datetime:
     return new.active_at
 
 
-def _refuse(new: NewCart) -> None:
+def refuse_cart(new: NewCart) -> None:
+    """Raise OrderError for a cart that can't be."""
     step = step_of(new.channel.currency)
     if not new.external_id or len(new.external_id) > 80:
         raise OrderError("A cart has an id of its shop, of at most 80 characters.")
@@ -154,8 +156,14 @@ def _refuse(new: NewCart) -> None:
     for line in new.lines:
         if line.quantity <= 0 or not line.unit_price.is_finite() or line.unit_price < 0:
             raise OrderError("A line has a quantity above zero and a price of zero or more.")
-        if line.unit_price * line.quantity >= 10**12 or -int(step.as_tuple().exponent) > 4:
+        too_fine = max(_digits(line.unit_price), _digits(step)) > 4
+        if line.quantity > MOST_UNITS or line.unit_price * line.quantity >= 10**12 or too_fine:
             raise OrderError(f"An amount of cart {new.external_id} can't be right.")
+
+
+def _digits(amount: Decimal) -> int:
+    """How many digits stand after the point."""
+    return -int(amount.normalize().as_tuple().exponent)
 
 
 def _refuse_times(new: NewCart) -> None:
@@ -186,7 +194,12 @@ def _buyers(new: Iterable[NewCart]) -> dict[tuple[int, str], int | None]:
 
 
 def _mail(new: NewCart, buyer: Customer | None) -> str:
-    """The mail address that tells the buyer, in one spelling; empty without one."""
+    """The mail address that tells the buyer, in one spelling; empty without one.
+
+    Of a customer who was erased since, the shop's own record is no address to keep again.
+    """
+    if new.customer_id is not None and buyer is None:
+        return ""
     return mail_mark(new.email or (buyer.email if buyer else ""))[:320]
 
 

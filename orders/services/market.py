@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -84,8 +85,24 @@ def _hold(ids: Sequence[int], reason: Hold.Reason, note: str, actor: Acting) -> 
     return open_holds([*done.changed, *done.unchanged], reason)
 
 
-@transaction.atomic
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A marketplace's side after it was told of; `is_news`: something changed by that."""
+
+    row: MarketOrder
+    is_news: bool
+
+
 def note_market(order_id: int, news: MarketNews, *, actor: Acting) -> MarketOrder:
+    """Note what the marketplace says of an order now, as `hear_market` does; its side afterwards.
+
+    Raises OrderError.
+    """
+    return hear_market(order_id, news, actor=actor).row
+
+
+@transaction.atomic
+def hear_market(order_id: int, news: MarketNews, *, actor: Acting) -> Heard:
     """Note what the marketplace says of an order now; told late or twice, it changes nothing.
 
     What is no longer pending there is released; what was cancelled there is held, so that a person
@@ -103,11 +120,12 @@ def note_market(order_id: int, news: MarketNews, *, actor: Acting) -> MarketOrde
         defaults={"status": news.status, "ship_latest": news.ship_latest, "told_at": told},
     )
     settle_old_news(order, told, package=None)
+    called_off = row.called_off_at
     if not is_new and not _advance(row, news, told):
         # The same again: it still is so, which counts from now on.
         row.save(update_fields=["told_at", "called_off_at"])
         notice_disagreements([order], actor=actor)
-        return row
+        return Heard(row, row.called_off_at != called_off)
     row.save()
     _follow(order, row, actor)
     order = lock_order(order_id)
@@ -121,7 +139,7 @@ def note_market(order_id: int, news: MarketNews, *, actor: Acting) -> MarketOrde
         sender=MarketOrder, orders=[order], markets={order.pk: row}, actor=actor, history=False
     )
     notice_disagreements([order], actor=actor)
-    return row
+    return Heard(row, is_news=True)
 
 
 def _advance(row: MarketOrder, news: MarketNews, told: datetime) -> bool:

@@ -12,8 +12,11 @@ from playwright.sync_api import Page, expect
 from automations.models.failures import Failure
 from automations.models.intake import Delivery, IntakeSource
 from backoffice.models import User
+from orders.models.carts import Cart
 from tests.bed.browsers import CheckAxe, OpenPage, SignIn
 from tests.intake import factories as hooks
+from tests.intake import test_carts_told as carts
+from tests.intake import test_market_told as market
 from tests.inventory.factories import make_sku
 from tests.orders.factories import line, place
 
@@ -67,6 +70,37 @@ def test_axe_finds_nothing_on_the_screens_of_webhooks(
         ("portal", f"/intake/sources/{portal.key}/"),
         ("mapping", feed),
         ("case", f"/failures/{Failure.objects.order_by('pk')[0].pk}/"),
+    ):
+        ready(page, address)
+        check_axe(page)
+        shot(page, f"{scheme}-{name}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_where_a_list_is_mapped_and_on_what_it_gave(
+    scheme: Any, administrator_user: User, open_page: OpenPage, sign_in: SignIn, check_axe: CheckAxe
+) -> None:
+    source = carts.shop()
+    hooks.read(source, carts.TOLD, topic="cart.changed", feed=carts.FEED)
+    for own_id, minutes, agreed in (("new", 30, True), ("old", 50, True), ("odd", 20, "maybe")):
+        told = carts.message(own_id, minutes, agreed=agreed)
+        hooks.send(source, {**told, "type": "cart.changed"}, own_id=own_id)
+    hooks.take_all()
+    fair = market.fair()
+    market.there()
+    market.hear(fair, "odd", "PartlyShipped", carts.ago(9))
+    hooks.take_all()
+    held, old = Delivery.objects.get(source=fair), Delivery.objects.get(external_id="old")
+    page = open_page(color_scheme=scheme)
+    sign_in(page, administrator_user)
+    where = f"/intake/sources/{source.key}/feeds/{carts.FEED}/?topic=cart.changed"
+    for name, address in (
+        ("list-mapping", where),
+        ("list-inbox", "/intake/"),
+        ("list-overtaken", f"/intake/{old.pk}/"),
+        ("list-held", f"/intake/{held.pk}/"),
+        ("list-cases", "/failures/"),
+        ("list-cart", f"/carts/{Cart.objects.get().number}/"),
     ):
         ready(page, address)
         check_axe(page)

@@ -22,6 +22,7 @@ TRIGGERS = {
     "orders.price_waiting",
     "orders.cart_abandoned",
     "orders.cart_recovered",
+    "orders.cart_reported",
 }
 ACTIONS = {"orders.ask_price"}
 

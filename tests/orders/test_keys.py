@@ -33,6 +33,7 @@ def test_the_keys_are_what_rules_name() -> None:
         "orders.parcel_in_trouble",
         "orders.delivery_changed",
         "orders.market_changed",
+        "orders.market_reported",
         "orders.order_cancelled",
         "orders.order_tagged",
         "orders.order_reported",
