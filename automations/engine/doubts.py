@@ -26,7 +26,6 @@ from automations.engine.intents import LEASE
 from automations.engine.resume import NotWritten
 from automations.engine.sending import WHY_CAUGHT, gate_of, result_of, told
 from automations.engine.settling import BELIEVE_ABSENT, LOOKS
-from automations.engine.work import Work
 from automations.models.connectors import CallLog
 from automations.models.failures import Failure, FailureAction
 from automations.models.rules import RULE_SPAN
@@ -103,7 +102,7 @@ def expire() -> int:
     tokens: dict[int, int] = {row[0]: row[1] for row in database.fetch(EXPIRED, AT_ONCE)}
     if not tokens:
         return 0
-    works = [Work(*row) for row in database.fetch(THESE, database.ids(tokens))]
+    works = work.in_hand(database.fetch(THESE, database.ids(tokens)))
     documents = compiled(one.document_id for one in works)
     rules = {pk: rule for pk, rule in documents.items() if isinstance(rule, Compiled)}
     lanes = [lane for lane in {one.lane for one in works} if _can_look_up(lane)]

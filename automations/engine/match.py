@@ -7,7 +7,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DatabaseError, transaction
 
@@ -39,7 +39,8 @@ WITH taken AS (
 )
 SELECT taken.event_id, e.trigger, e.subject, e.subject_id, e.subject_version, e.payload_version,
     e.facts, e.lists, e.cause_run_id, e.depth, e.rule_id, e.key,
-    extract(epoch FROM e.occurred_at)::float8
+    extract(epoch FROM e.occurred_at)::float8,
+    EXISTS (SELECT FROM automations_run WHERE ends_on IS NOT NULL AND state = 'waiting')
 FROM taken LEFT JOIN automations_event e ON e.id = taken.event_id
     AND (e.trigger = ANY(%s) OR e.rule_id IS NOT NULL)
 ORDER BY taken.event_id
@@ -119,10 +120,20 @@ def _told(row: tuple[Any, ...]) -> Told | None:
     return Told(row[0], key, subject, subject_id, version, facts, lists, *row[8:13])
 
 
-def claim_events(limit: int, triggers: Sequence[str]) -> tuple[list[int], list[Told]]:
-    """Take unmatched events off the list: their ids, and those that some rule starts on."""
+class Claimed(NamedTuple):
+    """Events off the list: all of them, those that some rule starts on, and whether any run at
+    all waits for something to happen."""
+
+    ids: list[int]
+    told: list[Told]
+    waited_for: bool
+
+
+def claim_events(limit: int, triggers: Sequence[str]) -> Claimed:
+    """Take unmatched events off the list."""
     rows = database.fetch(CLAIM, limit, triggers)
-    return [row[0] for row in rows], [told for row in rows if (told := _told(row)) is not None]
+    told = [told for row in rows if (told := _told(row)) is not None]
+    return Claimed([row[0] for row in rows], told, any(row[13] for row in rows[:1]))
 
 
 def _chains(events: Iterable[Told]) -> dict[int, set[int]]:
@@ -291,11 +302,12 @@ def _set_aside() -> int:
 @transaction.atomic
 def _match(limit: int) -> int:
     at = moment(unhurried=True)
-    taken, events = claim_events(limit, at.rules.triggers)
-    if taken:
+    claimed = claim_events(limit, at.rules.triggers)
+    if claimed.waited_for:
         labels = {trigger.key: trigger.label for trigger in triggers}
-        database.write(END_WAITS, database.ids(taken), json.dumps(labels))
+        database.write(END_WAITS, database.ids(claimed.ids), json.dumps(labels))
+    if claimed.ids:
         progress.claimed("match")
-    if insert(judge(events, at)):
+    if insert(judge(claimed.told, at)):
         wake.soon("execute")
-    return len(taken)
+    return len(claimed.ids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -52,10 +52,11 @@ class Doing:
     inputs: Inputs
     given: Given | None = None
     counts: Counts | None = None
+    # Of the step that the run stood at when this was made.
+    target: effects.Target = field(init=False)
 
-    @property
-    def target(self) -> effects.Target:
-        return self.work.id, self.uid, flow.target_of(self.work.cursor)
+    def __post_init__(self) -> None:
+        self.target = self.work.id, self.uid, flow.target_of(self.work.cursor)
 
     def call(self) -> Call:
         params = self.given[1] if self.given else {}

@@ -71,13 +71,13 @@ class OrderAction(SetAction):
             done = self.write(params, actor)
             kept = self.kept(done, params)
             for order in done.changed:
-                says = self.told(params[order.pk], already=False)
-                mine = kept.get(order.pk)
+                says = self.told(params[order.id], already=False)
+                mine = kept.get(order.id)
                 undo = {**mine, "version": order.version} if mine else None
-                answers[part[order.pk]] = Done(says, undo=undo)
+                answers[part[order.id]] = Done(says, undo=undo)
             for order in done.unchanged:
-                says = self.told(params[order.pk], already=True)
-                answers[part[order.pk]] = Done(says, already=True)
+                says = self.told(params[order.id], already=True)
+                answers[part[order.id]] = Done(says, already=True)
             for pk, error in done.refused.items():
                 answers[part[pk]] = Rejected(str(error))
         return [answers[position] for position in range(len(calls))]
@@ -159,7 +159,7 @@ class AddTag(OrderAction):
     def kept(
         self, done: Outcomes, params: Mapping[int, Mapping[str, Any]]
     ) -> Mapping[int, dict[str, Any]]:
-        return {order.pk: {"tag": params[order.pk]["tag"]} for order in done.changed}
+        return {order.id: {"tag": params[order.id]["tag"]} for order in done.changed}
 
     def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
         tag = done["tag"]
@@ -195,7 +195,7 @@ class RemoveTag(OrderAction):
     def kept(
         self, done: Outcomes, params: Mapping[int, Mapping[str, Any]]
     ) -> Mapping[int, dict[str, Any]]:
-        return {order.pk: {"tag": params[order.pk]["tag"]} for order in done.changed}
+        return {order.id: {"tag": params[order.id]["tag"]} for order in done.changed}
 
     def undo(self, call: Call, done: Mapping[str, Any]) -> Done:
         tag = done["tag"]

@@ -284,6 +284,7 @@ def _percent(order: Order) -> Decimal:
 def order_facts(
     order: Order, lines: Sequence[LineFigures], alike: int, promotions: Sequence[str]
 ) -> OrderFacts:
+    customer, place = order.customer, order.location
     return OrderFacts(
         number=order.number,
         channel=order.channel.key,
@@ -300,7 +301,7 @@ def order_facts(
         line_count=order.line_count,
         country=Country(order.ship_country),
         billing_country=Country(order.bill_country),
-        customer_kind=order.customer.kind if order.customer else None,
+        customer_kind=customer.kind if customer else None,
         payment=order.payment,
         fulfilment=order.fulfilment,
         returns=order.returns,
@@ -309,7 +310,7 @@ def order_facts(
         placed_at=order.placed_at,
         paid_at=order.paid_at,
         ship_by=order.ship_by,
-        place=order.location.code if order.location else None,
+        place=place.code if place else None,
         routed=order.routed or None,
         method=order.method,
         is_picking=order.picking_since is not None,
@@ -330,7 +331,7 @@ def customer_facts(
     """None for a guest nobody recorded."""
     if customer is None:
         return None
-    spend, ninety = customer.spend, habits.get(customer.pk, NOTHING)
+    spend, ninety = customer.spend, habits.get(customer.id, NOTHING)
     return CustomerFacts(
         number=customer.number,
         kind=customer.kind,
@@ -351,7 +352,7 @@ def customer_payload(customer: Customer, habits: Habits) -> CustomerPayload:
 
 def record_facts(customer: Customer, habits: Habits) -> CustomerRecordFacts:
     """A customer by itself."""
-    spend, ninety = customer.spend, habits.get(customer.pk, NOTHING)
+    spend, ninety = customer.spend, habits.get(customer.id, NOTHING)
     return CustomerRecordFacts(
         number=customer.number,
         kind=customer.kind,
@@ -377,9 +378,9 @@ def order_payload(
     promotions: Mapping[int, Sequence[str]],
 ) -> OrderPayload:
     """What rules see of an order; `alike` and `promotions` as the figures have them."""
-    given = promotions.get(order.pk, ())
+    given = promotions.get(order.id, ())
     return OrderPayload(
-        order_facts(order, lines.get(order.pk, ()), alike.get(order.pk, 0), given),
+        order_facts(order, lines.get(order.id, ()), alike.get(order.id, 0), given),
         customer_facts(order.customer, order.orders_before, habits),
     )
 

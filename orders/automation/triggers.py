@@ -38,11 +38,11 @@ def payloads_of(
 ) -> dict[int, OrderPayload]:
     """Orders in hand as rules see them, by id; `lines` saves reading them."""
     with_parties(orders)
-    figures = lines_by_order([order.pk for order in orders], lines)
+    figures = lines_by_order([order.id for order in orders], lines)
     alike = alike_before(orders)
     habits = lately(order.customer_id for order in orders)
     given = promotions_of(orders)
-    return {order.pk: order_payload(order, figures, alike, habits, given) for order in orders}
+    return {order.id: order_payload(order, figures, alike, habits, given) for order in orders}
 
 
 def order_payloads(ids: Iterable[int]) -> dict[int, OrderPayload]:
@@ -52,11 +52,11 @@ def order_payloads(ids: Iterable[int]) -> dict[int, OrderPayload]:
 
 def _fact(order: Order, payload: Any, at: datetime, actor: Acting, *, history: bool) -> Fact:
     return Fact(
-        subject_id=order.pk,
+        subject_id=order.id,
         subject_version=order.version,
         payload=payload,
         occurred_at=at,
-        actor=actor.of(order.pk),
+        actor=actor.of(order.id),
         history=history,
     )
 
@@ -82,7 +82,7 @@ class OrderPlaced(Trigger):
     ) -> list[Fact]:
         payloads = payloads_of(orders, lines)
         return [
-            _fact(order, payloads[order.pk], order.placed_at, actor, history=history)
+            _fact(order, payloads[order.id], order.placed_at, actor, history=history)
             for order in orders
         ]
 
@@ -106,7 +106,7 @@ class OrderPaid(Trigger):
         payloads = payloads_of(orders)
         return [
             _fact(
-                order, payloads[order.pk], order.paid_at or order.placed_at, actor, history=history
+                order, payloads[order.id], order.paid_at or order.placed_at, actor, history=history
             )
             for order in orders
         ]
@@ -130,7 +130,7 @@ class _HoldTrigger(Trigger):
         **sent: Any,
     ) -> list[Fact]:
         payloads = payloads_of(orders)
-        by_id = {order.pk: order for order in orders}
+        by_id = {order.id: order for order in orders}
         now = timezone.now()
         return [
             _fact(
@@ -208,7 +208,7 @@ class OrderCancelled(Trigger):
         return [
             _fact(
                 order,
-                _cancelled(order, payloads[order.pk]),
+                _cancelled(order, payloads[order.id]),
                 order.cancelled_at or timezone.now(),
                 actor,
                 history=history,
@@ -250,7 +250,7 @@ class OrderTagged(Trigger):
         payloads = payloads_of(orders)
         now = timezone.now()
         return [
-            _fact(order, _tagged(payloads[order.pk], tags[order.pk]), now, actor, history=history)
+            _fact(order, _tagged(payloads[order.id], tags[order.id]), now, actor, history=history)
             for order in orders
         ]
 

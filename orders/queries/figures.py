@@ -45,7 +45,7 @@ class LineFigures(NamedTuple):
 
 def orders_by_id(ids: Iterable[int]) -> dict[int, Order]:
     """Orders with their channel, customer and place."""
-    return {order.pk: order for order in with_parties(_ORDERS.read(ids))}
+    return {order.id: order for order in with_parties(_ORDERS.read(ids))}
 
 
 def with_parties(orders: Sequence[Order]) -> Sequence[Order]:
@@ -125,7 +125,7 @@ def _figures(line: OrderLine) -> LineFigures:
 
 def promotions_of(orders: Iterable[Order]) -> dict[int, list[str]]:
     """The keys of the promotions that orders got; those without any are left out."""
-    ids = [order.pk for order in orders if order.discount_on_lines]
+    ids = [order.id for order in orders if order.discount_on_lines]
     found: dict[int, list[str]] = defaultdict(list)
     if ids:
         rows = Redemption.objects.filter(order__in=ids).order_by("promotion__key")
@@ -172,7 +172,7 @@ def alike_before(orders: Iterable[Order]) -> dict[int, int]:
 
     Cancelled ones count too, so that the figure never changes. Orders that have none are left out.
     """
-    ids = [order.pk for order in orders if order.customer_id is not None]
+    ids = [order.id for order in orders if order.customer_id is not None]
     if not ids:
         return {}
     with connection.cursor() as cursor:

@@ -62,7 +62,7 @@ def tag_orders(
     wanted = _cleaned(tags)
     orders = lock_orders(wanted, versions)
     added = {
-        order.pk: tuple(tag for tag in wanted[order.pk] if tag not in order.tags)
+        order.id: tuple(tag for tag in wanted[order.id] if tag not in order.tags)
         for order in orders
     }
     done = _retag(set(wanted), orders, added, keep=True)
@@ -71,7 +71,7 @@ def tag_orders(
         signals.orders_tagged.send(
             sender=Order,
             orders=done.changed,
-            tags={order.pk: added[order.pk] for order in done.changed},
+            tags={order.id: added[order.id] for order in done.changed},
             actor=actor,
             history=False,
         )
@@ -103,7 +103,7 @@ def untag_orders(
     wanted = _cleaned(tags)
     orders = lock_orders(wanted, versions)
     removed = {
-        order.pk: tuple(tag for tag in wanted[order.pk] if tag in order.tags) for order in orders
+        order.id: tuple(tag for tag in wanted[order.id] if tag in order.tags) for order in orders
     }
     done = _retag(set(wanted), orders, removed, keep=False)
     _tell(done.changed, removed, "Tag removed:", actor)
@@ -111,7 +111,7 @@ def untag_orders(
         signals.orders_untagged.send(
             sender=Order,
             orders=done.changed,
-            tags={order.pk: removed[order.pk] for order in done.changed},
+            tags={order.id: removed[order.id] for order in done.changed},
             actor=actor,
             history=False,
         )
@@ -133,7 +133,7 @@ def _retag(
     keep: bool,
 ) -> Outcomes:
     """Add (`keep`) or take off what differs, in one statement; the orders are under lock."""
-    changed = {order.pk: order for order in orders if difference[order.pk]}
+    changed = {order.id: order for order in orders if difference[order.id]}
     for pk, order in changed.items():
         rest = set(order.tags) - set(difference[pk])
         order.tags = sorted(rest | set(difference[pk]) if keep else rest)
@@ -145,7 +145,7 @@ def _retag(
                 changed[pk].version = version
     return Outcomes(
         changed=list(changed.values()),
-        unchanged=[order for order in orders if not difference[order.pk]],
+        unchanged=[order for order in orders if not difference[order.id]],
         refused=unknown(ids, orders),
     )
 
@@ -155,7 +155,7 @@ def _tell(
 ) -> None:
     timeline.record(
         timeline.Happened(
-            "orders.order", order.pk, f"{verb} {', '.join(tags[order.pk])}", actor.of(order.pk)
+            "orders.order", order.id, f"{verb} {', '.join(tags[order.id])}", actor.of(order.id)
         )
         for order in orders
     )

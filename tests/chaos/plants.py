@@ -68,7 +68,7 @@ def _acknowledge_before_commit() -> None:
     def matched(limit: int) -> int:
         with transaction.atomic():
             at = in_force.moment()
-            taken, events = match.claim_events(limit, at.rules.triggers)
+            taken, events, _ = match.claim_events(limit, at.rules.triggers)
         if taken:
             time.sleep(OPEN_SECONDS)
         with transaction.atomic():
@@ -85,10 +85,10 @@ def _match_by_watermark() -> None:
 
     def claim_events(limit: int, triggers: Sequence[str]) -> Any:
         nonlocal seen
-        taken, events = claim(limit, triggers)
-        newer = [event for event in events if event.id > seen]
-        seen = max([seen, *taken])
-        return taken, newer
+        claimed = claim(limit, triggers)
+        newer = [event for event in claimed.told if event.id > seen]
+        seen = max([seen, *claimed.ids])
+        return claimed._replace(told=newer)
 
     claim = swap(match, "claim_events", claim_events)
 
