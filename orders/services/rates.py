@@ -90,14 +90,16 @@ def edit_price_guard(
     if base is not None and channel.followers.exists():
         raise OrderError(f"Other channels follow {channel}, so it needs prices of its own.")
     before, follows = channel.price_variance, channel.prices_from_id
-    channel.price_variance = min(price_variance, before)
-    channel.prices_from = base
-    channel.version += 1
-    channel.save(update_fields=["price_variance", "prices_from", "version"])
-    audit.record(
-        "channels.price_guard_changed", LABEL, channel_id, actor=actor,
-        before=before, percent=channel.price_variance, follows=base.key if base else "",
-    )  # fmt: skip
+    narrows = price_variance < before
+    if narrows or (base.pk if base else None) != follows:
+        channel.price_variance = min(price_variance, before)
+        channel.prices_from = base
+        channel.version += 1
+        channel.save(update_fields=["price_variance", "prices_from", "version"])
+        audit.record(
+            "channels.price_guard_changed", LABEL, channel_id, actor=actor,
+            before=before, percent=channel.price_variance, follows=base.key if base else "",
+        )  # fmt: skip
     if base is not None and base.pk != follows:
         derive_all(channel, why=f"{channel} follows {base}", actor=actor)
     if price_variance > before:
