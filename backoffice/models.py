@@ -13,6 +13,7 @@ from simple_history.models import HistoricalRecords
 
 from backoffice import caught_mail, deputies, role_grants, trail  # noqa: F401 - more tables
 from backoffice.actors import ActorKind
+from backoffice.told import Notice as Notice
 
 ACTOR_KINDS = [(kind.value, kind.value) for kind in ActorKind]
 
@@ -354,45 +355,6 @@ class Note(models.Model):
         indexes = [
             # A record's timeline reads its notes, newest first.
             models.Index(fields=["subject", "subject_id", "-at"], name="note_subject"),
-        ]
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class Notice(models.Model):
-    """Something a person should know: one sentence, and where to look."""
-
-    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="notices", db_index=False)
-    # Ids, amounts and names of rules, never personal data: notices outlive what they tell of.
-    text = models.CharField(max_length=300)
-    link = models.CharField(max_length=500, blank=True)
-    # The same thing is told once.
-    key = models.CharField(max_length=120)
-    created_at = models.DateTimeField(db_default=Now())
-    read_at = models.DateTimeField(null=True)
-    # It waits for this person, so it goes out by mail too (backoffice.mailing); once.
-    to_mail = models.BooleanField(default=False, db_default=False)
-    mailed_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = [
-            # The same trouble found by two processes at once is still told once.
-            models.UniqueConstraint(fields=["user", "key"], name="notice_once"),
-        ]
-        indexes = [
-            # A person's list, newest first.
-            models.Index(fields=["user", "-created_at"], name="notice_newest"),
-            # The bell's figure.
-            models.Index(
-                fields=["user"], name="notice_unread", condition=models.Q(read_at__isnull=True)
-            ),
-            # What waits to be mailed.
-            models.Index(
-                fields=["id"],
-                name="notice_to_mail",
-                condition=models.Q(to_mail=True, mailed_at=None),
-            ),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth.models import Permission
+from django.db import transaction
 from django.db.models import Q
 from django.dispatch import Signal
 from django.utils import timezone
@@ -27,6 +28,7 @@ def notify(
     """Tell these people one sentence, with the page to look at; answers the notices that are new.
 
     `key` names what it is about: a person is told once, however often it is found. Empty: always.
+    Where that is decided on, a trigger ends what is unread by the key (migration 0056 and others).
     `mail`: it waits for them, so it is mailed too, unless they have read it by then. Raises
     ValueError for a link that leaves the house.
     """
@@ -56,5 +58,9 @@ def read(user: User, pk: int | None = None) -> int:
     """Mark a person's notice as read, or all of them (None); answers how many were unread."""
     mine = Notice.objects.filter(user=user, read_at=None)
     if pk is not None:
-        mine = mine.filter(pk=pk)
-    return mine.update(read_at=timezone.now())
+        return mine.filter(pk=pk).update(read_at=timezone.now())
+    with transaction.atomic():
+        # Those that a decision is just marking are read by it; waiting for it here could be a ring.
+        free = mine.select_for_update(skip_locked=True, no_key=True).order_by("pk")
+        ids = list(free.values_list("pk", flat=True))
+        return Notice.objects.filter(pk__in=ids).update(read_at=timezone.now())

@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
@@ -22,10 +22,11 @@ from backoffice import audit, doors, notices
 from backoffice.actors import Acting, Actor
 from backoffice.models import User
 from backoffice.role_grants import RoleGrant
-from backoffice.roles import ADMINISTRATOR
+from backoffice.roles import ADMINISTRATOR, AUDITOR, FINANCE
 
 SUBJECT = "backoffice.user"
-# What the guarded functions refuse with.
+# In which roles somebody agrees to a role or a deputy.
+SECONDS = (ADMINISTRATOR, FINANCE)
 
 
 class StaffError(Exception):
@@ -126,12 +127,33 @@ def change_role(ids: Sequence[int], role: str, *, actor: Acting) -> list[RoleGra
     return grants
 
 
+def apart(asked_by: int, people: Iterable[User], roles: Sequence[str]) -> list[User]:
+    """Those of these people who are another will than whoever asks, in one of these roles.
+
+    PostgreSQL decides when they agree (migration 0055); this is for words and buttons.
+    """
+    found = {user.pk: user for user in people}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM unnest(%s::bigint[]) AS p (id) WHERE backoffice_apart(%s, id, %s)",
+            [list(found), asked_by, list(roles)],
+        )
+        return [found[pk] for (pk,) in cursor.fetchall()]
+
+
+def seconds(asked_by: int, *concerned: int) -> list[User]:
+    """Who could agree to a role or deputy that a person asks for, without whom it concerns."""
+    people = apart(asked_by, notices.holders("backoffice.decide_rolegrant"), SECONDS)
+    return [user for user in people if user.pk not in concerned]
+
+
+def may_agree(grant: RoleGrant) -> list[User]:
+    """Who could agree to a role that is asked for; empty: nobody but the database's owner."""
+    return seconds(grant.asked_by_id, grant.user_id) if grant.asked_by_id else []
+
+
 def _tell(grant: RoleGrant) -> None:
-    others = [
-        user
-        for user in notices.holders("backoffice.decide_rolegrant")
-        if user.pk not in (grant.asked_by_id, grant.user_id)
-    ]
+    others = may_agree(grant)
     said = f"{grant.asked_by} asks that {grant.user} gets the role {grant.role}. Do you agree?"
     link = reverse("user_detail", args=[grant.user.username])
     notices.notify(others, said, link, key=f"role-grant:{grant.pk}", mail=True)
@@ -139,8 +161,32 @@ def _tell(grant: RoleGrant) -> None:
 
 @audit.traces_refusals("staff.refused", "backoffice.rolegrant", StaffError)
 def agree_to_role(grant_id: int, *, actor: Actor) -> None:
-    """Agree that somebody gets the role another asked for; raises StaffError."""
-    call("decide_role", grant_id, actor.user_id, True)
+    """Agree that somebody gets the role another asked for; raises StaffError.
+
+    Auditors are told where the two owe their own roles to the same person.
+    """
+    with transaction.atomic():
+        call("decide_role", grant_id, actor.user_id, True)
+        _tell_of_links(RoleGrant.objects.select_related("user", "asked_by").get(pk=grant_id), actor)
+
+
+def _tell_of_links(grant: RoleGrant, actor: Actor) -> None:
+    """What no rule forbids and somebody should look at all the same."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT backoffice_links(%s, %s)", [grant.asked_by_id, actor.user_id])
+        links = [pk for (pk,) in cursor.fetchall()]
+    if not links:
+        return
+    audit.record(
+        "staff.role_linked", SUBJECT, grant.user_id, actor=actor,
+        role=grant.role, asked_by=grant.asked_by_id, linked_by=links,
+    )  # fmt: skip
+    auditors = User.objects.filter(groups__name=AUDITOR, is_active=True)
+    said = f"{grant.asked_by} and {actor.label} gave {grant.user} the role {grant.role}. "
+    by = ", ".join(str(user) for user in User.objects.filter(pk__in=links).order_by("pk"))
+    said += f"Their own roles go back to one person: {by}."
+    link = reverse("user_detail", args=[grant.user.username])
+    notices.notify(auditors, said, link, key=f"role-linked:{grant.pk}")
 
 
 @audit.traces_refusals("staff.refused", "backoffice.rolegrant", StaffError)

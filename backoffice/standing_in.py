@@ -79,10 +79,7 @@ def name_deputy(
 
 
 def _ask(row: Deputy) -> None:
-    concerned = (row.asked_by_id, row.person_id, row.deputy_id)
-    others = [
-        user for user in notices.holders("backoffice.decide_rolegrant") if user.pk not in concerned
-    ]
+    others = staff.seconds(row.asked_by_id, row.person_id, row.deputy_id)
     said = f"{row.deputy} is to stand in for {row.person} and decide in their role. Do you agree?"
     link = reverse("user_detail", args=[row.person.username])
     notices.notify(others, said, link, key=f"deputy-asked:{row.pk}", mail=True)

@@ -35,6 +35,7 @@ class OrdersConfig(AppConfig):
     read_only_tables = (
         "orders_ordertag",
         "orders_pricechange",
+        "orders_priceguardchange",
         "orders_promotionchange",
         "orders_promotioncount",
     )

@@ -65,13 +65,14 @@ def _tell(step: int, people: Sequence[int], group: Sequence[Failure]) -> None:
     """One notice for the cases of one cause, however many they are."""
     first = group[0]
     if len(group) == 1:
+        key = f"late:{step}:{first.pk}:{first.version}"
         text = f"Case {first.pk} is late: {first.cause_words}"
         link = reverse("failure_detail", args=[first.pk])
     else:
+        key = f"late-many:{step}:{first.pk}:{first.version}"
         text = f"{len(group):,} cases are late: {first.cause_words}"
         query = urlencode({"view": "open", "cause": first.cause, "overdue": "yes"})
         link = f"{reverse('failure_list')}?{query}"
-    key = f"late:{step}:{first.pk}:{first.version}"
     notices.notify(User.objects.filter(pk__in=people), text, link, key=key)
 
 

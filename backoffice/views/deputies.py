@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from backoffice import actors, standing_in
+from backoffice import actors, staff, standing_in
 from backoffice.deputies import Deputy
 from backoffice.dialogs import ask
 from backoffice.models import User
@@ -58,14 +58,18 @@ def shown(user: User, viewer: User) -> list[Shown]:
         zone = ZoneInfo(row.person.time_zone)
         own = viewer.pk in (row.person_id, row.deputy_id)
         waits = row.state == Deputy.State.ASKED
-        concerned = viewer.pk in (row.asked_by_id, row.person_id, row.deputy_id)
+        could = (
+            staff.seconds(row.asked_by_id, row.person_id, row.deputy_id)
+            if decides and waits
+            else []
+        )
         found.append(
             Shown(
                 row,
                 row.from_at.astimezone(zone).date(),
                 (row.until_at.astimezone(zone) - timedelta(seconds=1)).date(),
                 _state(row),
-                may_agree=decides and waits and not concerned,
+                may_agree=viewer in could,
                 may_turn_down=decides and waits,
                 may_end=own or decides,
             )

@@ -38,6 +38,7 @@ NOTICES = Workbench[Notice](
         Column("text", "What", main=True, wide=True),
         Column("told", "Told", "created_at", sort="created_at", kind="time"),
         Column("read", "Read", "read_at", kind="time"),
+        Column("over", "Decided", "over_at", kind="time"),
     ),
     filters=(
         yes_no("unread", "Unread", Q(read_at=None), pinned=True),

@@ -226,6 +226,7 @@ def user_detail(request: HttpRequest, username: str) -> HttpResponse:
     """One member of staff, and what was decided about their access."""
     user = get_object_or_404(User, username=username)
     waits = user.role_grants.filter(state=RoleGrant.State.ASKED).select_related("asked_by").first()
+    could = staff.may_agree(waits) if waits else []
     told = AuditEntry.objects.filter(subject=staff.SUBJECT, subject_id=user.pk).order_by("-at")[:50]
     context = {
         "subject": staff.SUBJECT,
@@ -237,7 +238,8 @@ def user_detail(request: HttpRequest, username: str) -> HttpResponse:
         "roles": roles_of(user),
         "waits": waits,
         # The asker may take it back; a yes takes somebody else.
-        "may_agree": waits and signed_in(request).pk not in (waits.asked_by_id, user.pk),
+        "may_agree": signed_in(request) in could,
+        "nobody": bool(waits) and not could,
         "left": leaving.left_by(user),
         "deputies": deputies.shown(user, signed_in(request)),
         "audit_url": reverse("audit_list"),

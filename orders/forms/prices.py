@@ -56,7 +56,7 @@ class FloorForm(forms.Form):
         decimal_places=4,
         min_value=Decimal(0),
         required=False,
-        help_text="Left empty: what a unit costs us.",
+        help_text="Left empty: what a unit costs us. Less than now takes another of finance.",
     )
     why = forms.CharField(label="Why", max_length=300)
 
@@ -124,10 +124,24 @@ class PriceGuardForm(forms.Form):
         empty_label="No other channel",
         help_text="Converted by the newest exchange rate.",
     )
+    why = forms.CharField(
+        label="Why",
+        max_length=300,
+        required=False,
+        help_text="For whoever agrees that they may move further.",
+    )
 
     def __init__(self, *args: Any, channel: Channel, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.channel = channel
         field = self.fields["prices_from"]
         if isinstance(field, forms.ModelChoiceField):
             others = Channel.objects.filter(prices_from=None).exclude(pk=channel.pk)
             field.queryset = others.order_by("name")
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        wider = values.get("price_variance", 0) > self.channel.price_variance
+        if wider and not values.get("why", "").strip():
+            self.add_error("why", "Say why: another of finance has to agree to it.")
+        return values

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from inventory.models import Sku
 from orders.models.channels import Channel
+from orders.models.price_guards import PriceGuardChange
 from orders.models.prices import Price, PriceChange
 from orders.queries.prices import Floor, floors, valid_prices
 
@@ -17,13 +18,17 @@ SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class InChannel:
-    """A product in one channel. `valid` None: it has no price there."""
+    """A product in one channel. `valid` None: it has no price there.
+
+    `lower` is a lower floor that waits for a second person.
+    """
 
     channel: Channel
     valid: Price | None
     floor: Floor
     later: Sequence[Price]
     waiting: PriceChange | None
+    lower: PriceGuardChange | None
 
 
 def prices_of(sku: Sku, *, bare: bool = True) -> list[InChannel]:
@@ -40,6 +45,8 @@ def prices_of(sku: Sku, *, bare: bool = True) -> list[InChannel]:
         later.setdefault(price.channel_id, []).append(price)
     rows = PriceChange.objects.filter(sku=sku, state=PriceChange.State.WAITING)
     waiting = {row.channel_id: row for row in rows.select_related("was")}
+    asked = PriceGuardChange.objects.filter(sku=sku, state=PriceGuardChange.State.WAITING)
+    lower = {row.channel_id: row for row in asked.select_related("asked_by")}
     least = floors((channel.pk, sku.pk, channel.currency) for channel in channels)
     found = [
         InChannel(
@@ -48,10 +55,17 @@ def prices_of(sku: Sku, *, bare: bool = True) -> list[InChannel]:
             least[channel.pk, sku.pk, channel.currency],
             later.get(channel.pk, []),
             waiting.get(channel.pk),
+            lower.get(channel.pk),
         )
         for channel in channels
     ]
     return [each for each in found if bare or each.valid or each.later or each.waiting]
+
+
+def wider_move(channel: Channel) -> PriceGuardChange | None:
+    """That prices of a channel may move further, where somebody asks for it; else None."""
+    rows = PriceGuardChange.objects.filter(channel=channel, sku=None)
+    return rows.filter(state=PriceGuardChange.State.WAITING).select_related("asked_by").first()
 
 
 def price_history(sku: Sku) -> list[Price]:

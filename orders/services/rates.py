@@ -15,6 +15,7 @@ from backoffice.versions import refuse_stale
 from orders.models.channels import Channel
 from orders.models.prices import ExchangeRate
 from orders.services.errors import OrderError
+from orders.services.price_guards import ask_wider
 from orders.services.prices import Outcome, derive_all
 
 LABEL = "orders.channel"
@@ -68,13 +69,15 @@ def edit_price_guard(
     *,
     price_variance: int,
     prices_from: Channel | None,
+    why: str = "",
     version: int | None = None,
     actor: Actor,
 ) -> Channel:
     """Change how far prices of a channel may move alone, and whether they follow another's.
 
-    Its prices are asked for anew when it begins to follow. What waits goes on waiting. Raises
-    StaleVersion, and OrderError where the other one follows as well, or is followed by this one.
+    That they may move further is only asked for, with `why`: another of finance agrees. Its prices
+    are asked for anew when it begins to follow. What waits goes on waiting. Raises StaleVersion,
+    and OrderError where the other one follows as well, or is followed by this one.
     """
     ids = sorted({channel_id, *([prices_from.pk] if prices_from else [])})
     rows = Channel.objects.select_for_update(no_key=True).filter(pk__in=ids)
@@ -87,14 +90,18 @@ def edit_price_guard(
     if base is not None and channel.followers.exists():
         raise OrderError(f"Other channels follow {channel}, so it needs prices of its own.")
     before, follows = channel.price_variance, channel.prices_from_id
-    channel.price_variance = price_variance
-    channel.prices_from = base
-    channel.version += 1
-    channel.save(update_fields=["price_variance", "prices_from", "version"])
-    audit.record(
-        "channels.price_guard_changed", LABEL, channel_id, actor=actor,
-        before=before, percent=price_variance, follows=base.key if base else "",
-    )  # fmt: skip
+    narrows = price_variance < before
+    if narrows or (base.pk if base else None) != follows:
+        channel.price_variance = min(price_variance, before)
+        channel.prices_from = base
+        channel.version += 1
+        channel.save(update_fields=["price_variance", "prices_from", "version"])
+        audit.record(
+            "channels.price_guard_changed", LABEL, channel_id, actor=actor,
+            before=before, percent=channel.price_variance, follows=base.key if base else "",
+        )  # fmt: skip
     if base is not None and base.pk != follows:
         derive_all(channel, why=f"{channel} follows {base}", actor=actor)
+    if price_variance > before:
+        ask_wider(channel, price_variance, why=why, actor=actor)
     return channel

@@ -24,6 +24,7 @@ from orders.forms.carriers import PromiseForm, ServiceForm
 from orders.models.carriers import CarrierService
 from orders.models.channels import Channel
 from orders.queries.clock import clocks, collection_of
+from orders.queries.price_pages import wider_move
 from orders.services.carriers import (
     CHANNEL,
     SERVICE,
@@ -136,6 +137,7 @@ def channel_detail(request: HttpRequest, key: str) -> HttpResponse:
         "next": clock.ship_by(timezone.now(), channel.promise_days),
         "insure_from": channel.insure_from and Money(channel.insure_from, channel.currency),
         "places": channel.places.select_related("location"),
+        "wider": wider_move(channel),
         "entries": trail(CHANNEL, channel.pk),
     }
     return render(request, "orders/channel_detail.html", context)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.decorators import permission_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
@@ -24,11 +24,13 @@ from orders.forms.prices import (
     RefuseForm,
 )
 from orders.models.channels import Channel
+from orders.models.price_guards import PriceGuardChange
 from orders.models.prices import PriceChange
 from orders.queries.price_pages import price_history, prices_of, valid_price
 from orders.queries.prices import set_minimums
 from orders.services.errors import OrderError
 from orders.services.price_floors import set_floor
+from orders.services.price_guards import agree_to_looser, keep_as_tight, where
 from orders.services.prices import Outcome, Wanted, ask_prices, decide_price
 from orders.services.rates import NewRate, edit_price_guard, note_rate
 from orders.tables.prices import STATES, doubts, move
@@ -113,14 +115,16 @@ def price_floor(request: HttpRequest, code: str, key: str) -> HttpResponse:
 
     def act(values: dict[str, Any]) -> str:
         actor = actors.person(signed_in(request))
-        set_floor(channel, sku.pk, values["amount"], why=values["why"], actor=actor)
+        if set_floor(channel, sku.pk, values["amount"], why=values["why"], actor=actor):
+            return "Asked: another of finance has to agree that it may cost less"
         return f"The least price of {sku} in {channel} is set"
 
     return ask(
         request,
         FloorForm(request.POST or None, initial={"amount": least.amount if least else None}),
         title=f"Least price of {sku} in {channel}, in {channel.currency}",
-        text="New prices and new orders are held against it. Prices that are valid stay so.",
+        text="New prices and new orders are held against it. Prices that are valid stay so. More "
+        "holds at once; less, or none any more, takes another of finance.",
         word="Set the least price",
         back=reverse("price_detail", args=[code]),
         refusals=REFUSALS,
@@ -245,7 +249,9 @@ def channel_prices(request: HttpRequest, key: str) -> HttpResponse:
 
     def act(values: dict[str, Any]) -> str:
         actor = actors.person(signed_in(request))
-        edit_price_guard(channel.pk, **values, version=seen_version(request), actor=actor)
+        done = edit_price_guard(channel.pk, **values, version=seen_version(request), actor=actor)
+        if done.price_variance < values["price_variance"]:
+            return "Asked: another of finance has to agree that prices may move further"
         return f"{channel} is changed"
 
     initial = {"price_variance": channel.price_variance, "prices_from": channel.prices_from_id}
@@ -254,8 +260,43 @@ def channel_prices(request: HttpRequest, key: str) -> HttpResponse:
         PriceGuardForm(request.POST or None, initial=initial, channel=channel),
         back=reverse("channel_detail", args=[key]),
         title=f"Price guard of {channel}",
-        text="Acts on prices and orders from now on. What waits goes on waiting.",
+        text="Acts on prices and orders from now on. What waits goes on waiting. That prices may "
+        "move further takes another of finance.",
         word="Save",
+        refusals=REFUSALS,
+        act=act,
+    )
+
+
+@permission_required("orders.guard_price", raise_exception=True)
+@both
+def price_looser(request: HttpRequest, pk: int, verdict: str) -> HttpResponse:
+    """Agree to a lower floor or a wider move, or leave it as it is."""
+    rows = PriceGuardChange.objects.select_related("channel", "sku", "asked_by")
+    change = get_object_or_404(rows, pk=pk)
+    if verdict not in ("agree", "keep"):
+        raise Http404
+    agrees = verdict == "agree"
+
+    def act(values: dict[str, Any]) -> str:
+        actor = actors.person(signed_in(request))
+        if agrees:
+            agree_to_looser(pk, actor=actor)
+            return f"{change.wanted} holds from now on"
+        keep_as_tight(pk, actor=actor)
+        return "It stays as it is"
+
+    of = f"Least price of {change.sku}" if change.sku else "How far prices may move"
+    asks = f"{change.asked_by} asks for {change.wanted}, not {change.before}: {change.why}"
+    is_open = change.state == PriceGuardChange.State.WAITING
+    return ask(
+        request,
+        forms.Form(request.POST or None),
+        back=where(change),
+        title=f"{of} in {change.channel}" if agrees else "Leave it as it is",
+        text=asks if is_open else "Nobody asks for it any more.",
+        word=f"Agree to {change.wanted}" if agrees else "Leave it",
+        danger=agrees,
         refusals=REFUSALS,
         act=act,
     )

@@ -13,6 +13,7 @@ SELLING = {
     "price_detail": "orders.view_price",
     "price_change": "orders.change_price",
     "price_floor": "orders.guard_price",
+    "price_looser": "orders.guard_price",
     "price_file": "orders.change_price",
     "price_file_job": "orders.change_price",
     "sku_prices": "orders.view_price",

@@ -40,6 +40,7 @@ from orders.services.drafts import NewLine
 from orders.services.forwarders import add_forwarder
 from orders.services.merging import merge_customers
 from orders.services.preorders import move_preorder
+from orders.services.price_guards import ask_wider
 from orders.services.prices import Wanted, ask_prices
 from orders.services.promotions import edit_promotion, terms_of
 from orders.services.returns import NewReturn, NewReturnLine, request_returns
@@ -149,6 +150,7 @@ def _of_orders(order: Order, world: World) -> dict[str, dict[str, Any]]:
     ahead = _ahead(order)
     refund = request_refund(order, None, "goodwill", actor=person(world.people["support"]))
     change_limit("GBP", Decimal(20), Decimal(100), actor=person(world.people["finance"]))
+    wider = ask_wider(order.channel, 60, why=SCRIPT, actor=person(world.people["finance"]))
     back, payment = ReturnOrder.objects.get(), Payment.objects.get()
     return {
         "order": {"number": order.number, "tag": "high-value", "pk": order.pk},
@@ -164,6 +166,7 @@ def _of_orders(order: Order, world: World) -> dict[str, dict[str, Any]]:
         "refund_request": {"number": order.number},
         "refund_by_line": {"number": order.number},
         "preorder": {"number": ahead.number},
+        "price_looser": {"pk": wider.pk, "verdict": "keep"},
         "forwarded": {"number": _forwarded(order).number},
         "forwarder": {"pk": Forwarder.objects.get().pk},
         **_of_conflicts(order),

@@ -70,6 +70,6 @@ def test_orders_within_bounds_or_of_products_without_a_price_go_on() -> None:
     set_price("14.90", lamp)
     assert not place(line(lamp, 1, "12.00"), line(unpriced, 1, "0.01")).is_held
     assert place(line(lamp, 1, "14.90"), line(lamp, 1, "19.40")).is_held  # 30.2% more
-    set_floor(make_channel(), unpriced.pk, Decimal(5), why="Brand", actor=HOUSE)
-    under = place(line(unpriced, 1, "4.99"))
-    assert under.holds.get().note == "BARE at £4.99, it may not cost less than £5.00."
+    set_floor(make_channel(), unpriced.pk, Decimal(12), why="Brand", actor=HOUSE)
+    under = place(line(unpriced, 1, "11.99"))
+    assert under.holds.get().note == "BARE at £11.99, it may not cost less than £12.00."

@@ -23,6 +23,7 @@ from orders.queries.prices import valid_prices
 from orders.services.channels import open_channel
 from orders.services.errors import OrderError, WrongAmount
 from orders.services.price_floors import set_floor
+from orders.services.price_guards import agree_to_looser
 from orders.services.prices import Wanted, ask_prices, decide_price
 from orders.services.rates import NewRate, edit_price_guard, note_rate
 from tests.bed.databases import Database, at_once
@@ -65,7 +66,7 @@ def test_a_small_move_is_live_and_a_wide_one_waits_for_another_person(
 
 @pytest.mark.requirement("R84")
 def test_a_price_under_what_it_costs_us_or_the_least_price_waits(
-    db: None, finance_user: User
+    db: None, finance_user: User, make_user: MakeUser
 ) -> None:
     dear = make_sku("DEAR", cost=Money(Decimal(8), "GBP"))
     set_price("10.00", dear)
@@ -74,7 +75,10 @@ def test_a_price_under_what_it_costs_us_or_the_least_price_waits(
     set_floor(make_channel(), dear.pk, Decimal("9.50"), why="Brand", actor=person(finance_user))
     change = wait_for("9.49", dear)
     assert (change.floor, change.floor_from) == (Decimal("9.50"), "minimum")
-    set_floor(make_channel(), dear.pk, None, why="Clearance", actor=person(finance_user))
+    lower = set_floor(make_channel(), dear.pk, None, why="Sale", actor=person(finance_user))
+    assert lower is not None
+    assert ask("8.10", dear).waiting
+    agree_to_looser(lower.pk, actor=person(make_user(FINANCE)))
     assert set_price("8.00", dear).amount == 8
 
 
