@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import (
@@ -29,6 +29,7 @@ from automations.models.failures import Failure
 from automations.models.rules import Rule
 from automations.queries import rules as queries
 from automations.queries.inventory import IN_TROUBLE
+from automations.queries.reviews import with_due
 from automations.services.approving import SUITABLE
 from automations.triggers import source
 from backoffice import standing_in, ui
@@ -60,23 +61,22 @@ def risk_pill(risk: str) -> SafeString:
 
 def rules_for(user: User) -> QuerySet[Rule]:
     """All rules, with what the views of the list ask."""
-    live = Activation.objects.in_force().filter(rule=OuterRef("pk"))
     waits = Document.objects.filter(rule=OuterRef("pk"), state=Document.State.SUBMITTED)
     cases = Failure.objects.filter(rule=OuterRef("pk")).exclude(state=Failure.State.RESOLVED)
     shadow = Activation.objects.in_shadow().filter(rule=OuterRef("pk"))
-    return Rule.objects.annotate(
+    found: QuerySet[Rule] = with_due(Rule.objects.all()).annotate(
         in_shadow=Exists(shadow),
         is_mine=ExpressionWrapper(Q(owner_id=user.pk), output_field=BooleanField()),
-        is_live=Exists(live),
         is_stopped=Exists(Stop.objects.filter(rule=OuterRef("pk"), lifted_at=None)),
         waits=Exists(waits),
         has_cases=Exists(cases),
     )
+    return found
 
 
 def with_figures(rows: QuerySet[Rule]) -> QuerySet[Rule]:
     """The rows of one page, with what their cells show."""
-    return queries.rule_list().filter(pk__in=rows.values("pk"))
+    return with_due(queries.rule_list().filter(pk__in=rows.values("pk")))
 
 
 def name_cell(rule: Rule) -> SafeString:
@@ -140,11 +140,18 @@ def cases_cell(rule: Rule) -> object:
     return ui.status("bad", count) if count else 0
 
 
+def due_on(rule: Rule) -> date | None:
+    """When its review is due: one in force within a year, whatever date it has."""
+    found: date | None = getattr(rule, "due_on", rule.review_on)
+    return found
+
+
 def review_cell(rule: Rule) -> object:
-    if rule.review_on is None:
+    day = due_on(rule)
+    if day is None:
         return None
-    words = ui.short_day(rule.review_on)
-    late = rule.review_on <= timezone.localdate()
+    words = ui.short_day(day)
+    late = day <= timezone.localdate()
     return ui.status("bad", words, "calendar-exclamation") if late else words
 
 
@@ -192,9 +199,9 @@ RULES = Workbench[Rule](
             "review",
             "Review due",
             review_cell,
-            sort="review_on",
+            sort="due_on",
             kind="time",
-            export=lambda rule: rule.review_on,
+            export=due_on,
         ),
     ),
     filters=(
@@ -205,7 +212,7 @@ RULES = Workbench[Rule](
         yes_no("shadow", "Runs in shadow", Q(in_shadow=True)),
         yes_no("waits", "Waits for approval", Q(waits=True)),
         yes_no("owned", "Has an owner", Q(owner__isnull=False, owner__is_active=True)),
-        yes_no("review", "Review due", Q(review_on__lte=Now())),
+        yes_no("review", "Review due", Q(review_on__lte=Now()) | Q(is_due=True)),
         yes_no("cases", "Has failures", Q(has_cases=True)),
         yes_no("retired", "Retired", Q(retired_at__isnull=False)),
         Text(key="on", label="Starts on", field="trigger"),
@@ -273,8 +280,8 @@ def needing_someone(user: User) -> QuerySet[Rule]:
     own = Document.objects.filter(theirs, rule=OuterRef("pk"))
     came_back = Exists(own.filter(state=Document.State.CHANGES))
     rows: Any = rules_for(user).annotate(came_back=came_back)
-    wanted = Q(review_on__lte=timezone.localdate()) | Q(owner=None) | Q(is_stopped=True)
-    wanted |= Q(came_back=True) | IN_TROUBLE
+    wanted = Q(review_on__lte=timezone.localdate()) | Q(is_due=True) | Q(is_stopped=True)
+    wanted |= Q(owner=None) | Q(came_back=True) | IN_TROUBLE
     found: QuerySet[Rule] = (
         rows.filter(wanted, retired_at=None)
         .select_related("owner", "standing")
@@ -376,6 +383,7 @@ APPROVALS = Workbench[Document](
         View("waiting", "All waiting", "state=submitted", empty="Nothing waits for approval."),
         View("mine", "Mine", "own=yes", empty="You have submitted nothing."),
         View("decided", "Decided", "state=approved&state=rejected&state=changes&sort=-decided"),
+        View("all", "All"),
     ),
     empty=Empty(
         "Nothing was submitted yet.",

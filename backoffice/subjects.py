@@ -6,7 +6,7 @@ without importing the app that owns it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,8 @@ class Subject:
     """One kind of subject. Its model carries an integer `version` that each service raises.
 
     `label` is `app.model` in lower case; `number` is the field people know a record by;
-    `url_name` takes that field's value as its only argument.
+    `url_name` takes that field's value as its only argument. `told` says how records stand, in
+    words; None where nobody is told beside a link.
     """
 
     label: str
@@ -29,6 +30,7 @@ class Subject:
     number: str
     url_name: str
     view_permission: str
+    told: Callable[[Iterable[int]], Mapping[int, str]] | None = None
 
     @property
     def model(self) -> type[Model]:

@@ -9,6 +9,7 @@ class FinanceConfig(AppConfig):
     def ready(self) -> None:
         from backoffice.subjects import Subject, register
         from finance import receivers  # noqa: F401 - connects them
+        from finance.queries import refunds_in_words
 
         register(
             Subject(
@@ -16,7 +17,14 @@ class FinanceConfig(AppConfig):
             )
         )
         register(
-            Subject("finance.refund", "refund", "number", "refund_detail", "finance.view_refund")
+            Subject(
+                "finance.refund",
+                "refund",
+                "number",
+                "refund_detail",
+                "finance.view_refund",
+                told=refunds_in_words,
+            )
         )
         from finance.views.by_line import register_panels
         from finance.views.parts import register_everywhere

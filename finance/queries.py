@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,6 +11,7 @@ from django.db.models import QuerySet, Sum
 
 from finance.models.balances import OrderBalance
 from finance.models.ledger import Account, JournalEntry, JournalLine
+from finance.models.refunds import Refund
 from orders.models.orders import Order
 
 
@@ -120,3 +121,9 @@ def balance_shown(order: Order) -> OrderBalance:
     return found or OrderBalance(
         order=order, entity_id=order.channel.legal_entity_id, currency=order.currency
     )
+
+
+def refunds_in_words(ids: Iterable[int]) -> dict[int, str]:
+    """How requests for money back stand: `waiting for finance`."""
+    rows = Refund.objects.filter(pk__in=set(ids))
+    return {row.pk: row.get_state_display().lower() for row in rows}

@@ -8,9 +8,17 @@ class SupportConfig(AppConfig):
     def ready(self) -> None:
         from backoffice.subjects import Subject, register
         from support import receivers  # noqa: F401 - connects them
+        from support.queries import tickets_in_words
 
         register(
-            Subject("support.ticket", "ticket", "number", "ticket_detail", "support.view_ticket")
+            Subject(
+                "support.ticket",
+                "ticket",
+                "number",
+                "ticket_detail",
+                "support.view_ticket",
+                told=tickets_in_words,
+            )
         )
         from support.views.parts import register_everywhere
 

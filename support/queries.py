@@ -56,6 +56,16 @@ def conversation(ticket: Ticket) -> QuerySet[Message]:
     return ticket.messages.select_related("user", "customer").order_by("at", "pk")
 
 
+def tickets_in_words(ids: Iterable[int]) -> dict[int, str]:
+    """How tickets stand: `new, in General, nobody’s`."""
+    rows = Ticket.objects.filter(pk__in=set(ids)).select_related("queue", "assignee")
+    return {
+        row.pk: f"{row.get_status_display().lower()}, in {row.queue.name}, "
+        f"{row.assignee or 'nobody’s'}"
+        for row in rows
+    }
+
+
 def tickets_on_order(order_id: int) -> QuerySet[Ticket]:
     """An order's tickets, newest first."""
     return (

@@ -6,22 +6,29 @@ for a million runs as for a thousand.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
 from automations.engine import database
 from automations.engine.alerts import owner_of
+from automations.models.documents import Activation
 from automations.models.inventory import RuleStanding
 from automations.models.rules import Rule
 from automations.queries import reviews
 from automations.queries.inventory import FEW_RUNS, HISTORY_DAYS, LEAST_DAYS, STALE_DAYS, UNPRESSED
 from backoffice import notices
+from backoffice.counting import counted
 
-EVERY = timedelta(minutes=10)
+# Between two looks: 300 times what one takes, so that a small company sees figures of the minute
+# and those of a large one cost next to nothing.
+SOONEST, LATEST, REST = timedelta(minutes=1), timedelta(minutes=10), 300
 # So many usual runs that did not come are no accident: by chance once in 150 times.
 MISSED = 5
 WAITS = "1 rule waits for its review."
@@ -98,12 +105,39 @@ WHERE r.id = s.rule_id AND r.retired_at IS NOT NULL
 
 
 def look() -> int:
-    """Look at all rules, at most every ten minutes; answers how many notices are new."""
+    """Look at all rules every few minutes, and at once where one is new; answers how many notices
+    are new.
+    """
     newest = RuleStanding.objects.order_by("-at").values_list("at", flat=True).first()
-    if newest is not None and newest > timezone.now() - EVERY:
+    if newest is not None and newest > timezone.now() - _pause.long and not _is_behind(newest):
         return 0
+    began = time.monotonic()
     count()
+    _pause.after(time.monotonic() - began)
     return tell()
+
+
+@dataclass(slots=True)
+class _Pause:
+    """How long this process leaves between two looks."""
+
+    long: timedelta = SOONEST
+
+    def after(self, seconds: float) -> None:
+        self.long = min(LATEST, max(SOONEST, timedelta(seconds=REST * seconds)))
+
+
+_pause = _Pause()
+
+
+def _is_behind(newest: datetime) -> bool:
+    """Whether a rule was made, put in force or ended since it was last looked at all of them."""
+    moved = Q(from_at__gt=newest) | Q(until_at__gt=newest)
+    periods = Activation.objects.filter(moved, mode=Activation.Mode.LIVE, rule__retired_at=None)
+    return (
+        Rule.objects.filter(retired_at=None, standing=None).exists()
+        or periods.exclude(rule=None).exists()
+    )
 
 
 @transaction.atomic
@@ -139,7 +173,7 @@ def _said(rule: Rule, standing: RuleStanding) -> Iterable[tuple[str, str]]:
         yield f"quiet:{spell}", f"“{name}” went quiet: {_usual(rule, standing)}, and none {since}."
     if standing.is_noisy:
         key = f"noisy:{rule.pk}:{standing.at:%Y-%m-%d}"
-        runs = f"{standing.runs_day:,} runs in 24 hours"
+        runs = f"{counted(standing.runs_day, 'run')} in 24 hours"
         yield key, f"“{name}” runs far more than it should: {runs}, {_usual(rule, standing)}."
 
 
@@ -148,7 +182,8 @@ def _usual(rule: Rule, standing: RuleStanding) -> str:
     if standing.is_noisy and rule.expected_per_day_max is not None:
         return f"where {rule.expected_per_day_max:,} are expected at most"
     if standing.usual is None or (standing.is_silent and standing.usual < 1):
-        return f"at least {rule.expected_per_day_min or 0:,} runs a day are expected"
+        least = counted(rule.expected_per_day_min or 0, "run")
+        return f"expected at least {least} a day"
     return f"{standing.usual:,.0f} on a usual day"
 
 

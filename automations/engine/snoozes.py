@@ -8,6 +8,7 @@ from django.db import transaction
 
 from automations.engine import database
 from automations.models.failures import Failure, FailureAction
+from backoffice.counting import counted
 
 # So many more cases of its cause, or this share, is worse; the same share more money is.
 MORE_CASES = 3
@@ -62,7 +63,9 @@ def wake() -> int:
         FailureAction(
             failure_id=row[0],
             verb="worse",
-            text=f"{row[1]} more cases of its cause." if row[1] > 0 else "More money is at stake.",
+            text=f"{counted(row[1], 'more case')} of its cause."
+            if row[1] > 0
+            else "More money is at stake.",
         )
         for row in worse
     )

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from automations.models.events import Event
+from django.db import connection
+
+HALVES = """
+WITH RECURSIVE halves (low, high) AS (
+    SELECT 0::bigint, coalesce(max(id) + 1, 0) FROM automations_event
+    UNION ALL
+    SELECT CASE WHEN found.recorded_at < %(moment)s THEN found.id + 1 ELSE low END,
+        CASE WHEN found.recorded_at < %(moment)s THEN high ELSE (low + high) / 2 END
+    FROM halves LEFT JOIN LATERAL (SELECT id, recorded_at FROM automations_event
+        WHERE id >= (low + high) / 2 ORDER BY id LIMIT 1) found ON true
+    WHERE low < high
+)
+SELECT low FROM halves WHERE low >= high
+"""
 
 
 def first_since(moment: datetime) -> int:
@@ -13,16 +26,7 @@ def first_since(moment: datetime) -> int:
     Ids grow with time, so the key is searched by halves: two dozen looks at ten million events,
     and no index on a time.
     """
-    last = Event.objects.order_by("-id").values_list("id", flat=True).first()
-    if last is None:
-        return 0
-    low, high = 0, last + 1
-    while low < high:
-        middle = (low + high) // 2
-        rows = Event.objects.filter(id__gte=middle).order_by("id")
-        found = rows.values_list("id", "recorded_at").first()
-        if found is None or found[1] >= moment:
-            high = middle
-        else:
-            low = found[0] + 1
-    return low
+    with connection.cursor() as cursor:
+        cursor.execute(HALVES, {"moment": moment})
+        ((found,),) = cursor.fetchall()
+    return int(found)

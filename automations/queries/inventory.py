@@ -9,27 +9,24 @@ from typing import Any
 from django.db.models import (
     BooleanField,
     Case,
-    Count,
     DecimalField,
     Exists,
     ExpressionWrapper,
     F,
-    IntegerField,
     Max,
     OuterRef,
     Q,
     QuerySet,
-    Subquery,
     Sum,
     Value,
     When,
 )
-from django.db.models.functions import Coalesce
 
 from automations.models.failures import Failure
 from automations.models.inventory import RuleStanding
 from automations.models.rules import Rule
 from automations.queries.reviews import with_due
+from automations.queries.rules import how_many, last_fired, of_a_day, recent_runs, rule_list
 from backoffice.models import User
 
 # A usual day is the median of so many, and known after a week.
@@ -48,7 +45,7 @@ FLAGS = {
     "stale": Q(standing__is_stale=True),
     "silent": Q(standing__is_silent=True),
     "noisy": Q(standing__is_noisy=True),
-    "ownerless": OWNERLESS & Q(standing__live_since__isnull=False),
+    "ownerless": OWNERLESS & Q(is_live=True),
     "overdue": Q(is_due=True),
 }
 IN_TROUBLE = FLAGS["stale"] | FLAGS["silent"] | FLAGS["noisy"]
@@ -62,6 +59,8 @@ def inventory(user: User) -> QuerySet[Any]:
     found: QuerySet[Any] = with_due(Rule.objects.filter(retired_at=None)).annotate(
         is_mine=ExpressionWrapper(Q(owner_id=user.pk), output_field=BooleanField()),
         has_cases=Exists(cases),
+        last_fired_at=last_fired(),
+        runs_24h=how_many(of_a_day(recent_runs())),
         minutes_month=ExpressionWrapper(
             F("standing__done_month") * _MINUTES,
             output_field=DecimalField(max_digits=14, decimal_places=2),
@@ -71,13 +70,9 @@ def inventory(user: User) -> QuerySet[Any]:
 
 
 def with_cells(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """The rows of one page, with what their cells show."""
-    cases = Failure.objects.filter(rule=OuterRef("pk")).exclude(state=Failure.State.RESOLVED)
-    counted = cases.order_by().values("rule").annotate(n=Count("pk")).values("n")
-    found = with_due(Rule.objects.filter(pk__in=rows.values("pk")))
-    shown: QuerySet[Any] = found.select_related("owner", "standing").annotate(
-        open_cases=Coalesce(Subquery(counted, output_field=IntegerField()), 0)
-    )
+    """The rows of one page, with what their cells show: state and runs as on the rule's page."""
+    rows_of = rule_list().filter(pk__in=rows.values("pk"))
+    shown: QuerySet[Any] = with_due(rows_of).select_related("owner", "standing")
     return shown
 
 

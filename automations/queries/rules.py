@@ -59,13 +59,33 @@ CANDIDATE = [Document.State.SUBMITTED, Document.State.CHANGES, Document.State.AP
 IN_FORCE = Q(activations__until_at=None, activations__mode=Activation.Mode.LIVE)
 
 
+def last_fired() -> Subquery:
+    """When a rule last began a run that acts, for rows of rules."""
+    runs = Run.objects.filter(rule_id=OuterRef("pk"), pk__gt=0)
+    return Subquery(runs.order_by("-id").values("created_at")[:1])
+
+
+def recent_runs() -> QuerySet[Run]:
+    """The runs of the last seven days that act, for rows of rules."""
+    week = first_since(timezone.now() - timedelta(days=7))
+    # Along the index of a rule's runs, whose keys begin with the event's id; shadows' are negative.
+    return Run.objects.filter(rule_id=OuterRef("pk"), pk__gte=max(1, week * RULE_SPAN)).order_by()
+
+
+def of_a_day(recent: QuerySet[Run]) -> QuerySet[Run]:
+    """Those of these runs that began in the last 24 hours, whatever became of them."""
+    return recent.filter(created_at__gte=timezone.now() - timedelta(days=1))
+
+
+def how_many(runs: QuerySet[Run]) -> Coalesce:
+    """The number of these runs, for rows of rules."""
+    counted = runs.values("rule_id").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+
+
 def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
     """All rules as RuleRow describes them, by trigger and position."""
-    runs = Run.objects.filter(rule_id=OuterRef("pk"))
-    week = timezone.now() - timedelta(days=7)
-    # Along the index of a rule's runs, whose keys begin with the event's id.
-    recent = runs.filter(pk__gte=first_since(week) * RULE_SPAN).order_by().values("rule_id")
-    today = recent.filter(created_at__gte=timezone.now() - timedelta(days=1))
+    recent = recent_runs()
     cases = Failure.objects.filter(rule=OuterRef("pk")).exclude(state=Failure.State.RESOLVED)
     slots = ScheduleSlot.objects.filter(rule=OuterRef("pk"), shadow=False)
     candidate = Document.objects.never_in_force().filter(rule=OuterRef("pk"), state__in=CANDIDATE)
@@ -84,13 +104,9 @@ def rule_list() -> QuerySet[WithAnnotations[Rule, RuleRow]]:
             shadow_version=Subquery(shadow.values("document__version")[:1]),
             candidate_state=Subquery(candidate.values("state")[:1]),
             candidate_id=Subquery(candidate.values("pk")[:1]),
-            last_fired_at=Subquery(runs.order_by("-id").values("created_at")[:1]),
-            runs_24h=Coalesce(
-                Subquery(today.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0
-            ),
-            runs_7d=Coalesce(
-                Subquery(recent.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0
-            ),
+            last_fired_at=last_fired(),
+            runs_24h=how_many(of_a_day(recent)),
+            runs_7d=how_many(recent),
             open_cases=Coalesce(
                 Subquery(
                     cases.order_by().values("rule").annotate(n=Count("pk")).values("n"),

@@ -117,7 +117,7 @@ def rhythm_words(cron: str) -> str:
     if known.pattern == "monthly":
         return f"on day {known.month_day} of every month at {known.time}"
     if known.pattern == "minutes":
-        return f"every {known.every} minutes"
+        return "every minute" if known.every == 1 else f"every {known.every} minutes"
     if known.pattern == "hours":
         hours = "every hour" if known.every == 1 else f"every {known.every} hours"
         return f"{hours}, at minute {known.minute}" if known.minute else hours

@@ -22,6 +22,7 @@ from reportlab.platypus import Flowable, LongTable, Paragraph, SimpleDocTemplate
 
 from automations.queries.dossier import Dossier
 from automations.queries.sheets import Sheet, text
+from backoffice.counting import counted
 
 # Of a sheet on paper; the CSV holds all of it.
 MOST_ROWS = 150
@@ -159,7 +160,7 @@ def _table(sheet: Sheet, styles: dict[str, ParagraphStyle]) -> list[Flowable]:
     )
     parts.append(table)
     if len(sheet.rows) > MOST_ROWS:
-        more = f"{len(sheet.rows) - MOST_ROWS:,} more rows stand in the CSV."
+        more = f"The CSV has {counted(len(sheet.rows) - MOST_ROWS, 'more row')}."
         parts.append(_paragraph(more, styles["note"]))
     return parts
 

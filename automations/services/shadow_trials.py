@@ -16,6 +16,7 @@ from automations.services.errors import NotPossible, Refused
 from automations.simulation.shadow import Comparison, compare
 from backoffice import notices
 from backoffice.actors import Actor
+from backoffice.counting import counted
 
 logger = logging.getLogger(__name__)
 DAYS = (1, 3, 7, 14, 30)
@@ -77,8 +78,9 @@ def _tell(trial: ShadowTrial, period: Activation, found: Comparison) -> None:
         return
     days = "a day" if trial.days == 1 else f"{trial.days} days"
     text = (
-        f"“{rule.name}” v{period.document.version} ran in shadow for {days}: {found.same:,} events "
-        f"taken alike, {found.differs:,} otherwise, {found.shadow:,} only by it, "
+        f"“{rule.name}” v{period.document.version} ran in shadow for {days}: "
+        f"{counted(found.same, 'event')} taken alike, {found.differs:,} otherwise, "
+        f"{found.shadow:,} only by it, "
         f"{found.live:,} only live."
     )
     people = {period.activated_by, *([rule.owner] if rule.owner is not None else [])}

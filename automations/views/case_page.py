@@ -198,12 +198,12 @@ def _subject(case: Failure) -> dict[str, str]:
     return {"words": words, "url": subject_url(case.subject, number) if number else ""}
 
 
-def _trace(run: Run | None, rows: list[StepRun]) -> list[Node]:
+def _trace(run: Run | None, rows: list[StepRun], user: User) -> list[Node]:
     if run is None:
         return []
     effects = list(Effect.objects.filter(run_id=run.pk))
     event = Event.objects.filter(pk=run.event_id).first()
-    return trace_of(run, rows, effects, event=event).nodes
+    return trace_of(run, rows, effects, event=event, user=user).nodes
 
 
 def _technical(case: Failure, rows: list[StepRun]) -> list[tuple[str, str]]:
@@ -266,7 +266,7 @@ def page_of(case: Failure, user: User) -> dict[str, Any]:
         if changed
         else None,
         "not_done": _not_done(case, again),
-        "nodes": _trace(run, rows),
+        "nodes": _trace(run, rows, user),
         "technical": _technical(case, rows),
         "log": log_of(case),
         "works": works,

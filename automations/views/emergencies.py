@@ -20,6 +20,7 @@ from automations.services.approving import SUITABLE, role_for
 from automations.services.errors import AutomationError
 from automations.views.drafting import signed_in
 from backoffice.actors import person
+from backoffice.counting import counted
 from backoffice.dialogs import ask
 from backoffice.models import User
 
@@ -135,7 +136,7 @@ def emergency_end(request: HttpRequest, pk: int) -> HttpResponse:
         forms.Form(request.POST or None),
         title=f"End the emergency of {found.rule.name}",
         text=f"It takes no effect from now on, and what is live acts again. The rule has "
-        f"{open_runs:,} open runs; those of this version are cancelled where they stand.",
+        f"{counted(open_runs, 'open run')}; those of this version are cancelled where they stand.",
         word="End it",
         back=_back(found.document_id),
         refusals=(AutomationError,),

@@ -132,7 +132,10 @@ def in_doubt(kind: Kind, raw: Any) -> str:
 def duration_input(raw: Any, name: str, label: str) -> Input:
     """The input of a duration: a whole number and its unit."""
     number, unit = duration_parts(raw)
-    return Input("duration", name, label, number, unit, list(UNITS.items()))
+    units = [
+        (key, word.removesuffix("s") if number == "1" else word) for key, word in UNITS.items()
+    ]
+    return Input("duration", name, label, number, unit, units)
 
 
 YES_NO = [("true", "yes"), ("false", "no")]

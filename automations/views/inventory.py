@@ -8,13 +8,13 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from automations.models.rules import Rule
 from automations.queries import inventory as queries
 from automations.queries.inventory import FLAGGED, FLAGS, MINUTES
-from automations.tables import cases_cell, domain_cell
+from automations.tables import cases_cell, domain_cell, state_cell, state_of
 from backoffice import ui
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
@@ -27,6 +27,7 @@ PILLS = {
     "ownerless": ("warn", "No owner", "user-question"),
     "stale": ("warn", "Stale", "hourglass"),
 }
+NOT_YET = format_html('<span class="muted">{}</span>', "not yet")
 WORDS = [(key, words) for key, (_, words, _) in PILLS.items()]
 
 
@@ -43,7 +44,7 @@ def flags_of(rule: Any) -> list[str]:
         "silent": at is not None and at.is_silent,
         "noisy": at is not None and at.is_noisy,
         "overdue": bool(getattr(rule, "is_due", False)),
-        "ownerless": gone and at is not None and at.live_since is not None,
+        "ownerless": gone and bool(getattr(rule, "is_live", False)),
         "stale": at is not None and at.is_stale,
     }
     return [key for key in PILLS if found[key]]
@@ -53,7 +54,9 @@ def flags_cell(rule: Rule) -> object:
     pills = [(ui.pill(*PILLS[key]),) for key in flags_of(rule)]
     if pills:
         return format_html_join(" ", "{}", pills)
-    return None if getattr(rule, "is_live", True) else ui.status("wait", "not in force", "pencil")
+    if standing(rule) is None and getattr(rule, "is_live", False):
+        return ui.status("wait", "not looked at yet", "hourglass")
+    return None
 
 
 def name_cell(rule: Rule) -> SafeString:
@@ -62,14 +65,16 @@ def name_cell(rule: Rule) -> SafeString:
 
 def day_cell(rule: Rule) -> object:
     """Runs of the last day, beside what is usual."""
+    at, begun = standing(rule), getattr(rule, "runs_24h", 0)
+    if at is None or at.usual is None:
+        return begun
+    return ui.two_lines(f"{begun:,}", f"of {at.usual:,.0f}")
+
+
+def month_cell(rule: Rule) -> object:
+    """Runs that ended in 30 days; said in words where nobody has counted them yet."""
     at = standing(rule)
-    if at is None:
-        return None
-    return ui.two_lines(f"{at.runs_day:,}", _usual(at)) if _usual(at) else at.runs_day
-
-
-def _usual(at: Any) -> str:
-    return f"of {at.usual:,.0f}" if at.usual is not None else ""
+    return NOT_YET if at is None else at.runs_month
 
 
 def hours(work: timedelta) -> str:
@@ -83,6 +88,8 @@ def hours(work: timedelta) -> str:
 def saved_cell(rule: Rule) -> object:
     """Hand work saved in 30 days; with a sign where the rule does not say what a run saves."""
     found = queries.saved(rule, standing(rule))
+    if found is None:
+        return NOT_YET
     if not found:
         return None
     return hours(found) if rule.minutes_saved else f"≈ {hours(found)}"
@@ -136,6 +143,7 @@ INVENTORY = Workbench[Rule](
         ),
         Column("purpose", "Purpose", "purpose", default=False),
         Column("domain", "Domain", domain_cell, sort="domain", export=lambda r: r.domain),
+        Column("state", "State", state_cell, export=lambda rule: state_of(rule)[1]),
         Column(
             "owner",
             "Owner",
@@ -152,26 +160,27 @@ INVENTORY = Workbench[Rule](
         Column(
             "fired",
             "Last fired",
-            "standing.last_fired_at",
-            sort="standing__last_fired_at",
+            "last_fired_at",
+            sort="last_fired_at",
             kind="time",
         ),
         Column(
             "month",
-            "30 days",
-            "standing.runs_month",
+            "Ended, 30 days",
+            month_cell,
             sort="standing__runs_month",
             kind="number",
-            hint="Runs that ended in the last 30 days.",
+            export=lambda rule: getattr(standing(rule), "runs_month", None),
+            hint="Runs that had ended in the last 30 days when they were counted.",
         ),
         Column(
             "day",
             "24 h",
             day_cell,
-            sort="standing__runs_day",
+            sort="runs_24h",
             kind="number",
-            export=lambda rule: getattr(standing(rule), "runs_day", None),
-            hint="Runs that ended in the last 24 hours, of those on a usual day.",
+            export=lambda rule: getattr(rule, "runs_24h", 0),
+            hint="Runs that began in 24 hours, as on the rule’s page, of those on a usual day.",
         ),
         Column(
             "usual",
@@ -195,7 +204,7 @@ INVENTORY = Workbench[Rule](
             sort="minutes_month",
             kind="number",
             export=saved_minutes,
-            hint="Hand work that the runs of 30 days saved.",
+            hint="Hand work that the runs saved which were done in 30 days.",
         ),
         Column(
             "review",

@@ -26,6 +26,7 @@ from automations.tables import RULES
 from automations.views.drafting import rule_or_404, signed_in
 from automations.views.phrases import CHANGE_SIGNS, Shown
 from backoffice.actors import person
+from backoffice.counting import counted
 from backoffice.models import User
 from backoffice.workbench import respond, shown
 
@@ -243,5 +244,9 @@ def _after(done: Plan) -> tuple[str, str]:
     words = "Nothing acts before it is submitted and approved."
     if len(touched) == 1 and touched[0].rule is not None:
         return reverse("rule_edit", args=[touched[0].rule.slug]), f"This draft is imported. {words}"
-    said = f"{len(touched)} drafts are imported. {words}" if touched else "Nothing had changed."
+    said = (
+        f"Imported as drafts: {counted(len(touched), 'rule')}. {words}"
+        if touched
+        else "Nothing had changed."
+    )
     return reverse("rule_list"), said

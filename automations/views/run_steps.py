@@ -17,7 +17,7 @@ from automations.rules.document import Ask, Do, ForEach, If, Wait
 from automations.simulation.again import item_words
 from automations.triggers import triggers
 from automations.views.trace import SIGNS, Attempt, known_links, rule_of
-from backoffice import ui
+from backoffice import links, ui
 from backoffice.models import User
 
 # More items than this are shown when someone asks for them; what is wrong with one always is.
@@ -110,9 +110,13 @@ def trace_of(
     *,
     every: bool = False,
     event: Event | None = None,
+    user: User | None = None,
 ) -> Trace:
-    """A run's steps in the order of its version; `every` shows all items of long loops."""
-    made = _Maker(run, rows, effects, every=every, event=event)
+    """A run's steps in the order of its version; `every` shows all items of long loops.
+
+    `user` is who reads it; None: somebody who may open whatever it made.
+    """
+    made = _Maker(run, rows, effects, every=every, event=event, user=user)
     nodes = made.nodes()
     flat = [node for node in walk(nodes) if node.kind in ("do", "wait", "ask")]
     return Trace(
@@ -139,16 +143,19 @@ class _Maker:
         *,
         every: bool,
         event: Event | None,
+        user: User | None,
     ) -> None:
         self.run, self.every, self.event = run, every, event
         self.rule: Compiled | None = rule_of(run)
         people = User.objects.in_bulk([row.user_id for row in rows if row.user_id is not None])
-        links = known_links((row.link, row.link_id) for row in rows if row.link_id is not None)
+        made = {(row.link, row.link_id) for row in rows if row.link_id is not None}
+        pages, stands = known_links(made, user), links.standing(made)
         self.attempts: dict[str, list[Attempt]] = defaultdict(list)
         for row in rows:
             token, sign = SIGNS[StepRun.Outcome(row.outcome)]
-            link, who = links.get((row.link, row.link_id or 0)), people.get(row.user_id or 0)
-            self.attempts[row.cursor].append(Attempt(row, token, sign, link, who))
+            at, who = (row.link, row.link_id or 0), people.get(row.user_id or 0)
+            attempt = Attempt(row, token, sign, pages.get(at), who, stands.get(at, ""))
+            self.attempts[row.cursor].append(attempt)
         self.effects: dict[tuple[str, str], list[Effect]] = defaultdict(list)
         for effect in effects:
             self.effects[effect.uid.removeprefix("~"), effect.target].append(effect)

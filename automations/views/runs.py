@@ -136,7 +136,7 @@ def _let_go(request: HttpRequest, pk: int, error: Run.DoesNotExist) -> HttpRespo
 def _context(found: RunDetail, user: User, *, every: bool) -> dict[str, Any]:
     run, event = found.run, found.event
     told = explain_run(run)
-    trace = trace_of(run, found.steps, found.effects, every=every, event=event)
+    trace = trace_of(run, found.steps, found.effects, every=every, event=event, user=user)
     return {
         "run": run,
         "rule": found.rule,
@@ -253,7 +253,7 @@ def _written(found: RunDetail, trace: Trace) -> list[dict[str, Any]]:
             {
                 "effect": effect,
                 "words": words,
-                "link": attempt.link if attempt else None,
+                "made": attempt,
                 "token": "wait" if back else token,
                 "sign": "arrow-back-up" if back else sign,
                 "state": "Taken back" if back else effect.get_state_display(),

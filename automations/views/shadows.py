@@ -23,6 +23,7 @@ from automations.views.run_filters import noun
 from automations.views.run_list import subject_url
 from backoffice import subjects
 from backoffice.actors import person
+from backoffice.counting import counted
 from backoffice.models import User
 from backoffice.versions import whole
 from backoffice.workbench import respond
@@ -123,9 +124,8 @@ def shadow_begin(request: HttpRequest, slug: str, version: int) -> HttpResponse:
         shadow_trials.begin(document.pk, days=days, actor=person(user))
     except AutomationError as error:
         refusal = str(error)
-    said = (
-        f"Version {version} runs in shadow for {days} days. Then it is compared, and you are told."
-    )
+    span = counted(days, "day")
+    said = f"Version {version} runs in shadow for {span}. Then it is compared, and you are told."
     return _answer(request, rule, refusal, said)
 
 

@@ -42,13 +42,16 @@ VERDICTS = {
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at a step. `link` names what it made; `who` the person who acted instead."""
+    """One try at a step. `link` names what it made, `now` says how that stands today; `who` is the
+    person who acted instead.
+    """
 
     row: StepRun
     token: str
     sign: str
     link: Link | None
     who: User | None
+    now: str = ""
 
     @property
     def took(self) -> timedelta:
@@ -59,15 +62,19 @@ class Attempt:
         return dict(self.row.input or {})
 
 
-def known_links(pairs: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], Link]:
-    """The pages of records by label and id; those whose screens are not there are left out."""
+def known_links(
+    pairs: Iterable[tuple[str, int]], user: User | None = None
+) -> Mapping[tuple[str, int], Link]:
+    """The pages of records by label and id; those whose screens are not there are left out, and
+    what this person may not open is named without its page.
+    """
     by_label: dict[str, set[tuple[str, int]]] = {}
     for pair in pairs:
         by_label.setdefault(pair[0], set()).add(pair)
     found: dict[tuple[str, int], Link] = {}
     for same in by_label.values():
         try:
-            found.update(links.resolve(same))
+            found.update(links.resolve(same, user))
         except NoReverseMatch:
             continue
     return found

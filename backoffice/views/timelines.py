@@ -59,8 +59,10 @@ class Told:
         return self.kind == ActorKind.RULE
 
 
-def told(entries: list[TimelineEntry], notes: list[Note]) -> list[Told]:
-    """Entries and notes as lines, newest first; links in one query for each kind of record."""
+def told(entries: list[TimelineEntry], notes: list[Note], user: User) -> list[Told]:
+    """Entries and notes as this person reads them, newest first; links in one query for each kind
+    of record.
+    """
     wanted = [
         pair
         for entry in entries
@@ -71,7 +73,7 @@ def told(entries: list[TimelineEntry], notes: list[Note]) -> list[Told]:
         )
         if pair[0] and pair[1] is not None
     ]
-    found = links.resolve((label, pk) for label, pk in wanted if pk is not None)
+    found = links.resolve(((label, pk) for label, pk in wanted if pk is not None), user)
     lines = [
         Told(
             entry.at,
@@ -116,7 +118,9 @@ def _part(request: HttpRequest, label: str, pk: int, form: NoteForm, status: int
     shown = min(max(whole(request.GET.get("shown", "")) or SHOWN, SHOWN), 2000)
     with_notes = kind in ("all", "people")
     lines = told(
-        list(entries[: shown + 1]), list(notes.order_by("-at")[: shown + 1]) if with_notes else []
+        list(entries[: shown + 1]),
+        list(notes.order_by("-at")[: shown + 1]) if with_notes else [],
+        signed_in(request),
     )
     context = {
         "label": label,

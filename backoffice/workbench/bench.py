@@ -14,6 +14,7 @@ from django.db.models.expressions import OrderBy
 from django.http import HttpRequest
 from django.urls import reverse
 
+from backoffice import counting
 from backoffice.models import User
 from backoffice.workbench.columns import Column, M
 from backoffice.workbench.filters import Filter
@@ -101,7 +102,7 @@ class Workbench(Generic[M]):
 
     def counted(self, number: int) -> str:
         """`1 order`, `2,314 orders`."""
-        return f"{number:,} {self.noun if number == 1 else self.nouns or self.noun + 's'}"
+        return counting.counted(number, self.noun, self.nouns)
 
     @property
     def is_inbox(self) -> bool:

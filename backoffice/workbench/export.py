@@ -47,7 +47,7 @@ def lines(listing: Listing[Any]) -> Iterator[str]:
             cells = [cell for column in columns for cell in column.exported(record)]
             yield writer.writerow([quoted(cell) for cell in cells])
             count += 1
-    yield writer.writerow([f"{count} rows"])
+    yield writer.writerow([f"{count} row{'' if count == 1 else 's'}"])
 
 
 def _records(listing: Listing[Any], keys: Sequence[Any]) -> list[Any]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from backoffice import actors, audit, notices
+from backoffice.counting import counted
 from backoffice.models import BulkJob, BulkOutcome, User
 from backoffice.sets import Stencil, insert_many
 from backoffice.workbench import bulk
@@ -115,7 +116,8 @@ def draft_job(
 def _ask_second(job: BulkJob, action: BulkAction) -> None:
     """Tell those who could start it that someone asks them to."""
     others = [each for each in notices.holders(action.permission) if each.pk != job.user_id]
-    text = f"{job.user} asks: {job.label.lower()} {job.total:,} rows. A second person starts it."
+    rows = counted(job.total, "row")
+    text = f"{job.user} asks: {job.label.lower()} {rows}. A second person starts it."
     notices.notify(others, text, reverse("job_detail", args=[job.pk]), key=f"job:{job.pk}")
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from django.db.models import Sum
 
+from backoffice.counting import counted
 from backoffice.money import Money
 from finance.models.refunds import Refund, RefundLine
 from finance.services.errors import FinanceError, RefundTooLarge
@@ -183,7 +184,7 @@ def _refuse_units(part: NewPart, line: OrderLine | None, before: _Before) -> Non
     left = line.quantity - before.units.get(line.pk, 0) if line else 0
     if part.quantity is not None and line is not None and part.quantity > max(left, 0):
         raise RefundTooLarge(
-            f"{max(left, 0)} units of {line.description} can still be refunded, "
+            f"{counted(max(left, 0), 'unit')} of {line.description} can still be refunded, "
             f"not {part.quantity}. Give the amount for no unit in particular."
         )
 

@@ -251,7 +251,8 @@ class HoldOrder(OrderAction):
     def in_words(self, params: Mapping[str, Any]) -> str:
         lasts = params.get("lasts")
         then = label_of(params.get("then"), Hold.Then.choices)
-        until = f", for {shown(lasts)} hours, then {then}" if lasts else ""
+        hours = "hour" if lasts == 1 else "hours"
+        until = f", for {shown(lasts)} {hours}, then {then}" if lasts else ""
         return f"Put the order on hold: {label_of(params['reason'], Hold.Reason.choices)}{until}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from automations.cases import CaseKind, NewCase, cases
+from backoffice.counting import counted
 from backoffice.money import Money
 from orders import signals
 from orders.models.holds import Hold
@@ -27,7 +28,7 @@ class ReturnWithoutOrder(CaseKind):
             NewCase(
                 key=f"orders.returnorder:{row.pk}",
                 cause=f"Return without an order: {row.unmatched_cause.replace('_', ' ')}",
-                says=f"No order was found for return {row} of {row.units} units.",
+                says=f"No order was found for return {row} of {counted(row.units, 'unit')}.",
                 subject_id=row.pk,
                 at_stake=Money(row.amount, row.currency),
                 fallback="Look for the order by customer, product and date. Without one, the "

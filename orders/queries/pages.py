@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from backoffice.counting import counted
 from backoffice.money import Money
 from inventory.models import StockLevel
 from orders.models.channels import Channel
@@ -253,7 +254,7 @@ def _parcels(order: Order) -> list[PageParcel]:
             for row in rows[:CONTENTS]
         )
         if len(rows) > CONTENTS:
-            listed += f" and {len(rows) - CONTENTS} more lines"
+            listed += f" and {counted(len(rows) - CONTENTS, 'more line')}"
         cover = getattr(package, "cover", None)
         found.append(PageParcel(package, live[0] if live else None, listed, cover, least))
     return found

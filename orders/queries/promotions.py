@@ -9,6 +9,7 @@ from django.db.models import F, Func, IntegerField, JSONField, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from backoffice.counting import counted
 from backoffice.money import Money
 from orders.models.promotions import Promotion, PromotionCount
 
@@ -59,9 +60,9 @@ def why_over(promotion: Promotion) -> str:
         return ""
     why = promotion.count.ended_why or PromotionCount.Why.DATE
     if why == PromotionCount.Why.LIMIT:
-        return f"All {promotion.usage_limit} uses are gone"
+        return f"All gone: {counted(promotion.usage_limit or 0, 'use')}"
     if why == PromotionCount.Why.STOCK:
-        return f"All {promotion.stock_units} units of {promotion.stock_sku} are gone"
+        return f"All gone: {counted(promotion.stock_units or 0, 'unit')} of {promotion.stock_sku}"
     return PromotionCount.Why.DATE.label
 
 

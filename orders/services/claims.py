@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from backoffice import timeline
 from backoffice.actors import Actor
+from backoffice.counting import counted
 from backoffice.versions import refuse_stale
 from orders import signals
 from orders.models.claims import Claim, ClaimLine
@@ -67,7 +68,9 @@ def open_claim(
     for pk, count in units.items():
         line, left = free[pk]
         if not 0 < count <= left:
-            raise TooMany(f"{left} units of this line can still be claimed, not {count}.")
+            raise TooMany(
+                f"{counted(left, 'unit')} of this line can still be claimed, not {count}."
+            )
         whole = charged(order, line)
         worth[pk] = order.money(whole * count / line.quantity).rounded().amount
     now = timezone.now()

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from backoffice import audit, timeline
 from backoffice.actors import Actor
+from backoffice.counting import counted
 from backoffice.versions import refuse_stale
 from orders import signals
 from orders.models.credit import CreditAccount
@@ -100,7 +101,7 @@ def _merge(
     merged.version += 1
     merged.save(update_fields=["merged_into", "version"])
     _recounted(survivor, merged, actor=actor)
-    told = f"{len(orders)} orders and {len(returns)} returns"
+    told = f"{counted(len(orders), 'order')} and {counted(len(returns), 'return')}"
     _tell(
         merge, f"{merged} was merged into this customer: {told}", f"Merged into {survivor}", actor
     )
@@ -203,11 +204,12 @@ def _undo(merge_id: int, actor: Actor) -> Undone:
     _recounted(survivor, merged, actor=actor)
     later = Order.objects.filter(customer=survivor, placed_at__gt=merge.at)
     stayed = list(later.order_by("placed_at").values_list("number", flat=True))
+    went = counted(len(ids), "order")
     kept = f"; stayed: {', '.join(stayed[:20])}" if stayed else ""
     _tell(
         merge,
-        f"{merged} was taken out again: {len(ids)} orders went back{kept}",
-        f"Taken out of {survivor} again: {len(ids)} orders came back",
+        f"{merged} was taken out again: {went} went back{kept}",
+        f"Taken out of {survivor} again: {went} came back",
         actor,
     )
     audit.record(

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from backoffice import timeline
 from backoffice.actors import Acting
+from backoffice.counting import counted
 from backoffice.sets import save_many
 from orders import signals
 from orders.models.orders import Order, OrderLine
@@ -65,14 +66,15 @@ def pack_order(
     for pk, units in wanted.items():
         if not 0 < units <= ready.get(pk, 0):
             raise TooMany(
-                f"{ready.get(pk, 0)} units of this line are set aside and not packed, not {units}."
+                f"{counted(ready.get(pk, 0), 'unit')} of this line can be packed, not {units}: "
+                "no more is set aside."
             )
     refuse_undervalued(order, {lines[pk]: units for pk, units in wanted.items()}, parcel.declared)
     package = _package(order, [(lines[pk], units) for pk, units in wanted.items()], parcel)
     order.version += 1
     order.save(update_fields=["version"])
     order = chosen_by_itself(order, actor=actor)
-    _tell(order, f"Packed parcel {package}: {sum(wanted.values())} units", actor)
+    _tell(order, f"Packed parcel {package}: {counted(sum(wanted.values()), 'unit')}", actor)
     signals.packages_packed.send(
         sender=Package, orders=[order], packages=[package], actor=actor, history=False
     )

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from backoffice import timeline
 from backoffice.actors import Actor
+from backoffice.counting import counted
 from backoffice.sets import insert_many
 from inventory.models import Sku
 from inventory.queries.skus import skus_by_code
@@ -244,7 +245,7 @@ def _tell(orders: Sequence[Order], actor: Actor) -> None:
         timeline.Happened(
             "orders.order",
             order.pk,
-            f"Placed: {order.total_money}, {order.units} units",
+            f"Placed: {order.total_money}, {counted(order.units, 'unit')}",
             actor,
             at=order.placed_at,
         )

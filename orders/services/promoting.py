@@ -12,6 +12,7 @@ from django.db.models import Count, F
 
 from backoffice import timeline
 from backoffice.actors import Acting, Actor
+from backoffice.counting import counted
 from orders import signals
 from orders.models.customers import Customer
 from orders.models.orders import Order, OrderLine
@@ -224,7 +225,7 @@ def _stock_short(promotion: Promotion, draft: NewOrder, running: Running) -> str
     wanted = _units_of(promotion, draft)
     if running.stock[promotion.pk] + wanted <= promotion.stock_units:
         return ""
-    return f"fewer than {wanted} units of {promotion.stock_sku} are left for it"
+    return f"fewer than {counted(wanted, 'unit')} of {promotion.stock_sku} are left for it"
 
 
 def _units_of(promotion: Promotion, draft: NewOrder) -> int:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from backoffice.counting import counted
 from backoffice.money import Money
 from orders.models.promotions import Promotion, Redemption
 
@@ -56,11 +57,13 @@ def limits(promotion: Promotion) -> list[str]:
     told = []
     if promotion.usage_limit is not None:
         after = promotion.get_when_used_up_display().lower()
-        told.append(f"{promotion.usage_limit:,} uses in all; then with its code: {after}.")
+        told.append(f"{counted(promotion.usage_limit, 'use')} in all; then with its code: {after}.")
     if promotion.customer_limit is not None:
         told.append(f"{promotion.customer_limit:,} per customer.")
     if promotion.stock_units is not None:
-        told.append(f"{promotion.stock_units:,} units of {promotion.stock_sku}, then it is over.")
+        told.append(
+            f"{counted(promotion.stock_units, 'unit')} of {promotion.stock_sku}, then it is over."
+        )
     told.append(
         "Alone: an order gets this or others, whichever gives more."
         if promotion.is_exclusive

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.models import Sum
 
+from backoffice.counting import counted
 from backoffice.sets import save_many
 from orders.models.axes import return_axis
 from orders.models.orders import Order, OrderLine
@@ -36,8 +37,8 @@ def refuse_too_many(lines: Iterable[ReturnLine], sold: Mapping[int, OrderLine]) 
         left = shipped - sold[pk].quantity_returned - pending.get(pk, 0)
         if quantity > left:
             raise TooMany(
-                f"{left} units of this line can still come back, not {quantity}: "
-                f"{shipped} were shipped."
+                f"{counted(left, 'unit')} of this line can still come back, not {quantity}: "
+                f"{shipped} of it shipped."
             )
 
 

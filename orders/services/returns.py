@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from backoffice import timeline
 from backoffice.actors import Acting, Actor, Actors
+from backoffice.counting import counted
 from backoffice.sets import save_many
 from inventory.models import Sku
 from inventory.queries.skus import skus_by_code
@@ -212,7 +213,7 @@ def _lines(
 def _announce_requested(rows: list[ReturnOrder], *, history: bool, actor: Actor) -> None:
     if not rows:
         return
-    tell_returns(rows, "Return {number} requested: {units} units", actor, at="requested_at")
+    tell_returns(rows, "Return {number} requested: {units}", actor, at="requested_at")
     signals.returns_requested.send(sender=ReturnOrder, returns=rows, actor=actor, history=history)
     unmatched = [row for row in rows if row.order_id is None]
     if unmatched:
@@ -245,7 +246,7 @@ def receive_returns(
         actor=_by_sku(lines, actor),
         history=history,
     )
-    tell_returns(rows, "Return {number} received: {units} units", actor, at="received_at")
+    tell_returns(rows, "Return {number} received: {units}", actor, at="received_at")
     signals.returns_received.send(sender=ReturnOrder, returns=rows, actor=actor, history=history)
     return rows
 
@@ -295,7 +296,7 @@ def _judge(lines: Sequence[ReturnLine], scrap: Mapping[int, int]) -> None:
     for line in lines:
         gone = scrap.get(line.pk, 0)
         if not 0 <= gone <= line.quantity:
-            raise TooMany(f"{line.quantity} units of this line came back, not {gone}.")
+            raise TooMany(f"{counted(line.quantity, 'unit')} of this line came back, not {gone}.")
         line.scrapped = gone
         line.restocked = line.quantity - gone
         line.outcome = outcome_of(line.restocked, gone)
@@ -388,9 +389,8 @@ def tell_returns(rows: Sequence[ReturnOrder], text: str, actor: Acting, *, at: s
     """One entry on the return, one on its order; `at` names the field that holds the time."""
     entries = []
     for row in rows:
-        said = text.format(number=row.number, units=row.units)
-        when = getattr(row, at) if at else None
-        by = actor.of(row.pk)
+        said = text.format(number=row.number, units=counted(row.units, "unit"))
+        when, by = getattr(row, at) if at else None, actor.of(row.pk)
         link = ("orders.returnorder", row.pk)
         entries.append(timeline.Happened("orders.returnorder", row.pk, said, by, at=when))
         if row.order_id is not None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from backoffice import timeline
 from backoffice.actors import Acting, Actors
+from backoffice.counting import counted
 from backoffice.sets import save_many
 from inventory.services.errors import StockShort
 from inventory.services.reservations import Shipping, ship_reserved
@@ -112,8 +113,8 @@ def _sending(
     for pk, quantity in sending.items():
         if not 0 < quantity <= still_open.get(pk, 0):
             raise TooMany(
-                f"Order {order} has {still_open.get(pk, 0)} units of this line left to ship, not "
-                f"{quantity}. What is in a parcel leaves with it."
+                f"Order {order} has {counted(still_open.get(pk, 0), 'unit')} of this line left "
+                f"to ship, not {quantity}. What is in a parcel leaves with it."
             )
     if not sending:
         raise OrderError(f"Order {order} has nothing left to ship.")
@@ -185,7 +186,7 @@ def _announce(order: Order, shipment: Shipment, units: int, *, actor: Acting) ->
             timeline.Happened(
                 "orders.order",
                 order.pk,
-                f"Shipped {units} units{with_carrier}",
+                f"Shipped {counted(units, 'unit')}{with_carrier}",
                 actor.of(order.pk),
                 at=shipment.shipped_at,
             )

@@ -73,7 +73,7 @@ RETURNS = Workbench[ReturnOrder](
         *store_filters("channel"),
     ),
     search=("number__istartswith", "order__number__istartswith", "tracking__iexact"),
-    search_hint="Return, order or tracking number",
+    search_hint="Return, order, tracking",
     actions_template="orders/_return_list_actions.html",
     sort=("-requested_at",),
     views=(

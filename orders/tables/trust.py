@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from backoffice import ui
+from backoffice.counting import counted
 from backoffice.money import Money
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.columns import Column
@@ -37,7 +38,9 @@ def looks_for(signal: RiskSignal) -> str:
     """What a signal looks for, with its figures."""
     if signal.kind == RiskSignal.Kind.VELOCITY:
         mark = MarkKind(signal.mark).label.lower()
-        return f"{signal.orders} orders with the same {mark} within {signal.minutes} minutes"
+        orders = counted(signal.orders or 0, "order")
+        minutes = counted(signal.minutes or 0, "minute")
+        return f"{orders} with the same {mark} within {minutes}"
     if signal.kind == RiskSignal.Kind.REGION:
         return "Billed or shipped to " + ", ".join(country_name(code) for code in signal.countries)
     return signal.get_kind_display()

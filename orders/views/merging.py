@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from backoffice import actors
+from backoffice.counting import counted
 from backoffice.dialogs import ask
 from backoffice.versions import StaleVersion, whole
 from backoffice.views.me import signed_in
@@ -144,14 +145,15 @@ def merge_undo(request: HttpRequest, pk: int) -> HttpResponse:
 
     def act(values: dict[str, Any]) -> str:
         undone = undo_merge(merge.pk, actor=actors.person(signed_in(request)))
-        return f"{merge.merged} is apart again: {undone.moved_back} orders went back"
+        went = counted(undone.moved_back, "order")
+        return f"{merge.merged} is apart again: {went} went back"
 
     return ask(
         request,
         forms.Form(request.POST or None),
         back=page_of(merge.survivor),
         title=f"Take {merge.merged} out of {merge.survivor} again?",
-        text=f"{back} order{'' if back == 1 else 's'} and the fields that the merge changed go "
+        text=f"{counted(back, 'order')} and the fields that the merge changed go "
         f"back to how they were.{stays if names else ''}",
         word="Take apart",
         refusals=(OrderError,),

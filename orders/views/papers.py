@@ -23,6 +23,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
+from backoffice.counting import counted
 from orders.models.orders import Order
 from orders.models.packages import Label, Package
 from orders.queries.papers import PickList, Slip, pick_lists, slip_of_order, slip_of_parcel
@@ -94,9 +95,9 @@ def pick_list_pdf(lists: Sequence[PickList]) -> bytes:
         story += [PageBreak()] if story else []
         story += [
             _p(f"Pick list: {each.place}", "title"),
-            _p(f"{now}. {len(each.orders)} orders, {each.units} units."),
+            _p(f"{now}. {counted(len(each.orders), 'order')}, {counted(each.units, 'unit')}."),
             *(
-                [_p(f"{each.left_out} more orders wait for the next list.")]
+                [_p(f"Left for the next list: {counted(each.left_out, 'order')}.")]
                 if each.left_out
                 else []
             ),

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from backoffice import actors
 from backoffice.actors import Actor
+from backoffice.counting import counted
 from backoffice.dialogs import ask, seen_version
 from backoffice.views.me import signed_in
 from inventory.models import Location
@@ -138,7 +139,7 @@ def package_label(request: HttpRequest, number: str) -> HttpResponse:
 
     known = len(lines) - len(form.customs)
     text = (
-        f"Customs data is known of {known} of {len(lines)} lines, from their SKUs."
+        f"Customs data is known of {known} of {counted(len(lines), 'line')}, from their SKUs."
         if package.needs_customs and known
         else ""
     )

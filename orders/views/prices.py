@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from backoffice import actors
+from backoffice.counting import counted
 from backoffice.dialogs import ask, seen_version
 from backoffice.views.me import signed_in
 from inventory.models import Sku
@@ -227,7 +228,8 @@ def rate_new(request: HttpRequest) -> HttpResponse:
         row, done = note_rate(NewRate(**values), actor=actors.person(signed_in(request)))
         if not (done.live or done.waiting):
             return f"Noted: {row}"
-        return f"Noted: {row}. {len(done.live)} prices moved, {len(done.waiting)} wait for finance"
+        moved = counted(len(done.live), "price")
+        return f"Noted: {row}. {moved} moved, waiting for finance: {len(done.waiting)}"
 
     return ask(
         request,

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from backoffice import actors
+from backoffice.counting import counted
 from backoffice.dialogs import ask, seen_version
 from backoffice.views.me import signed_in
 from inventory.services.errors import InventoryError
@@ -159,7 +160,8 @@ def channel_returns(request: HttpRequest, key: str) -> HttpResponse:
             version=seen_version(request),
             actor=actors.person(signed_in(request)),
         )
-        return f"{channel} takes returns within {values['return_days']} days"
+        days = counted(values["return_days"], "day")
+        return f"{channel} takes returns within {days}"
 
     return ask(
         request,

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from backoffice import actors
+from backoffice.counting import counted
 from backoffice.dialogs import ask
 from backoffice.versions import StaleVersion, whole
 from backoffice.views.me import signed_in
@@ -121,7 +122,9 @@ def _edit(request: HttpRequest, segment: Segment | None) -> HttpResponse:
                 if isinstance(error, StaleVersion):
                     status = HTTPStatus.CONFLICT
             else:
-                return respond.go(request, _page(saved), f"“{saved}” has {saved.size:,} members")
+                return respond.go(
+                    request, _page(saved), f"“{saved}” has {counted(saved.size, 'member')}"
+                )
     context = {"segment": segment, "form": form, "rows": _rows(lines)}
     return render(request, "orders/segment_edit.html", context, status=status)
 

@@ -18,6 +18,8 @@
       const button = event.detail.triggeringEvent?.submitter;
       if (button?.name) event.detail.parameters[button.name] = button.value;
       else delete event.detail.parameters.do;
+      const part = event.detail.triggeringEvent?.type === "change" && stillAt();
+      if (part) event.detail.parameters.fresh = `${event.detail.parameters.fresh || ""} ${part}`.trim();
     }
     for (const field of unsent) if (field.form === form || !field.isConnected) unsent.delete(field);
   });
@@ -34,11 +36,27 @@
     if (target && !target.disabled) target.focus();
   });
 
-  /* ---- what was just added shows what it lacks once it is left ---- */
+  /* ---- what was just added, or is being filled in, shows what it lacks once it is left ---- */
 
+  // The part one stands in, while nothing is held against it.
+  function stillAt() {
+    const part = document.activeElement?.closest?.("#builder :is(.clause, .step)");
+    return part && !find(".error", part) ? part.id.slice(2) : "";
+  }
+  // Nor does a screen reader say so before.
+  on("htmx:afterSwap", () => {
+    for (const field of document.querySelectorAll('[data-fresh] [aria-invalid="true"]')) {
+      field.removeAttribute("aria-invalid");
+      field.dataset.later = "";
+    }
+  });
   function leaveFresh(but) {
     for (const part of document.querySelectorAll("[data-fresh]")) {
       if (part.contains(but)) continue;
+      for (const field of part.querySelectorAll("[data-later]")) {
+        field.setAttribute("aria-invalid", "true");
+        delete field.dataset.later;
+      }
       const kept = find("#fresh");
       kept.value = kept.value.split(" ").filter((uid) => uid !== part.dataset.fresh).join(" ");
       part.removeAttribute("data-fresh");

@@ -56,7 +56,10 @@
   // what waits in its queue and the change it is about to send. Its own marks must not be such a
   // change: the body carries the one of a request, and an attribute without a value, which htmx
   // does not count, tells which element is busy.
-  on("htmx:beforeSend", ({ detail }) => detail.requestConfig.elt.setAttribute("data-busy", ""));
+  on("htmx:beforeSend", ({ detail }) => {
+    detail.requestConfig.elt.setAttribute("data-busy", "");
+    if (detail.target?.id === "dialog") unwanted = false;
+  });
   on("htmx:afterRequest", ({ detail }) => detail.requestConfig.elt.removeAttribute("data-busy"));
   on("htmx:afterSwap", ({ target }) => target.classList?.remove(window.htmx.config.settlingClass));
 
@@ -93,7 +96,9 @@
 
   // What is typed while a dialog is on its way belongs into it, and presses nothing on the page.
   let early = "";
-  const opening = () => Boolean(find('[data-busy][hx-get][hx-target="#dialog"]'));
+  // Esc sends away a dialog that is not there yet.
+  let unwanted = false;
+  const opening = () => !unwanted && Boolean(find('[data-busy][hx-get][hx-target="#dialog"]'));
   function typedEarly() {
     const typed = early;
     early = "";
@@ -102,6 +107,7 @@
 
   function showDialog() {
     const box = find("#dialog");
+    if (unwanted) { unwanted = false; box.replaceChildren(); return; }
     if (box.childElementCount && !box.open) box.showModal();
     const field = find("[autofocus], .has-error :is(input, select, textarea)", box) || find(".dialog-body :is(input:not([type=hidden]), select, textarea)", box);
     field?.focus();
@@ -430,9 +436,22 @@
     if (link) link.focus({ preventScroll: true });
   }
 
+  const kept = (field) => {
+    if (field.matches('[type="checkbox"], [type="radio"]')) return field.checked === field.defaultChecked;
+    if (!field.matches("select")) return field.value === field.defaultValue;
+    const first = [...field.options].some((option) => option.defaultSelected);
+    return [...field.options].every((option, at) => option.selected === (first || field.multiple ? option.defaultSelected : at === 0));
+  };
+  const typedHere = () => all('main form[method="post"] :is(input:not([type="hidden"]), textarea, select)').some((field) => !kept(field));
+
+  // Esc never throws away what somebody typed and did not send.
   function goBack() {
     const link = find("[data-back]");
     if (!link) return false;
+    if (typedHere()) {
+      if (!find("#toasts .unsent")) toast({ level: "warn unsent", text: "What you typed here is not saved. Save it, or leave by a link." });
+      return true;
+    }
     const target = store.read(`last:${link.pathname}`) || link.getAttribute("href");
     store.write("back", target);
     location.assign(target);
@@ -588,6 +607,7 @@
 
   function escapeKey(event) {
     if (find("dialog[open], :popover-open")) return;
+    if (opening()) { early = ""; unwanted = true; event.preventDefault(); return; }
     // Left on purpose: a swap that is under way must not bring the focus back.
     if (event.target.matches(TYPING)) { holding = new WeakMap(); event.target.blur(); openLink(currentRow())?.focus(); event.preventDefault(); return; }
     if (goBack()) event.preventDefault();

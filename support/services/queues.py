@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from backoffice import timeline
 from backoffice.actors import Actor
+from backoffice.counting import counted
 from support import signals
 from support.models import Queue, Ticket
 from support.services.errors import QueueClosed, QueueNeeded
@@ -79,7 +80,8 @@ def close_queue(queue: Queue, *, move_to: Queue | None, actor: Actor) -> int:
     )
     if tickets and (move_to is None or move_to.pk == queue.pk):
         raise QueueNeeded(
-            f"{len(tickets)} open tickets are in “{queue.name}”. Choose a queue to move them to."
+            f"“{queue.name}” has {counted(len(tickets), 'open ticket')}. "
+            "Choose a queue to move them to."
         )
     if move_to is not None and not locked[move_to.pk].is_active:
         raise QueueClosed(refusal(move_to.slug))

@@ -79,7 +79,7 @@ def ticket_home_nobody(request: HttpRequest) -> HttpResponse:
     """Tickets that nobody has taken."""
     rows = by_due_time(Ticket.objects.unsolved().filter(assignee=None))
     context = {
-        "title": "Nobody's tickets",
+        "title": "Nobody’s tickets",
         "empty": "Every open ticket has someone.",
         "rows": [(ticket, due(ticket)) for ticket in rows[:SHOWN]],
         "number": rows.count(),
@@ -176,7 +176,7 @@ def register_everywhere() -> None:
     home.register(mine)
     home.register(
         home.HomePanel(
-            "Nobody's tickets",
+            "Nobody’s tickets",
             "ticket_home_nobody",
             "support.view_ticket",
             25,

@@ -35,7 +35,7 @@ def test_goods_that_a_claim_was_paid_for_come_back_with_the_rest(support_client:
 def test_more_units_than_are_left_are_refused_in_words() -> None:
     order = shipped()
     asked(order, NewPart(What.LINE, Decimal(4), mugs(order).pk, 2))
-    with pytest.raises(RefundTooLarge, match="1 units of Mug can still"):
+    with pytest.raises(RefundTooLarge, match="1 unit of Mug can still"):
         asked(order, NewPart(What.LINE, Decimal(1), mugs(order).pk, 2))
     assert Refund.objects.count() == 1
     asked(order, NewPart(What.LINE, Decimal(8), mugs(order).pk))

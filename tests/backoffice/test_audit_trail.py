@@ -227,7 +227,7 @@ def test_auditors_read_the_chain_filter_it_and_take_it_away(
     refused: Any = auditor_client.get("/settings/audit/_/export/?view=refused&cols=verb,link,hash")
     lines = b"".join(refused.streaming_content).decode().splitlines()
     link = AuditLink.objects.get(entry__verb="rules.refused")
-    assert lines == ["What,Link,Hash", f"rules.refused,{link.position},{link.sha256}", "1 rows"]
+    assert lines == ["What,Link,Hash", f"rules.refused,{link.position},{link.sha256}", "1 row"]
 
 
 # --- with real processes --------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def test_a_promotion_is_drafted_tried_agreed_to_used_and_stopped_by_keyboard(
     expect(page.locator("tbody")).to_contain_text("Ended")
     ready(page, f"/promotions/{row.key}/")
     check_axe(page)
-    expect(page.locator(".strip")).to_contain_text("All 2 units of MUG are gone")
+    expect(page.locator(".strip")).to_contain_text("All gone: 2 units of MUG")
     page.keyboard.press("x")
     page.locator("#dialog").get_by_label("Why").fill("Done")
     page.keyboard.press("Control+Enter")

@@ -290,7 +290,7 @@ def test_when_the_stock_set_aside_is_gone_the_next_order_gets_nothing() -> None:
     assert last.discount == 10
     assert place(line(sku, 1)).discount == 0
     row = Promotion.objects.select_related("count").get(pk=promotion.pk)
-    assert (state_of(row), why_over(row)) == (State.ENDED, "All 5 units of MUG are gone")
+    assert (state_of(row), why_over(row)) == (State.ENDED, "All gone: 5 units of MUG")
     signals.promotions_ended.disconnect(hear)
     assert heard == [{promotion.pk: "stock"}]
     cancel_orders([last.pk], reason=Order.CancelReason.CUSTOMER, actor=HOUSE)

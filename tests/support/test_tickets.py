@@ -107,7 +107,7 @@ def test_closing_a_queue_moves_its_unsolved_tickets(db: None, support_user: User
     waiting, solved = open_ticket(queue="parcels"), open_ticket(queue="parcels")
     solve([solved.pk], actor=SHOP)
     actor = person(support_user)
-    with pytest.raises(QueueNeeded, match="1 open tickets are in “Parcels”"):
+    with pytest.raises(QueueNeeded, match="“Parcels” has 1 open ticket"):
         close_queue(queue, move_to=None, actor=actor)
     assert close_queue(queue, move_to=general, actor=actor) == 1
     waiting.refresh_from_db()

@@ -17,6 +17,7 @@ from automations.services import rule_files
 from automations.services.errors import AutomationError
 from automations.services.rule_files import Plan, Planned
 from backoffice.actors import person
+from backoffice.counting import counted
 from backoffice.models import User
 
 NEEDED = ("automations.add_rule", "automations.change_rule", "automations.change_draft")
@@ -61,7 +62,7 @@ class Command(BaseCommand):
         folder.mkdir(parents=True, exist_ok=True)
         for rule, text in written:
             (folder / f"{rule.slug}.yaml").write_text(text, encoding="utf-8", newline="\n")
-        self.stdout.write(f"{len(written)} rules in {folder}.")
+        self.stdout.write(f"{counted(len(written), 'rule')} in {folder}.")
 
     # --- between ---
 

@@ -331,3 +331,20 @@ def test_a_new_rule_begins_empty_or_from_a_template(operations_client: Client) -
     assert answer["HX-Redirect"] == "/rules/fragile/edit/"
     body = Draft.objects.get(rule__slug="fragile").body
     assert (body["trigger"], body["steps"]) == ({"on": "orders.order_placed"}, [])
+
+
+def test_a_draft_just_made_says_calmly_what_is_still_to_do(
+    operations_client: Client, operations_user: User
+) -> None:
+    empty = {
+        "schema": 1,
+        "trigger": {"on": "orders.order_placed"},
+        "when": {"all": []},
+        "steps": [],
+    }
+    rule = make_rule(operations_user, body=empty)
+    page = operations_client.get(f"/rules/{rule.slug}/edit/").content.decode()
+    assert "A rule needs at least one step." in page
+    assert 'class="callout problems"' in page
+    assert 'class="error"' not in page
+    assert "alert-triangle" not in page.partition('id="main"')[2]
