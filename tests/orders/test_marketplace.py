@@ -65,7 +65,7 @@ def test_its_number_is_placed_once_and_its_deadline_is_the_orders_where_it_is_ea
     assert "the deadline of" in page
     assert "026-1" in page
     assert "To be shipped" in page
-    listed = operations_client.get("/orders/?columns=number,ship_by").content.decode()
+    listed = operations_client.get("/orders/?view=all&columns=number,ship_by").content.decode()
     assert f"{timezone.localtime(due):%H:%M}" in listed
     later = place_orders([sold("026-2", market=MarketNews(Status.OPEN, soon(900)))], actor=HOUSE)
     assert later.orders[0].ship_by is not None
