@@ -58,6 +58,13 @@ def press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+def shown(page: Page, case_id: int) -> None:
+    """The case stands beside the list, and takes keys: none are for one that is on its way."""
+    expect(page.locator('#detail:not([aria-busy="true"]) #case')).to_have_attribute(
+        "data-case", str(case_id)
+    )
+
+
 def tab_to(page: Page, name: str) -> None:
     """Tab until a control of this name has the focus."""
     for _ in range(STEPS):

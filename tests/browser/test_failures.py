@@ -16,6 +16,7 @@ from support.models import Ticket
 from tests.automations import factories as make
 from tests.automations.views import story
 from tests.bed.browsers import CheckAxe, OpenPage, SignIn, Troubles
+from tests.browser.keys import shown
 
 
 def ready(page: Page, address: str) -> None:
@@ -36,7 +37,7 @@ def test_support_edits_the_queue_by_keyboard_alone_and_the_order_tells_the_story
     expect(page.locator("#detail h2").first).to_contain_text("Choose another queue and retry.")
     page.keyboard.press("j")
     page.keyboard.press("j")
-    expect(page.locator("#case")).to_have_attribute("data-case", str(second.pk))
+    shown(page, second.pk)
     expect(page).to_have_url(re.compile(f"sel={second.pk}"))
     page.keyboard.press("i")
     expect(page.locator(".toast")).to_contain_text(f"Case {second.pk} is with Amara Lewis")

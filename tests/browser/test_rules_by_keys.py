@@ -17,6 +17,7 @@ from tests.browser.keys import (
     opened,
     press,
     ready,
+    shown,
     tab_to,
     told,
 )
@@ -110,16 +111,16 @@ def test_the_place_in_the_inbox_is_kept_when_its_case_goes(
     sign_in(page, support_user)
     ready(page, "/failures/?view=nobodys")
     press(page, "j", "j")
-    expect(page.locator("#case")).to_have_attribute("data-case", str(second.pk))
+    shown(page, second.pk)
     press(page, "i")
     told(page, f"Case {second.pk} is with Amara Lewis")
     expect(page.locator("tr[data-id]")).to_have_count(2)
     expect(page.locator("#view-nobodys .count")).to_have_text("2")
     expect(page.locator("#scroll")).to_be_focused()
     press(page, "j")
-    expect(page.locator("#case")).to_have_attribute("data-case", str(third.pk))
+    shown(page, third.pk)
     press(page, "k")
-    expect(page.locator("#case")).to_have_attribute("data-case", str(first.pk))
+    shown(page, first.pk)
 
 
 def test_rows_that_open_nothing_are_walked_too(
