@@ -29,6 +29,8 @@ def wish(user: User, role: str, by: User) -> RoleGrant:
 
 def agree(grant: RoleGrant, by: User) -> None:
     staff.agree_to_role(grant.pk, actor=actors.person(by))
+    grant.refresh_from_db()
+    assert (grant.state, grant.decided_by) == (RoleGrant.State.HELD, by)
 
 
 def given(make_user: MakeUser, role: str, *, asks: User, agrees: User, name: str) -> User:
