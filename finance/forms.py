@@ -11,6 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from backoffice.counting import counted
 from backoffice.forms import AmountField, HiddenMoney, MoneyField
 from backoffice.money import Money
 from finance.models.payments import Payment
@@ -46,7 +47,7 @@ class PartsForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.rows = rows
         for row in rows:
-            units = f" for {row.units} unit{'s' * (row.units != 1)}" if row.units else ""
+            units = f" for {counted(row.units, 'unit')}" if row.units else ""
             self.fields[row.key] = AmountField(
                 label=row.label,
                 currency=currency,

@@ -24,6 +24,7 @@ from automations.models.failures import Failure
 from automations.models.schedules import existing_key
 from backoffice import audit
 from backoffice.actors import HOUSE
+from backoffice.counting import counted
 
 EXISTING = "existing"
 WAITS = """
@@ -123,18 +124,15 @@ def _waits(row: ExistingRecords, rule: Compiled, at: Moment) -> str:
         )
     ((facts,),) = database.fetch(STILL_TO_MATCH, rule.source.key, row.from_at)
     if facts:
-        many = f"more than {MOST_COUNTED:,}" if facts > MOST_COUNTED else str(facts)
-        one = facts == 1
-        return (
-            f"It waits until what happened before is matched: {many} fact{'s' * (not one)} "
-            f"{'is' if one else 'are'} left."
-        )
+        left = counted(min(facts, MOST_COUNTED), "fact is left", "facts are left")
+        more = "more than " if facts > MOST_COUNTED else ""
+        return f"It waits until what happened before is matched: {more}{left}."
     return ""
 
 
 def _length(passed: timedelta) -> str:
     minutes = int(passed.total_seconds() // 60)
-    return "less than a minute" if minutes < 1 else f"{minutes:,} minute{'s' * (minutes > 1)}"
+    return "less than a minute" if minutes < 1 else counted(minutes, "minute")
 
 
 def _go_through(row: ExistingRecords, rule: Compiled, at: Moment) -> int:

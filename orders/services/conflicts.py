@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from backoffice import timeline
 from backoffice.actors import HOUSE, Acting, Actor
+from backoffice.counting import counted
 from orders import signals
 from orders.models.conflicts import Conflict
 from orders.models.market import MarketOrder
@@ -182,7 +183,7 @@ def _note_old(old: Old, actor: Acting) -> bool:
         package=package,
         theirs_since=as_of,
         defaults={
-            "ours": f"What they tell counts for {old.days} day{'s' * (old.days != 1)}",
+            "ours": f"What they tell counts for {counted(old.days, 'day')}",
             "ours_since": as_of + timedelta(days=old.days),
             "theirs": theirs,
         },

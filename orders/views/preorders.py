@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from backoffice import actors
+from backoffice.counting import counted
 from backoffice.dialogs import ask, seen_version
 from backoffice.views.me import signed_in
 from inventory.models import StockLevel
@@ -128,7 +129,7 @@ def who_is_told(row: PreOrder, orders: list[Order]) -> str:
         return f"It is promised {in_words(row.promised_on)}. No order waits, so nobody is told."
     named = ", ".join(order.number for order in orders[:NAMED])
     more = f" and {len(orders) - NAMED} more" if len(orders) > NAMED else ""
-    many = f"{len(orders)} order{'s' * (len(orders) > 1)}"
+    many = counted(len(orders), "order")
     return (
         f"It was promised {in_words(row.promised_on)}. Told once: {many}, {named}{more}. "
         "Each of these customers may then cancel."
