@@ -6,7 +6,8 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 MOST_ROWS = 5_000
 MOST_BYTES = 2_000_000
@@ -30,6 +31,30 @@ class Row:
 
     def __getitem__(self, name: str) -> str:
         return self.cells.get(name, "")
+
+
+class Line(Protocol):
+    """One thing that a file asks for. `problem` says why it can't be done; empty: it can."""
+
+    problem: str
+
+
+Asked = TypeVar("Asked", bound=Line)
+
+
+@dataclass(slots=True)
+class Sheet(Generic[Asked]):
+    """A file as it was understood."""
+
+    lines: list[Asked] = field(default_factory=list)
+
+    @property
+    def good(self) -> list[Asked]:
+        return [line for line in self.lines if not line.problem]
+
+    @property
+    def bad(self) -> list[Asked]:
+        return [line for line in self.lines if line.problem]
 
 
 def read_sheet(raw: bytes, columns: Mapping[str, Sequence[str]]) -> tuple[set[str], list[Row]]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django.db.models import IntegerField
 
 from automations.models.failures import Failure
 from automations.models.runs import Run
-from automations.services.errors import AutomationError
 from automations.services.failures import NO_RETRY
-from backoffice import subjects
+from backoffice import sheets, subjects
 from backoffice.sheets import FORMULA, SheetRefused, read_sheet, suspicious
 
 REFERENCE = 200
@@ -25,10 +24,6 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "note": ("note", "notes", "comment", "what was done"),
 }
 _STANDING = [Run.State.FAILED, Run.State.HELD]
-
-
-class FileRefused(AutomationError):
-    """The file can't be read as a whole; the message says what to do."""
 
 
 @dataclass(slots=True)
@@ -47,23 +42,11 @@ class Line:
     hint: str = ""
 
 
-@dataclass(slots=True)
-class Sheet:
-    """A file as it was understood."""
-
-    lines: list[Line] = field(default_factory=list)
-
-    @property
-    def good(self) -> list[Line]:
-        return [line for line in self.lines if not line.problem]
-
-    @property
-    def bad(self) -> list[Line]:
-        return [line for line in self.lines if line.problem]
+Sheet = sheets.Sheet[Line]
 
 
 def check(raw: bytes) -> Sheet:
-    """Read a file and look up every row; raises FileRefused for one that makes no sense."""
+    """Read a file and look up every row; raises SheetRefused for one that makes no sense."""
     sheet = Sheet(_read(raw))
     for line in sheet.lines:
         line.problem = _own_problem(line)
@@ -73,16 +56,13 @@ def check(raw: bytes) -> Sheet:
 
 
 def _read(raw: bytes) -> list[Line]:
-    try:
-        found, rows = read_sheet(raw, COLUMNS)
-    except SheetRefused as error:
-        raise FileRefused(str(error)) from error
+    found, rows = read_sheet(raw, COLUMNS)
     if "reference" not in found or not {"case", "order"} & found:
-        raise FileRefused(
+        raise SheetRefused(
             "The first line names the columns: case or order, reference and, if you like, note."
         )
     if not rows:
-        raise FileRefused("The file has no rows under its head.")
+        raise SheetRefused("The file has no rows under its head.")
     return [
         Line(row.number, row["case"].lstrip("#"), row["order"], row["reference"], row["note"])
         for row in rows

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from automations.forms.cases import ByHandFileForm
 from automations.services import by_hand
-from automations.services.by_hand import FileRefused, Sheet
+from automations.services.by_hand import Sheet
 from automations.views.case_bulk import weigh
 from automations.views.failure_list import FAILURES
 from backoffice.models import User
@@ -26,20 +25,16 @@ may_work = permission_required("automations.work_failure", raise_exception=True)
 def by_hand_file(request: HttpRequest) -> HttpResponse:
     """Upload a file, and see what each of its rows would do."""
     form = ByHandFileForm(request.POST or None, request.FILES or None)
-    sheet: Sheet | None = None
-    if request.method == "POST" and form.is_valid():
-        try:
-            sheet = by_hand.check(form.cleaned_data["file"].read())
-        except FileRefused as error:
-            form.add_error("file", str(error))
-    context = {
-        "form": form,
-        "sheet": sheet,
-        "rows": _sealed(sheet, signed_in(request)) if sheet and sheet.good else "",
-        "list_url": reverse("failure_list"),
-    }
-    status = 422 if form.errors else 200
-    return render(request, "automations/case_file.html", context, status=status)
+    sheet = shown.look_at(form, lambda given: by_hand.check(given["file"].read()))
+    return shown.show(
+        request,
+        "automations/case_file.html",
+        form,
+        back="failure_list",
+        job="failure_file_job",
+        sheet=sheet,
+        rows=_sealed(sheet, signed_in(request)) if sheet and sheet.good else "",
+    )
 
 
 def _sealed(sheet: Sheet, user: User) -> str:

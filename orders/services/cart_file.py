@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from backoffice import sheets
 from backoffice.actors import Actor
 from backoffice.money import Money
 from backoffice.sheets import Row, SheetRefused, read_sheet, suspicious
@@ -48,19 +49,7 @@ class Line:
     problem: str = ""
 
 
-@dataclass(slots=True)
-class Sheet:
-    """A file as it was understood."""
-
-    lines: list[Line] = field(default_factory=list)
-
-    @property
-    def good(self) -> list[Line]:
-        return [line for line in self.lines if not line.problem]
-
-    @property
-    def bad(self) -> list[Line]:
-        return [line for line in self.lines if line.problem]
+Sheet = sheets.Sheet[Line]
 
 
 def check(raw: bytes) -> Sheet:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
+from backoffice import sheets
 from backoffice.actors import Acting
 from backoffice.money import Money
 from backoffice.sheets import Row, SheetRefused, read_sheet, suspicious
@@ -46,19 +47,10 @@ class Line:
     problem: str = ""
 
 
-@dataclass(slots=True)
-class Sheet:
+class Sheet(sheets.Sheet[Line]):
     """A file as it was understood."""
 
-    lines: list[Line] = field(default_factory=list)
-
-    @property
-    def good(self) -> list[Line]:
-        return [line for line in self.lines if not line.problem]
-
-    @property
-    def bad(self) -> list[Line]:
-        return [line for line in self.lines if line.problem]
+    __slots__ = ()
 
     @property
     def waiting(self) -> list[Line]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django.db import transaction
 
+from backoffice import sheets
 from backoffice.actors import Acting
 from backoffice.sheets import Row, SheetRefused, read_sheet, suspicious
 from orders.models.carriers import CarrierService
@@ -45,19 +46,7 @@ class Line:
     problem: str = ""
 
 
-@dataclass(slots=True)
-class Sheet:
-    """A file as it was understood."""
-
-    lines: list[Line] = field(default_factory=list)
-
-    @property
-    def good(self) -> list[Line]:
-        return [line for line in self.lines if not line.problem]
-
-    @property
-    def bad(self) -> list[Line]:
-        return [line for line in self.lines if line.problem]
+Sheet = sheets.Sheet[Line]
 
 
 def check(raw: bytes) -> Sheet:

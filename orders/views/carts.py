@@ -16,7 +16,6 @@ from backoffice import actors
 from backoffice.actors import Actor
 from backoffice.dialogs import ask, seen_version
 from backoffice.money import Money
-from backoffice.sheets import SheetRefused
 from backoffice.views.me import signed_in
 from backoffice.workbench import bulk, jobs, respond, shown
 from backoffice.workbench.bulk import BulkAction, Outcome
@@ -24,7 +23,7 @@ from orders.forms.carts import CartFileForm, CartMinutesForm
 from orders.models.carts import Cart
 from orders.models.channels import Channel
 from orders.services import cart_file as files
-from orders.services.cart_file import Line, Sheet
+from orders.services.cart_file import Line
 from orders.services.channels import edit_cart_minutes
 from orders.services.errors import OrderError
 from orders.tables.carts import CARTS, STATES, whose
@@ -86,21 +85,17 @@ def channel_carts(request: HttpRequest, key: str) -> HttpResponse:
 def cart_file(request: HttpRequest) -> HttpResponse:
     """Upload a file, and see what would become of each of its carts."""
     form = CartFileForm(request.POST or None, request.FILES or None)
-    sheet: Sheet | None = None
-    if request.method == "POST" and form.is_valid():
-        try:
-            sheet = files.check(form.cleaned_data["file"].read())
-        except SheetRefused as error:
-            form.add_error("file", str(error))
+    sheet = shown.look_at(form, lambda given: files.check(given["file"].read()))
     rows = {line.number: asdict(line) for line in sheet.good} if sheet else {}
-    context = {
-        "form": form,
-        "sheet": sheet,
-        "rows": shown.seal(rows, signed_in(request), salt=SALT) if rows else "",
-        "list_url": reverse("cart_list"),
-    }
-    status = 422 if form.errors else 200
-    return render(request, "orders/cart_file.html", context, status=status)
+    return shown.show(
+        request,
+        "orders/cart_file.html",
+        form,
+        back="cart_list",
+        job="cart_file_job",
+        sheet=sheet,
+        rows=shown.seal(rows, signed_in(request), salt=SALT) if rows else "",
+    )
 
 
 @may_receive

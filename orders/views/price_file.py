@@ -6,12 +6,10 @@ from dataclasses import asdict
 
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from backoffice.models import User
-from backoffice.sheets import SheetRefused
 from backoffice.views.me import signed_in
 from backoffice.workbench import bulk, jobs, respond, shown
 from orders.forms.prices import PriceFileForm
@@ -28,20 +26,16 @@ may_price = permission_required("orders.change_price", raise_exception=True)
 def price_file(request: HttpRequest) -> HttpResponse:
     """Upload a file, and see what would become of each of its prices."""
     form = PriceFileForm(request.POST or None, request.FILES or None)
-    sheet: Sheet | None = None
-    if request.method == "POST" and form.is_valid():
-        try:
-            sheet = files.check(form.cleaned_data["file"].read(), form.cleaned_data["store"])
-        except SheetRefused as error:
-            form.add_error("file", str(error))
-    context = {
-        "form": form,
-        "sheet": sheet,
-        "rows": _sealed(sheet, signed_in(request)) if sheet and sheet.good else "",
-        "list_url": reverse("price_list"),
-    }
-    status = 422 if form.errors else 200
-    return render(request, "orders/price_file.html", context, status=status)
+    sheet = shown.look_at(form, lambda given: files.check(given["file"].read(), given["store"]))
+    return shown.show(
+        request,
+        "orders/price_file.html",
+        form,
+        back="price_list",
+        job="price_file_job",
+        sheet=sheet,
+        rows=_sealed(sheet, signed_in(request)) if sheet and sheet.good else "",
+    )
 
 
 def _sealed(sheet: Sheet, user: User) -> str:

@@ -7,12 +7,11 @@ from dataclasses import asdict
 
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from backoffice.models import User
-from backoffice.sheets import MOST_ROWS, SheetRefused
+from backoffice.sheets import MOST_ROWS
 from backoffice.views.me import signed_in
 from backoffice.workbench import bulk, jobs, respond, shown
 from orders.forms.parcels import TrackingFileForm
@@ -30,23 +29,18 @@ may_pack = permission_required("orders.pack_order", raise_exception=True)
 def parcel_file(request: HttpRequest) -> HttpResponse:
     """Upload a file, and see what each of its rows would do."""
     form = TrackingFileForm(request.POST or None, request.FILES or None)
-    sheet: Sheet | None = None
-    leave = False
-    if request.method == "POST" and form.is_valid():
-        leave = form.cleaned_data["leave"]
-        try:
-            sheet = tracking_file.check(form.cleaned_data["file"].read())
-        except SheetRefused as error:
-            form.add_error("file", str(error))
-    context = {
-        "form": form,
-        "sheet": sheet,
-        "leave": leave,
-        "rows": _sealed(sheet, leave, signed_in(request)) if sheet and sheet.good else "",
-        "list_url": reverse("parcel_list"),
-    }
-    status = 422 if form.errors else 200
-    return render(request, "orders/parcel_file.html", context, status=status)
+    sheet = shown.look_at(form, lambda given: tracking_file.check(given["file"].read()))
+    leave = bool(sheet and form.cleaned_data["leave"])
+    return shown.show(
+        request,
+        "orders/parcel_file.html",
+        form,
+        back="parcel_list",
+        job="parcel_file_job",
+        sheet=sheet,
+        leave=leave,
+        rows=_sealed(sheet, leave, signed_in(request)) if sheet and sheet.good else "",
+    )
 
 
 @may_pack

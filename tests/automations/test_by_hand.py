@@ -7,8 +7,9 @@ import pytest
 from automations.models.failures import Failure, FailureAction
 from automations.models.runs import Run
 from automations.services import by_hand, failures
-from automations.services.by_hand import FileRefused, Sheet
+from automations.services.by_hand import Sheet
 from backoffice.actors import person
+from backoffice.sheets import SheetRefused
 from tests.automations import factories as make
 from tests.depot import signals
 from tests.depot.models import Parcel
@@ -104,7 +105,7 @@ def test_a_file_that_makes_no_sense_is_refused_with_what_to_do() -> None:
         (b"case,reference\n" + b"1,x\n" * 5001, "more than 5,000 rows"),
         (b"x" * 2_000_001, "larger than 2 MB"),
     ):
-        with pytest.raises(FileRefused, match=words):
+        with pytest.raises(SheetRefused, match=words):
             by_hand.check(raw)
 
 
