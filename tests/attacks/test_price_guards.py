@@ -204,6 +204,23 @@ def test_what_was_set_meanwhile_ends_what_was_asked(
     assert least(tea) == [9]
 
 
+def test_a_floor_holds_by_when_it_was_let_through_whatever_its_number(
+    shop: Channel, tea: Sku
+) -> None:
+    """An id is taken before the product is locked: by it, the earlier of two could hold."""
+    insert_floor(shop, tea, "8.50")
+    early = PriceFloor.objects.get().pk
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO orders_pricefloor (id, channel_id, sku_id, currency, amount, why,"
+            " actor_kind, actor_label) VALUES (%s, %s, %s, 'GBP', 9, 'x', 'person', 'x')",
+            [early - 1, shop.pk, tea.pk],
+        )
+    assert least(tea) == [Decimal("8.5"), 9]
+    with pytest.raises(DatabaseError, match="two people of finance"), transaction.atomic():
+        insert_floor(shop, tea, "8.50")
+
+
 def test_a_cost_that_rose_since_asks_for_another_look(
     shop: Channel, tea: Sku, two: tuple[User, User]
 ) -> None:
