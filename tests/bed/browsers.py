@@ -43,7 +43,7 @@ FLAGS = [
     "--disable-sync",
 ]
 # Two cores that also run a worker, a server and PostgreSQL: slow is not wrong.
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 expect.set_options(timeout=WAIT_MS)
 OpenPage = Callable[..., Page]
 SignIn = Callable[[Page, User], None]
