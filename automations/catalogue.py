@@ -10,18 +10,18 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
-from operator import attrgetter
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from automations.conditions.fields import Catalogue, Facts, Field, Kind, ListField, Lists
-from automations.conditions.values import read, stored_instant
+from automations.conditions.values import read
 from automations.triggers import Country, Source, Tags
+from automations.writing import WRITTEN, Writer, writer_of
 from backoffice.money import Money
 
 # The sibling `previous_state` holds what `state` was before the fact.
@@ -166,32 +166,6 @@ def catalogue_for(source: Source) -> Catalogue:
     return catalogue_of(source.payload_class)
 
 
-# How each kind is written where it is not stored as it is.
-_WRITTEN: dict[Kind, Callable[[Any], Any]] = {
-    Kind.DECIMAL: lambda value: _digits(value),
-    Kind.DATE: date.isoformat,
-    Kind.TIME: lambda value: value.isoformat("seconds"),
-    Kind.DATETIME: stored_instant,
-    Kind.DURATION: lambda value: int(value.total_seconds()),
-    Kind.TAGS: list,
-}
-_AS_IT_IS = frozenset({Kind.TEXT, Kind.CHOICE, Kind.COUNTRY, Kind.BOOL, Kind.WHOLE})
-
-
-_PLAIN = frozenset({str, int, bool, type(None)})
-
-
-def _digits(amount: Decimal) -> str:
-    """A decimal without an exponent, which only the smallest and the largest ones have."""
-    text = str(amount)
-    return format(amount, "f") if "E" in text else text
-
-
-def _plain(value: Any) -> Any:
-    """A choice's member as the text or number it stands for."""
-    return str(value) if isinstance(value, str) else int(value)
-
-
 def flat_value(field: Field, value: Any) -> dict[str, Any]:
     """One typed value, as `read` gives it, as an event stores it; None: known to be empty."""
     if field.kind is Kind.MONEY:
@@ -199,54 +173,8 @@ def flat_value(field: Field, value: Any) -> dict[str, Any]:
         return dict(zip(field.keys, written, strict=True))
     if value is None or field.kind is Kind.DURATION:
         return {field.key: value}
-    written_as = _WRITTEN.get(field.kind)
+    written_as = WRITTEN.get(field.kind)
     return {field.key: value if written_as is None else written_as(value)}
-
-
-class _Writer:
-    """Writes objects of one class as flat facts: all attributes are read in one call."""
-
-    def __init__(self, fields: Iterable[Field]) -> None:
-        known = list(fields)
-        plain = [field for field in known if field.kind in _AS_IT_IS]
-        rest = [field for field in known if field.kind not in _AS_IT_IS]
-        self.plain_keys = [field.key for field in plain]
-        self.plain_paths = [field.path for field in plain]
-        self.plain = _getter(self.plain_paths)
-        self.rest = [
-            (attrgetter(field.path), field.path, field.keys, _WRITTEN.get(field.kind))
-            for field in rest
-        ]
-
-    def write(self, owner: Any) -> dict[str, Any]:
-        """The facts of one object; a part that is None makes all under it None."""
-        try:
-            values: Sequence[Any] = self.plain(owner)
-        except AttributeError:
-            values = [_walk(owner, path) for path in self.plain_paths]
-        if not _PLAIN.issuperset(map(type, values)):
-            values = [value if type(value) in _PLAIN else _plain(value) for value in values]
-        facts = dict(zip(self.plain_keys, values, strict=True))
-        for get, path, keys, written in self.rest:
-            try:
-                value = get(owner)
-            except AttributeError:
-                value = _walk(owner, path)
-            if written is None:  # money
-                facts[keys[0]] = None if value is None else _digits(value.amount)
-                facts[keys[1]] = None if value is None else value.currency
-            else:
-                facts[keys[0]] = None if value is None else written(value)
-        return facts
-
-
-def _getter(paths: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    if not paths:
-        return lambda owner: ()
-    if len(paths) == 1:
-        one = attrgetter(paths[0])
-        return lambda owner: (one(owner),)
-    return attrgetter(*paths)
 
 
 def _walk(owner: Any, path: str) -> Any:
@@ -259,22 +187,22 @@ def _walk(owner: Any, path: str) -> Any:
 
 
 @cache
-def _plan(payload_class: Any) -> tuple[_Writer, list[tuple[str, _Writer]]]:
+def _plan(payload_class: Any) -> tuple[Writer, list[tuple[str, Writer]]]:
     """The writer of a payload class, and that of each list's items by path."""
     catalogue = catalogue_of(payload_class)
-    lists = [(path, _Writer(known.items.values())) for path, known in catalogue.lists.items()]
-    return _Writer(catalogue.fields.values()), lists
+    lists = [(path, writer_of(known.items.values())) for path, known in catalogue.lists.items()]
+    return writer_of(catalogue.fields.values()), lists
 
 
 def flatten(payload: Any) -> Stored:
     """A payload as the `facts` and `lists` an event stores."""
     payload_class: Any = type(payload)
-    writer, lists = _plan(payload_class)
+    write, lists = _plan(payload_class)
     kept: dict[str, list[dict[str, Any]] | None] = {}
     for path, items in lists:
         value = _walk(payload, path)
-        kept[path] = None if value is None else [items.write(item) for item in value]
-    return writer.write(payload), kept
+        kept[path] = None if value is None else [items(item) for item in value]
+    return write(payload), kept
 
 
 def flatten_now(source: Source, payload: Any, facts: Facts, lists: Lists) -> Stored:
