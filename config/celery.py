@@ -6,10 +6,10 @@ import threading
 import time
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 
 from celery import Celery
 from celery.signals import (
-    beat_init,
     setup_logging,
     task_postrun,
     task_prerun,
@@ -17,17 +17,14 @@ from celery.signals import (
     worker_process_init,
     worker_shutting_down,
 )
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
-from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 
 app = Celery("countersign")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-# One lane each, so that a long job never stands before the sweep.
-# Calls outside wait more than they work: their worker has threads (`-P threads`).
-app.conf.task_queues = [Queue("internal"), Queue("bulk"), Queue("sweep"), Queue("external")]
 app.autodiscover_tasks()
 
 ROLE_SECONDS = 60.0
@@ -40,9 +37,8 @@ _task = threading.local()
 
 
 @worker_init.connect
-@beat_init.connect
 def refuse_powerful_role(**kwargs: object) -> None:
-    """A worker or beat whose database role could switch the guards off does not start.
+    """A worker whose database role could switch the guards off does not start.
 
     While PostgreSQL is away it waits a while for the answer, and ends without one.
     """
@@ -66,6 +62,12 @@ def refuse_powerful_role(**kwargs: object) -> None:
 @setup_logging.connect
 def log_as_the_site_does(**kwargs: object) -> None:
     """Keep Celery from making a log of its own: Django's settings and LOG_LEVEL hold here too."""
+
+
+@worker_init.connect
+def load_pages(**kwargs: object) -> None:
+    """Load what addresses are made from, which each process would load for itself otherwise."""
+    import_module(settings.ROOT_URLCONF)
 
 
 @worker_init.connect

@@ -136,17 +136,17 @@ MENDS = {
 
 def programs(state: State, env: Mapping[str, str], port: int) -> list[Program]:
     """The processes of the site, as the Procfile lists them."""
-    granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
-    granian += ["--host", HOST, "--port", str(port), "--workers", "2", "--blocking-threads", "4"]
+    web = [sys.executable, "-m", "config.web", "--interface", "wsgi", "config.wsgi:application"]
+    web += ["--host", HOST, "--port", str(port), "--workers", "2", "--blocking-threads", "4"]
     celery = [sys.executable, "-m", "celery", "-A", "config"]
     lanes = ["worker", "-Q", "internal,bulk,sweep", "-c", "2"]
     calls = ["worker", "-Q", "external", "-P", "threads", "-c", "16", "-n", "external@%h"]
-    schedule = ["beat", "-s", str(state.home / "beat-schedule"), "--pidfile="]
+    beat = [sys.executable, "-m", "config.beat", "--schedule", str(state.home / "beat-schedule")]
     found = [
-        Program("web", granian, {**env, "DATABASE_POOL": "true"}),
+        Program("web", web, {**env, "DATABASE_POOL": "true"}),
         Program("worker", [*celery, *lanes], {**env, "STATEMENT_TIMEOUT": "50s"}),
         Program("external", [*celery, *calls], {**env, "STATEMENT_TIMEOUT": "50s"}),
-        Program("beat", [*celery, *schedule], env),
+        Program("beat", beat, env),
         Program(
             "watchdog",
             [sys.executable, "manage.py", "watchdog", "--exit-code"],

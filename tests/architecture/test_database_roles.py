@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -20,7 +19,6 @@ REFUSAL = "DATABASE_URL names a superuser or the owner of the tables."
 ENTRANCES = {
     "web": ["-c", "import config.wsgi"],
     "worker": ["-m", "celery", "-A", "config", "worker", "-P", "solo"],
-    "beat": ["-m", "celery", "-A", "config", "beat", "-s", "{folder}/schedule", "--pidfile="],
 }
 
 
@@ -28,12 +26,11 @@ def tables(kind: str) -> list[str]:
     return [name for config in apps.get_app_configs() for name in getattr(config, kind, ())]
 
 
-def enter(entrance: str, url: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Start one of the product's processes on a database, with files of its own in a folder."""
-    command = [part.format(folder=folder) for part in ENTRANCES[entrance]]
+def enter(entrance: str, url: str) -> subprocess.CompletedProcess[str]:
+    """Start one of the product's processes on a database."""
     env = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings.test"}
     return subprocess.run(
-        [sys.executable, *command],
+        [sys.executable, *ENTRANCES[entrance]],
         cwd=settings.ROOT,
         env=env,
         capture_output=True,
@@ -44,16 +41,14 @@ def enter(entrance: str, url: str, folder: Path) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize("entrance", ENTRANCES)
-def test_nothing_serves_as_the_owner_of_the_tables(
-    entrance: str, committed_db: Database, tmp_path: Path
-) -> None:
-    answer = enter(entrance, committed_db.owner_url, tmp_path)
+def test_nothing_serves_as_the_owner_of_the_tables(entrance: str, committed_db: Database) -> None:
+    answer = enter(entrance, committed_db.owner_url)
     assert answer.returncode != 0
     assert REFUSAL in answer.stderr
 
 
-def test_the_application_role_may_serve(committed_db: Database, tmp_path: Path) -> None:
-    answer = enter("web", committed_db.url, tmp_path)
+def test_the_application_role_may_serve(committed_db: Database) -> None:
+    answer = enter("web", committed_db.url)
     assert answer.returncode == 0, answer.stderr
 
 

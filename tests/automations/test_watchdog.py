@@ -344,7 +344,7 @@ def test_a_worker_that_is_frozen_is_noticed_and_the_command_ends_with_its_code(
     make.live_rule()
     worker: Process = start_worker(concurrency=1)
     schedule = str(tmp_path / "schedule")
-    start_beside("-m", "celery", "-A", "config", "beat", "-s", schedule, "--pidfile=")
+    start_beside("-m", "config.beat", "--schedule", schedule)
     make.parcels_arrived(5)
     wait_until(lambda: Run.objects.filter(state="done").count() == 5)
     wait_until(lambda: Progress.objects.filter(stage="sweep").exists())

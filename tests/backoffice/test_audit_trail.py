@@ -243,7 +243,7 @@ def beat(
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
     }
     schedule = str(tmp_path / "schedule")
-    command = ["-m", "celery", "-A", "config", "beat", "-s", schedule, "--pidfile="]
+    command = ["-m", "config.beat", "--schedule", schedule]
     started = start([sys.executable, *command], log_path(request, "beat"), env)
     yield started
     started.stop()

@@ -1,7 +1,7 @@
 """`make bench`: what the budgets speak of, each figure beside its floor and its anchor.
 
 `BENCH=engine,latency make bench` measures some parts; `--history 10000000`, `--orders 1000000` and
-`--file FILE` are the large forms. Parts: import, pages, engine, outside, hooks, scaling,
+`--file FILE` are the large forms. Parts: import, pages, engine, outside, hooks, processes, scaling,
 history, health, inventory, scans, backtest, preview.
 """
 
@@ -41,6 +41,7 @@ from tests.bench import (  # noqa: E402
     one_task_each,
     outside,
     pages,
+    processes,
     scaling,
     scans,
 )
@@ -234,6 +235,14 @@ def measure_hooks(database: Database, sizes: Sizes) -> list[Result]:
     return hooks.measure(company.staff(), database.url, sizes.events)
 
 
+def measure_processes(database: Database, sizes: Sizes) -> list[Result]:
+    """What web, worker and beat hold in memory, and what a first visit loads."""
+    company.make_orders(sizes.events)
+    staff = company.staff()
+    first = processes.measure_first_visit(staff, database.url)
+    return [*first, *processes.measure_memory(staff, database.url)]
+
+
 def measure_scans(database: Database, sizes: Sizes) -> list[Result]:
     """A schedule's scan of a million orders, pushed down and judged one by one."""
     return scans.measure(company.staff(), sizes.scanned)
@@ -257,6 +266,7 @@ PARTS: dict[str, Measure] = {
     "engine": measure_engine,
     "outside": measure_outside,
     "hooks": measure_hooks,
+    "processes": measure_processes,
     "scaling": measure_scaling,
     "history": measure_history,
     "health": measure_health,

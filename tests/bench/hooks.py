@@ -147,7 +147,7 @@ def web(url: str, port: int) -> Iterator[None]:
     """Two web processes on a database, as the Procfile has them, ended afterwards."""
     server = subprocess.Popen(
         [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
+            *(sys.executable, "-m", "config.web", "--interface", "wsgi", "config.wsgi:application"),
             *("--host", "127.0.0.1", "--port", str(port), "--workers", "2"),
             *("--blocking-threads", "4", "--log-level", "warning"),
         ],

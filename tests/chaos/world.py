@@ -81,13 +81,13 @@ class World:
 
     def everything(self) -> None:
         """The processes of the Procfile."""
-        web = [sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"]
+        web = [sys.executable, "-m", "config.web", "--interface", "wsgi", "config.wsgi:application"]
         web += ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
         self.add("web", web, DATABASE_POOL="true")
         self.worker("internal", "internal,bulk,sweep", "-c", "2")
         self.worker("external", "external", "-P", "threads", "-c", "16")
         schedule = str(self.bed.folder / "beat-schedule")
-        self.add("beat", [*CELERY, "beat", "-l", "WARNING", "-s", schedule, "--pidfile="])
+        self.add("beat", [sys.executable, "-m", "config.beat", "--schedule", schedule])
         self.add("watchdog", [sys.executable, "manage.py", "watchdog"])
 
     def worker(self, name: str, lanes: str, *options: str) -> None:
