@@ -10,7 +10,7 @@ from automations.engine import tend as tending
 from automations.engine.applying import apply_batch
 from automations.engine.drain import drain
 from automations.engine.execute import execute_batch
-from automations.engine.match import BATCH, match_batch
+from automations.engine.match import match_batch
 from automations.engine.outside import call_lane
 from automations.engine.paging import PAGE
 from automations.engine.scan import scan_batch
@@ -18,20 +18,23 @@ from automations.engine.take import take_batch
 from automations.services import shadow_trials
 from automations.simulation.backtests import backtest_slice
 
+# A batch of so many wakes another worker.
+MANY = 500
+
 
 @shared_task
 def take_deliveries() -> None:
-    drain({"take": take_batch, "match": match_batch, "execute": execute_batch}, full=BATCH)
+    drain({"take": take_batch, "match": match_batch, "execute": execute_batch}, full=MANY)
 
 
 @shared_task
 def match_events() -> None:
-    drain({"match": match_batch, "execute": execute_batch}, full=BATCH)
+    drain({"match": match_batch, "execute": execute_batch}, full=MANY)
 
 
 @shared_task
 def execute_runs() -> None:
-    drain({"execute": execute_batch, "match": match_batch}, full=BATCH)
+    drain({"execute": execute_batch, "match": match_batch}, full=MANY)
 
 
 @shared_task

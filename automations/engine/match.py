@@ -25,7 +25,7 @@ from automations.triggers import source, triggers
 
 logger = logging.getLogger(__name__)
 
-BATCH = 500
+BATCH = 1_000
 # So many runs may stand in one chain; a longer one is taken for a circle.
 DEEPEST = 10
 

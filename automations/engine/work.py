@@ -15,7 +15,7 @@ from automations.engine.database import Row
 from automations.models.runs import Run, StepRun
 from automations.triggers import source
 
-BATCH = 500
+BATCH = 1_000
 
 DUE = """
 SELECT id, crash_count FROM automations_run
