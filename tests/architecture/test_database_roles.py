@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import psycopg
 import pytest
 from django.apps import apps
-from django.conf import settings
 from django.db import connection
 
 from backoffice.models import AuditEntry
 from tests.bed.databases import Database, owner_role, sign_in_as
+from tests.bed.workers import run_python
 
 REFUSAL = "DATABASE_URL names a superuser or the owner of the tables."
 ENTRANCES = {
@@ -26,29 +22,15 @@ def tables(kind: str) -> list[str]:
     return [name for config in apps.get_app_configs() for name in getattr(config, kind, ())]
 
 
-def enter(entrance: str, url: str) -> subprocess.CompletedProcess[str]:
-    """Start one of the product's processes on a database."""
-    env = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings.test"}
-    return subprocess.run(
-        [sys.executable, *ENTRANCES[entrance]],
-        cwd=settings.ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("entrance", ENTRANCES)
 def test_nothing_serves_as_the_owner_of_the_tables(entrance: str, committed_db: Database) -> None:
-    answer = enter(entrance, committed_db.owner_url)
+    answer = run_python(*ENTRANCES[entrance], database_url=committed_db.owner_url)
     assert answer.returncode != 0
     assert REFUSAL in answer.stderr
 
 
 def test_the_application_role_may_serve(committed_db: Database) -> None:
-    answer = enter("web", committed_db.url)
+    answer = run_python(*ENTRANCES["web"], database_url=committed_db.url)
     assert answer.returncode == 0, answer.stderr
 
 

@@ -78,6 +78,20 @@ def start(command: list[str], log: Path, env: dict[str, str]) -> Process:
     return Process(popen, log)
 
 
+def run_python(*arguments: str, database_url: str) -> subprocess.CompletedProcess[str]:
+    """Run a fresh Python of the product on a database, to its end; a minute at most."""
+    env = {"DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": "config.settings.test"}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=settings.ROOT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 def log_path(request: pytest.FixtureRequest, name: str) -> Path:
     test = re.sub(r"[^\w-]+", "-", request.node.nodeid)[-100:]
     return Path(settings.ROOT, "var", "test-logs", test, f"{name}.log")

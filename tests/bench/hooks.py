@@ -28,6 +28,7 @@ from automations.models.intake import Delivery
 from automations.services import approvals, intake, rules
 from backoffice.actors import person
 from backoffice.models import User
+from config.local.services import free_port
 from orders.models.orders import Order
 from tests.bed.evidence import gather
 from tests.bench import engine, hammer
@@ -136,12 +137,6 @@ def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @contextmanager
 def web(url: str, port: int) -> Iterator[None]:
     """Two web processes on a database, as the Procfile has them, ended afterwards."""
@@ -224,7 +219,7 @@ def measure(staff: dict[str, User], url: str, count: int) -> list[Result]:
     # They were imported, and history starts nothing.
     Order.objects.update(is_history=False)
     numbers = list(Order.objects.order_by("pk").values_list("number", flat=True)[:count])
-    key, port = make_source(staff), _free_port()
+    key, port = make_source(staff), free_port()
     with web(url, port):
         stored_per_second(key, numbers[:500], port)  # warm
         rate, late = stored_per_second(key, numbers, port)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from django.urls import reverse
 from playwright.sync_api import Browser, sync_playwright
 
 from backoffice.models import User
+from config.local.services import free_port
 from orders.models.orders import Order
 from tests.bed.browsers import FLAGS, find_chromium
 from tests.bench import company, engine
@@ -48,13 +48,13 @@ def commands(port: int) -> dict[str, tuple[list[str], dict[str, str]]]:
 
 
 def _is_setting(word: str) -> bool:
-    return word.partition("=")[0].isupper() and "=" in word
+    return "=" in word and word.partition("=")[0].isupper()
 
 
 @contextmanager
 def site(url: str, folder: Path) -> Iterator[tuple[str, dict[str, subprocess.Popen[bytes]]]]:
     """Web, worker and beat on a database: the address, and the processes by name."""
-    port = _free_port()
+    port = free_port()
     env = {
         **os.environ,
         "DATABASE_URL": url,
@@ -170,12 +170,6 @@ def _kilobytes(browser: Browser, address: str, path: str, cookie: str) -> float:
         raise RuntimeError(f"{path} can't be visited: {page.url}")
     context.close()
     return sum(loaded) / 1000
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def _wait_for(address: str) -> None:

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 from django.conf import settings
 
 from config import celery
+from tests.bed.workers import run_python
 
 NOWHERE = "postgresql://nobody:nothing@127.0.0.1:1/none"
 
 
 def answer_of(script: str) -> str:
     """What a fresh Python prints that finds no PostgreSQL."""
-    env = {**os.environ, "DATABASE_URL": NOWHERE, "DJANGO_SETTINGS_MODULE": "config.settings.test"}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=settings.ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_python("-c", script, database_url=NOWHERE)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
