@@ -136,7 +136,8 @@ def _receive(new: Sequence[NewCart], actor: Actor) -> Received:
             known[key] = _replace(cart, each, buyers[key], mails[key])
             changed.append(known[key])
     _write_lines(changed, latest)
-    convert_ordered(changed, actor=actor)
+    # Also what is no news: an order placed meanwhile left out the carts that were held here.
+    convert_ordered(list(known.values()), actor=actor)
     carts = [known[each.channel.pk, each.external_id] for each in new]
     return Received(carts, frozenset(cart.pk for cart in changed))
 

@@ -193,6 +193,20 @@ def test_carts_come_from_a_file_that_is_shown_first(operations_client: Client) -
     assert "TEA" in operations_client.get(f"/carts/{cart.number}/").content.decode()
 
 
+@pytest.mark.django_db
+def test_a_message_that_is_no_news_sees_an_order_that_left_its_cart_out() -> None:
+    buyer = make_customer()
+    tea, shop = make_sku("TEA", stock=99), make_channel("phone")
+    news = told("r", customer_id=buyer.pk, opened_at=ago(hours=3), active_at=ago(minutes=60))
+    placed = place_orders([draft(line(tea), channel=shop, customer_id=buyer.pk)], actor=HOUSE)
+    cart = receive_carts([news], actor=HOUSE).carts[0]
+    # As it stands where a message held the cart while the order was placed.
+    Cart.objects.filter(pk=cart.pk).update(state=State.OPEN, order=None, ended_at=None)
+    late = told("r", customer_id=buyer.pk, opened_at=ago(hours=3), active_at=ago(minutes=70))
+    receive_carts([late], actor=HOUSE)
+    assert (fresh(cart).state, fresh(cart).order) == (State.CONVERTED, placed.orders[0])
+
+
 def test_fifty_messages_of_a_cart_and_its_order_at_once_leave_it_ordered(
     committed_db: Database,
 ) -> None:
