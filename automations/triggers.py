@@ -55,8 +55,8 @@ class Fact:
 class Source:
     """What an event tells of its subject, and how to tell it again from now's rows.
 
-    `payload_class` is a frozen dataclass; its typed fields are what conditions see: str, int,
-    bool, Decimal, Money, date, datetime, time, timedelta, Country, Tags, nested frozen dataclasses
+    `payload_class` is a dataclass; its typed fields are what conditions see: str, int,
+    bool, Decimal, Money, date, datetime, time, timedelta, Country, Tags, nested dataclasses
     and tuples of them (lists). A field `previous_state` beside `state` is what it was before.
     Within a `version` fields are only added; `upcasters` bring stored facts and lists from a
     version to the next, as pure functions. `customer` is the path of the text that tells one

@@ -96,14 +96,14 @@ class Reader(Generic[Row]):
             # Django's own loader is Python; this one is C, and the zone is UTC either way.
             cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
             cursor.execute(self.statement.as_string(cursor.connection), [wanted])
-            return [self._row(values) for values in cursor.fetchall()]
+            alias = connection.alias
+            return [self._row(values, alias) for values in cursor.fetchall()]
 
-    def _row(self, values: Sequence[Any]) -> Row:
+    def _row(self, values: Sequence[Any], alias: str) -> Row:
         made = self.model.__new__(self.model)
         made.__dict__.update(zip(self.names, values, strict=True))
-        made._state = ModelState()
-        made._state.adding = False
-        made._state.db = connection.alias
+        made._state = state = ModelState()
+        state.adding, state.db = False, alias
         return made
 
 

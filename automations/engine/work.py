@@ -14,6 +14,7 @@ from automations.engine import database
 from automations.engine.database import Row
 from automations.models.runs import Run, StepRun
 from automations.triggers import source
+from backoffice.sets import FEW, copy_rows
 
 BATCH = 1_000
 
@@ -53,16 +54,21 @@ BEFORE = """
 SELECT id FROM automations_run WHERE id = ANY(%s::bigint[]) AND state = 'due' AND attempts = 0
 AND lane = '' AND run_after <= statement_timestamp()
 """
-WRITE = """
-WITH traced AS (
-    INSERT INTO automations_steprun (run_id, number, cursor, action, attempt, outcome, says, input,
-        link, link_id, undo, started_at, finished_at)
-    SELECT t.run_id, t.number, t.cursor, t.action, t.attempt, t.outcome, t.says, t.input,
-        coalesce(t.link, ''), t.link_id, t.undo, t.started_at, clock_timestamp()
-    FROM json_to_recordset(%s::json) AS t(run_id bigint, number smallint, cursor text, action text,
-        attempt smallint, outcome text, says text, input jsonb, link text, link_id bigint,
-        undo jsonb, started_at timestamptz)
+# As INSERT_TRACE takes them, and as COPY does.
+TRACED = (
+    *("run_id", "number", "cursor", "action", "attempt", "outcome", "says", "input"),
+    *("link", "link_id", "undo", "started_at"),
 )
+INSERT_TRACE = """
+INSERT INTO automations_steprun (run_id, number, cursor, action, attempt, outcome, says, input,
+    link, link_id, undo, started_at, finished_at)
+SELECT t.run_id, t.number, t.cursor, t.action, t.attempt, t.outcome, t.says, t.input,
+    coalesce(t.link, ''), t.link_id, t.undo, t.started_at, clock_timestamp()
+FROM json_to_recordset(%s::json) AS t(run_id bigint, number smallint, cursor text, action text,
+    attempt smallint, outcome text, says text, input jsonb, link text, link_id bigint,
+    undo jsonb, started_at timestamptz)
+"""
+UPDATE = """
 UPDATE automations_run r SET state = v.state, cursor = v.cursor, attempts = v.attempts,
     trace_length = v.trace_length, has_case = coalesce(v.has_case, false), outcome = v.outcome,
     subject_version = v.subject_version, overtaken = v.overtaken,
@@ -78,6 +84,8 @@ FROM json_to_recordset(%s::json) AS v(id bigint, state text, cursor text, attemp
     delay float, finished boolean, token bigint)
 WHERE r.id = v.id AND r.lease_token IS NOT DISTINCT FROM v.token
 """
+# With one run at a time each turn to the server counts.
+WRITE = f"WITH traced AS ({INSERT_TRACE}) {UPDATE}"
 
 FINISHED = (Run.State.DONE, Run.State.OVERTAKEN, Run.State.SKIPPED, Run.State.CANCELLED)
 
@@ -301,6 +309,25 @@ class Fenced(Exception):
 def write(works: Iterable[Work]) -> None:
     """Write what became of the runs and the attempts at their steps; raises Fenced."""
     works = list(works)
-    trace = database.rows(entry for work in works for entry in work.trace)
-    if works and database.write(WRITE, trace, database.rows(map(_row, works))) != len(works):
+    if not works:
+        return
+    runs = database.rows(map(_row, works))
+    trace = [entry for work in works for entry in work.trace]
+    if len(trace) < FEW:
+        written = database.write(WRITE, database.rows(trace), runs)
+    else:
+        copy_rows("automations_steprun", TRACED, map(_traced, trace))
+        written = database.write(UPDATE, runs)
+    if written != len(works):
         raise Fenced("A lease had ended.")
+
+
+def _traced(entry: dict[str, Any]) -> tuple[Any, ...]:
+    """An attempt as COPY takes it; when it ended PostgreSQL says."""
+    given, undo = entry["input"], entry.get("undo")
+    return (
+        *(entry["run_id"], entry["number"], entry["cursor"], entry["action"], entry["attempt"]),
+        *(entry["outcome"], entry["says"], None if given is None else database.dumps(given)),
+        *(entry.get("link", ""), entry.get("link_id")),
+        *(None if undo is None else database.dumps(undo), entry["started_at"]),
+    )

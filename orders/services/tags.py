@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 
@@ -10,15 +9,16 @@ from django.db import connection, transaction
 
 from backoffice import timeline
 from backoffice.actors import Acting
+from backoffice.sets import id_list
 from orders import signals
 from orders.models.orders import Order
 from orders.services.errors import BadTag
 from orders.services.outcomes import Outcomes, lock_orders, unknown
 
+# The tags of each order come as the text of an array: unnest would flatten arrays.
 _RETAG = """
-UPDATE orders_order o SET version = o.version + 1,
-    tags = ARRAY(SELECT json_array_elements_text(d.tags))
-FROM json_to_recordset(%s::json) AS d(id bigint, tags json)
+UPDATE orders_order o SET version = o.version + 1, tags = d.tags::varchar[]
+FROM unnest(%s::bigint[], %s::text[]) AS d(id, tags)
 WHERE o.id = d.id RETURNING o.id, o.version
 """
 _TAG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -138,9 +138,9 @@ def _retag(
         rest = set(order.tags) - set(difference[pk])
         order.tags = sorted(rest | set(difference[pk]) if keep else rest)
     if changed:
-        rows = json.dumps([{"id": pk, "tags": order.tags} for pk, order in changed.items()])
+        texts = ",".join(f'"{{{",".join(order.tags)}}}"' for order in changed.values())
         with connection.cursor() as cursor:
-            cursor.execute(_RETAG, [rows])
+            cursor.execute(_RETAG, [id_list(changed), f"{{{texts}}}"])
             for pk, version in cursor.fetchall():
                 changed[pk].version = version
     return Outcomes(
