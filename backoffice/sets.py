@@ -66,6 +66,15 @@ def id_list(values: Iterable[int]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
+def text_list(values: Iterable[str]) -> str:
+    """Texts as the argument of `%s::text[]`, whatever is in them; bare, `null` would be none."""
+    return "{" + ",".join(map(_quoted, values)) + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 class Reader(Generic[Row]):
     """Reads rows of one model by their keys, in key order, at a third of what a query set costs.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from automations.engine import database
+from backoffice.sets import text_list
 
 TAKE = """
 INSERT INTO automations_effect (run_id, uid, target, generation, action, state, request_hash,
@@ -43,7 +44,6 @@ def give_back(targets: Sequence[Target]) -> None:
 
 
 def _arrays(targets: Sequence[Target]) -> tuple[str, str, str]:
-    """Three arrays side by side; uids and items are of letters, digits and -_:/ alone."""
+    """Three arrays side by side."""
     run_ids, uids, items = zip(*targets, strict=True)
-    quoted = ",".join(f'"{item}"' for item in items)
-    return database.ids(run_ids), "{" + ",".join(uids) + "}", "{" + quoted + "}"
+    return database.ids(run_ids), text_list(uids), text_list(items)

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from backoffice import timeline
 from backoffice.actors import Acting
-from backoffice.sets import id_list
+from backoffice.sets import id_list, text_list
 from orders import signals
 from orders.models.orders import Order
 from orders.services.errors import BadTag
@@ -138,9 +138,9 @@ def _retag(
         rest = set(order.tags) - set(difference[pk])
         order.tags = sorted(rest | set(difference[pk]) if keep else rest)
     if changed:
-        texts = ",".join(f'"{{{",".join(order.tags)}}}"' for order in changed.values())
+        texts = text_list(text_list(order.tags) for order in changed.values())
         with connection.cursor() as cursor:
-            cursor.execute(_RETAG, [id_list(changed), f"{{{texts}}}"])
+            cursor.execute(_RETAG, [id_list(changed), texts])
             for pk, version in cursor.fetchall():
                 changed[pk].version = version
     return Outcomes(

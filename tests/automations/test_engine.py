@@ -95,6 +95,15 @@ def test_three_steps_are_done_in_one_go() -> None:
     assert Effect.objects.count() == 3
 
 
+def test_a_step_may_have_any_name_that_a_uid_can_be() -> None:
+    (step,) = make.steps("depot.add_tag")
+    make.live_rule(steps=[{**step, "uid": "null"}])
+    make.parcels_arrived()
+    make.work_all()
+    assert Effect.objects.get().uid == "null"
+    assert Run.objects.get().state == Run.State.DONE
+
+
 def test_missing_data_is_a_case_or_skipped_as_the_rule_says() -> None:
     clause = {"field": "parcel.carrier", "op": "is", "value": "dhl"}
     holding = make.live_rule(when={"all": [clause]})

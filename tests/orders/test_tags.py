@@ -37,6 +37,17 @@ def test_removing_takes_off_only_what_is_named() -> None:
     assert done.changed[0].version == fresh(order).version == order.version + 1
 
 
+def test_a_tag_called_null_and_one_from_elsewhere_come_through_whole() -> None:
+    order = place(line(make_sku(stock=1)))
+    strange = ['a "b", {c}', "\\"]
+    Order.objects.filter(pk=order.pk).update(tags=strange)
+    add_tags([order.pk], ["null"], actor=HOUSE)
+    assert fresh(order).tags == sorted([*strange, "null"])
+    assert OrderTag.objects.filter(order_id=order.pk).count() == 3
+    remove_tags([order.pk], ["null"], actor=HOUSE)
+    assert fresh(order).tags == sorted(strange)
+
+
 @pytest.mark.parametrize("tag", ["", "<b>", "-x", "x" * 41, "préféré"])
 def test_what_is_no_tag_is_refused(tag: str) -> None:
     order = place(line(make_sku(stock=1)))
