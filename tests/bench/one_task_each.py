@@ -11,11 +11,13 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from typing import Any
 
 import psycopg
 from celery import Celery
 from celery.signals import worker_process_init
+from psycopg.types.json import Jsonb
 
 from tests.bench import floor
 
@@ -27,6 +29,7 @@ app.conf.update(
     worker_prefetch_multiplier=64,
     broker_connection_retry_on_startup=True,
 )
+DJANGO = "DJANGO_SETTINGS_MODULE"
 _state: dict[str, Any] = {}
 
 
@@ -49,31 +52,32 @@ def react(event_id: int) -> None:
         matching = [number for number, matches in _state["rules"] if matches(facts)]
         runs = [
             connection.execute(
-                "INSERT INTO run (event_id, rule_id, subject_id, state) VALUES (%s, %s, %s, 'due')"
-                " ON CONFLICT DO NOTHING RETURNING id",
-                [event_id, number, subject_id],
+                "INSERT INTO run (id, event_id, rule_id, subject_id, state, input)"
+                " VALUES (%s, %s, %s, %s, 'due', %s) ON CONFLICT DO NOTHING RETURNING id",
+                [uuid.uuid4(), event_id, number, subject_id, Jsonb(facts)],
             ).fetchone()
             for number in matching
         ]
     with connection.transaction():
-        for run, number in zip(runs, matching, strict=True):
-            connection.execute(
-                "INSERT INTO effect (key, run_id) VALUES (%s, %s)",
-                [f"{event_id}:{number}:a1:0", run[0]],
-            )
+        for run in runs:
+            connection.execute("INSERT INTO effect (run_id, step) VALUES (%s, 'a1')", [run[0]])
             connection.execute("SELECT FROM subject WHERE id = %s FOR NO KEY UPDATE", [subject_id])
             connection.execute(
                 "UPDATE subject SET tags = array_append(tags, 'x'), version = version + 1"
                 " WHERE id = %s",
                 [subject_id],
             )
-            connection.execute("UPDATE run SET state = 'done' WHERE id = %s", [run[0]])
+            connection.execute(
+                "UPDATE run SET state = 'done', finished_at = now() WHERE id = %s", [run[0]]
+            )
         connection.execute("UPDATE event SET matched = true WHERE id = %s", [event_id])
 
 
 def events_per_second(url: str, *, events: int) -> float:
     """Events per second, enqueued and done by two worker processes."""
-    environment = {**os.environ, "BENCH_URL": url}
+    # Without Django's settings, Celery would not load the product, whose signals come with it.
+    environment = {name: kept for name, kept in os.environ.items() if name != DJANGO}
+    environment["BENCH_URL"] = url
     with psycopg.connect(url, autocommit=True) as connection:
         floor.fill(connection, events)
         worker = subprocess.Popen(
