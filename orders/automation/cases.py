@@ -28,7 +28,7 @@ class ReturnWithoutOrder(CaseKind):
             NewCase(
                 key=f"orders.returnorder:{row.pk}",
                 cause=f"Return without an order: {row.unmatched_cause.replace('_', ' ')}",
-                says=f"No order was found for return {row} of {counted(row.units, 'unit')}.",
+                says=f"{row}: no order was found for this return of {counted(row.units, 'unit')}.",
                 subject_id=row.pk,
                 at_stake=Money(row.amount, row.currency),
                 fallback="Look for the order by customer, product and date. Without one, the "
