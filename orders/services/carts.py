@@ -128,7 +128,8 @@ def _receive(new: Sequence[NewCart], actor: Actor) -> Received:
     for key, stored in known.items():
         stored.customer = _unless_erased(customers.get(before[key] or 0))
     mails = {key: _mail(each, buyers[key]) for key, each in latest.items()}
-    lock_mails(mails.values())
+    # Also of carts whose news names none: who orders by that address waits for what is told here.
+    lock_mails([*mails.values(), *(cart.mail for cart in known.values())])
     changed = []
     for key, each in sorted(latest.items(), key=itemgetter(0)):
         cart = known.get(key)
