@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -14,6 +15,8 @@ LONGEST = 200
 HIDDEN = "•••"
 # A shorter secret would hide parts of harmless words.
 SHORTEST = 6
+# JSON can write half a sign and the sign of no sign, which no text of PostgreSQL holds.
+_NO_SIGN = re.compile("[\0\ud800-\udfff]")
 
 
 def _spellings(secret: str) -> set[str]:
@@ -53,13 +56,27 @@ def pick_parts(body: Any, parts: Sequence[str]) -> Any:
 
 
 def parsed(body: bytes | None) -> Any:
-    """A body as JSON; None when it is none, or too long to look into."""
+    """A body as JSON that can be kept; None when it is none, or too long to look into."""
     if not body or len(body) > MOST_BYTES:
         return None
     try:
-        return json.loads(body)
+        content = json.loads(body, parse_constant=_nothing)
+        return _whole(content) if b"\\u" in body else content
     except (ValueError, RecursionError):
         return None
+
+
+def _nothing(name: str) -> None:
+    """What stands for NaN and for the infinite, which are no numbers of JSON."""
+
+
+def _whole(value: Any) -> Any:
+    """The same with a mark where a text has something that is no sign."""
+    if isinstance(value, str):
+        return _NO_SIGN.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_whole(name): _whole(inner) for name, inner in value.items()}
+    return [_whole(inner) for inner in value] if isinstance(value, list) else value
 
 
 def excerpt(body: bytes | None, keep: Sequence[str], secrets: Iterable[str]) -> dict[str, Any]:
