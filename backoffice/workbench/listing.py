@@ -74,8 +74,9 @@ class Listing(Generic[M]):
         try:
             self.condition = bench.condition(self.state.effective)
         except FilterError as error:
-            self.notice = f"{error} The filters were left out."
-            self.condition = Q()
+            # Not all rows: whoever picks “all in view” would have asked for a few.
+            self.notice = f"{error} Nothing is shown until that filter is mended or cleared."
+            self.condition = Q(pk__in=())
 
     # Views
 
