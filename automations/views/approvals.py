@@ -130,7 +130,8 @@ def _around(document: Document, user: User) -> dict[str, Any]:
         "in_shadow": [each for each in document.activations.all() if each.is_in_shadow],
         "may_shadow": may_shadow(user) and document.state in ("submitted", "approved"),
         "standing": existing.standing(document),
-        "has_acted": any(each.mode == "live" for each in document.activations.all()),
+        "has_acted": document.rule_id is not None
+        and any(each.mode == "live" for each in document.activations.all()),
         "waiting_runs": moving.count_waiting(document.rule_id) if document.rule_id else 0,
         "previous": previous,
         "following": following,

@@ -73,6 +73,8 @@ def test_a_connector_is_made_scoped_approved_and_given_its_secret(
     assert "Labels" in dialog
     post(finance_client, url, sha256=document.sha256, comment="")
     assert Activation.objects.in_force().get().document_id == document.pk
+    after = finance_client.get(reverse("approval_detail", args=[document.pk]))
+    assert (after.status_code, "Undo all runs" in text(after)) == (200, False)
     evidence = Approval.objects.get().evidence
     assert "Calls: http://127.0.0.1:9 and what is below it" in evidence["changes"]
     detail = reverse("connector_detail", args=[account.key])
