@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from automations.actions import Risk
-from automations.engine import flow, pauses, steps, truth, work
+from automations.engine import flow, pace, pauses, steps, truth, work
 from automations.engine.blocks import Blocks
 from automations.engine.compiled import Compiled, compiled, uid_at
 from automations.engine.failures import RunCase, open_run_cases, resolve_run_cases
@@ -107,12 +107,23 @@ class Batch:
                 doing[ready.rule.actions[ready.uid].key].append(ready)
         pauses.end_by_events([one for one in works if one.state == Run.State.WAITING])
         for several in doing.values():
-            action = several[0].rule.actions[several[0].uid]
+            self._act(several)
+
+    def _act(self, doings: list[Doing]) -> None:
+        """One action for these runs, part by part; what time is not left for stays due."""
+        action = doings[0].rule.actions[doings[0].uid]
+        for part in pace.parts(action.key, doings):
+            if part[0] is not doings[0]:
+                if time.monotonic() > self.until:
+                    return
+                self._not_stopped([each.work for each in part])
+            ready = [each for each in part if each.work.acting]
             if action.risk != Risk.NONE:
-                several = self._not_blocked(self._still_true(several))
-            if several:
-                self._fail(works, steps.perform(action, several, self.hand))
-                self.acted.update(each.work.id for each in several)
+                ready = self._not_blocked(self._still_true(ready))
+            if ready:
+                troubles = steps.perform(action, ready, self.hand)
+                self._fail([each.work for each in ready], troubles)
+                self.acted.update(each.work.id for each in ready)
 
     def _begin(self, works: list[Work]) -> None:
         """What a run needs before its first step of this transaction: a usable version, truth."""
