@@ -6,18 +6,46 @@ An argument per row would cost Python more than the statement costs the server.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, cast
 
 import orjson
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection
+from django.db import DataError, Error, IntegrityError, connection
 
 from backoffice.sets import id_list
 
 Row = tuple[Any, ...]
 ids = id_list
+# What PostgreSQL says of the rows it was given, rather than of itself or of its tables.
+_OF_THE_ROWS = (DataError, IntegrityError)
+
+
+class Broke(Exception):
+    """The work on these rows broke for a reason that lies in them, so that one may be cut out."""
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        super().__init__(f"{len(ids)} rows")
+        self.ids = ids
+
+
+@contextmanager
+def in_hand(ids: Sequence[int]) -> Iterator[None]:
+    """Raise Broke with these ids where the work on them breaks.
+
+    What PostgreSQL or the worker is at fault for, as in the minutes of a migration, stays as it is.
+    """
+    try:
+        yield
+    except (*_OF_THE_ROWS, Broke) as error:
+        raise Broke(ids) from error
+    except (Error, SoftTimeLimitExceeded):
+        raise
+    except Exception as error:
+        raise Broke(ids) from error
 
 
 def fetch(query: str, *arguments: Any) -> list[Row]:

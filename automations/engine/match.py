@@ -7,9 +7,9 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from automations.catalogue import upcast
 from automations.conditions.leaves import Verdict
@@ -44,6 +44,11 @@ SELECT taken.event_id, e.trigger, e.subject, e.subject_id, e.subject_version, e.
 FROM taken LEFT JOIN automations_event e ON e.id = taken.event_id
     AND (e.trigger = ANY(%s) OR e.rule_id IS NOT NULL)
 ORDER BY taken.event_id
+"""
+ASIDE = """
+DELETE FROM automations_pendingevent WHERE event_id = ANY(ARRAY(
+    SELECT event_id FROM automations_pendingevent WHERE event_id = %s FOR UPDATE SKIP LOCKED))
+RETURNING event_id
 """
 CAUSES = "SELECT id, cause_run_id FROM automations_event WHERE id = ANY(%s)"
 # Some waiting run may end on any of the events, whether or not a rule starts on it. One that a
@@ -120,20 +125,14 @@ def _told(row: tuple[Any, ...]) -> Told | None:
     return Told(row[0], key, subject, subject_id, version, facts, lists, *row[8:13])
 
 
-class Claimed(NamedTuple):
-    """Events off the list: all of them, those that some rule starts on, and whether any run at
-    all waits for something to happen."""
-
-    ids: list[int]
-    told: list[Told]
-    waited_for: bool
+def claim(limit: int, triggers: Sequence[str]) -> list[database.Row]:
+    """Take unmatched events off the list: as CLAIM tells of them, those of other triggers bare."""
+    return database.fetch(CLAIM, limit, triggers)
 
 
-def claim_events(limit: int, triggers: Sequence[str]) -> Claimed:
-    """Take unmatched events off the list."""
-    rows = database.fetch(CLAIM, limit, triggers)
-    told = [told for row in rows if (told := _told(row)) is not None]
-    return Claimed([row[0] for row in rows], told, any(row[13] for row in rows[:1]))
+def told(rows: Iterable[database.Row]) -> list[Told]:
+    """The events that some rule starts on, as they are judged."""
+    return [found for row in rows if (found := _told(row)) is not None]
 
 
 def _chains(events: Iterable[Told]) -> dict[int, set[int]]:
@@ -284,30 +283,33 @@ def match_batch(limit: int = BATCH) -> int:
     """
     try:
         return _match(limit)
-    except DatabaseError:
-        raise
-    except Exception:
-        logger.exception("A batch of up to %s events can't be matched", limit)
-        return match_batch(limit // 2) if limit > 1 else _set_aside()
+    except database.Broke as broke:
+        logger.exception("A batch of %s events can't be matched", len(broke.ids))
+        if len(broke.ids) > 1:
+            return match_batch(len(broke.ids) // 2)
+        return _set_aside(broke.ids[0])
 
 
 @transaction.atomic
-def _set_aside() -> int:
-    """Take the oldest waiting event off the list, for people to look at."""
-    rows = database.fetch(CLAIM, 1, [])
-    open_event_cases([row[0] for row in rows])
-    return len(rows)
+def _set_aside(event_id: int) -> int:
+    """Take an event off the list, for people to look at, unless somebody else has it now."""
+    open_event_cases([row[0] for row in database.fetch(ASIDE, event_id)])
+    return 1
 
 
 @transaction.atomic
 def _match(limit: int) -> int:
     at = moment(unhurried=True)
-    claimed = claim_events(limit, at.rules.triggers)
-    if claimed.waited_for:
-        labels = {trigger.key: trigger.label for trigger in triggers}
-        database.write(END_WAITS, database.ids(claimed.ids), json.dumps(labels))
-    if claimed.ids:
-        progress.claimed("match")
-    if insert(judge(claimed.told, at)):
-        wake.soon("execute")
-    return len(claimed.ids)
+    rows = claim(limit, at.rules.triggers)
+    ids = [row[0] for row in rows]
+    if not ids:
+        return 0
+    progress.claimed("match")
+    with database.in_hand(ids):
+        # Whether any run at all waits for something to happen stands in each row.
+        if rows[0][13]:
+            labels = {trigger.key: trigger.label for trigger in triggers}
+            database.write(END_WAITS, database.ids(ids), json.dumps(labels))
+        if insert(judge(told(rows), at)):
+            wake.soon("execute")
+    return len(ids)

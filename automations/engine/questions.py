@@ -7,6 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from automations.engine import resume
+from automations.engine.compiled import Unusable
 from automations.engine.failures import DUE, fingerprint, resolve_run_cases
 from automations.models.failures import Failure, FailureAction
 from automations.models.runs import Run
@@ -38,10 +39,14 @@ def _time_out(failure_id: int, run_id: int) -> bool:
     outcome = failure.detail.get("on_timeout", "fail")
     if outcome == "fail":
         _fail(run, failure, says)
-    else:
-        Failure.objects.filter(pk=failure_id).update(resolution=Failure.Resolution.ANSWERED)
+        return True
+    try:
         resume.answer(run, yes=outcome == "go_on", says=says, user_id=None)
-        resolve_run_cases([run_id])
+    except Unusable as error:
+        _fail(run, failure, f"{says} {error}")
+        return True
+    Failure.objects.filter(pk=failure_id).update(resolution=Failure.Resolution.ANSWERED)
+    resolve_run_cases([run_id])
     return True
 
 

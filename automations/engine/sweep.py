@@ -5,6 +5,9 @@ Idempotent: two dispatchers do no harm, they find nothing the second time.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+
 from django.db import transaction
 
 from automations.engine import (
@@ -21,6 +24,8 @@ from automations.engine import (
     snoozes,
     wake,
 )
+
+logger = logging.getLogger(__name__)
 
 WAITING = """
 SELECT EXISTS (SELECT 1 FROM automations_delivery
@@ -42,15 +47,39 @@ SELECT EXISTS (SELECT 1 FROM automations_delivery
 def sweep() -> None:
     """One round; each part stands on its own."""
     progress.swept()
+    for part in (
+        _count_crashes,
+        doubts.expire,
+        emergencies.end_due,
+        snoozes.wake,
+        blocks.release,
+        questions.time_out,
+        escalation.escalate,
+        schedule.dispatch,
+    ):
+        _alone(part)
+    _wake()
+
+
+def _count_crashes() -> None:
     with transaction.atomic():
         crashes.count(crashes.find())
-    doubts.expire()
-    emergencies.end_due()
-    snoozes.wake()
-    blocks.release()
-    questions.time_out()
-    escalation.escalate()
-    schedule.dispatch()
+
+
+def _alone(part: Callable[[], object]) -> None:
+    """Do one part: rows that break it keep nobody from the others."""
+    try:
+        with database.in_hand(()):
+            part()
+    except database.Broke:
+        logger.exception("%s.%s broke, the rest of the sweep goes on", *_name(part))
+
+
+def _name(part: Callable[[], object]) -> tuple[str, str]:
+    return str(part.__module__), str(getattr(part, "__name__", part))
+
+
+def _wake() -> None:
     deliveries, events, runs, lanes, slots, existing, backtests = database.fetch(WAITING)[0]
     if deliveries:
         wake.send("take")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from automations.engine import database, progress
 from automations.engine.record import record_facts
@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 # After these a report about something that is not there is a case: six hours in all.
 PATIENCE = tuple(timedelta(minutes=minutes) for minutes in (1, 4, 15, 40, 120, 180))
+# So far a sender's clock may be before ours.
+CLOCKS = timedelta(minutes=10)
+IN_FUTURE = "It lies in the future"
 State = Delivery.State
 STILL_OPEN = (State.QUARANTINED, State.WAITING)
 
@@ -43,6 +46,7 @@ WHERE d.id = ANY(ARRAY(SELECT id FROM automations_delivery
     FOR NO KEY UPDATE SKIP LOCKED))
 ORDER BY d.id
 """  # noqa: S608
+CLAIM_ONE = CLAIM.replace("ORDER BY id LIMIT %s", "AND id = %s")
 ROUTES = """
 SELECT source_id, topic, feed, mapping FROM automations_intakeroute
 WHERE source_id = ANY(%s::bigint[])
@@ -116,40 +120,37 @@ def take_batch(limit: int = BATCH) -> int:
     """Take deliveries off the inbox; answers how many. One that breaks is set aside alone."""
     try:
         return _take(limit)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
-        logger.exception("A batch of up to %s deliveries can't be taken", limit)
-        return take_batch(limit // 2) if limit > 1 else _set_aside()
+    except database.Broke as broke:
+        logger.exception("A batch of %s deliveries can't be taken", len(broke.ids))
+        if len(broke.ids) > 1:
+            return take_batch(len(broke.ids) // 2)
+        return _set_aside(broke.ids[0])
 
 
 @transaction.atomic
-def _set_aside() -> int:
-    """Put the oldest waiting delivery into quarantine, for people to look at."""
-    taken = _claim(1)
+def _set_aside(delivery_id: int) -> int:
+    """Put a delivery into quarantine, for people to look at, unless somebody else has it now."""
+    taken = [Taken(*row[:9]) for row in database.fetch(CLAIM_ONE, delivery_id)]
     for each in taken:
         each.hold("Reading it broke. The worker's log says why.", "Reading it broke")
     _settle(taken)
-    return len(taken)
+    return 1
 
 
 @transaction.atomic
 def _take(limit: int) -> int:
-    taken = _claim(limit)
+    taken = [Taken(*row[:9]) for row in database.fetch(CLAIM, limit)]
     if not taken:
         return 0
     progress.claimed("take")
-    readers = _readers({each.source_id for each in taken})
-    for each in taken:
-        _read(each, readers)
-    _overtake([each for each in taken if each.report is not None])
-    _record([each for each in taken if each.report is not None and each.state == State.WAITING])
-    _settle(taken)
+    with database.in_hand([each.id for each in taken]):
+        readers = _readers({each.source_id for each in taken})
+        for each in taken:
+            _read(each, readers)
+        _overtake([each for each in taken if each.report is not None])
+        _record([each for each in taken if each.report is not None and each.state == State.WAITING])
+        _settle(taken)
     return len(taken)
-
-
-def _claim(limit: int) -> list[Taken]:
-    return [Taken(*row[:9]) for row in database.fetch(CLAIM, limit)]
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -209,6 +210,10 @@ def _report(each: Taken, reader: Reader) -> None:
         each.hold("Reading it broke. The worker's log says why.", "Reading it broke")
     else:
         at = getattr(told, reader.feed.occurred, None) or each.received_at
+        if at > each.received_at + CLOCKS:
+            # Of records that only the newest is taken of, it would silence all that comes after.
+            each.hold(f"It lies in the future, at {at:%d %b %Y, %H:%M} UTC.", IN_FUTURE)
+            return
         each.reference = str(getattr(told, reader.feed.reference, "") or "")
         each.report = Report(each.id, told, at, outside(each.name))
 

@@ -18,6 +18,10 @@ from automations.triggers import Country, Tags
 from backoffice.money import BEYOND, Money
 
 LONGEST_TEXT = 200
+# The last whole number before: what is kept of an amount is rounded to four places.
+LARGEST = BEYOND - 1
+# Senders that count in binary fractions tell 59.980000000000004; nobody means 1e-3000000.
+FINEST = -30
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
 
@@ -104,9 +108,14 @@ def _decimal(field: Field, raw: Any) -> Decimal:
         value = None if isinstance(raw, bool | dict | list) else Decimal(str(raw))
     except InvalidOperation:
         value = None
-    if value is None or not value.is_finite() or abs(value) >= BEYOND:
+    if value is None or not value.is_finite() or abs(value) > LARGEST or _too_fine(value):
         raise _wrong(field, "number")
     return value
+
+
+def _too_fine(value: Decimal) -> bool:
+    exponent = value.as_tuple().exponent
+    return not isinstance(exponent, int) or exponent < FINEST
 
 
 @cache

@@ -114,6 +114,6 @@ def parked_by_hand(run_id: int, *, reference: str, actor: Actor) -> Run:
         raise NotPossible("This run does not wait for a connector any more.")
     try:
         resume.by_hand(run, reference.strip(), doors.person_id(actor))
-    except NoStep as error:
+    except (NoStep, Unusable) as error:
         raise NotPossible(str(error)) from error
     return run

@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from automations.engine import match, progress, wake, watchdog
+from automations.engine.database import Broke
 from automations.engine.sweep import sweep
 from automations.engine.watchdog import Stall
 from automations.management.commands import watchdog as command
@@ -148,7 +149,7 @@ def test_work_that_is_rolled_back_again_and_again_is_no_progress(
         raise RuntimeError("no")
 
     monkeypatch.setattr(match, "insert", broken)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(Broke):
         match._match(10)
     assert not Progress.objects.filter(stage="match").exists()
     assert stages() == ["match"]

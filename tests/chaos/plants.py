@@ -68,11 +68,11 @@ def _acknowledge_before_commit() -> None:
     def matched(limit: int) -> int:
         with transaction.atomic():
             at = in_force.moment()
-            taken, events, _ = match.claim_events(limit, at.rules.triggers)
+            taken = match.claim(limit, at.rules.triggers)
         if taken:
             time.sleep(OPEN_SECONDS)
         with transaction.atomic():
-            if match.insert(match.judge(events, in_force.moment())):
+            if match.insert(match.judge(match.told(taken), in_force.moment())):
                 wake.soon("execute")
         return len(taken)
 
@@ -83,14 +83,13 @@ def _match_by_watermark() -> None:
     """What is newer than the newest seen is matched, instead of what waits."""
     seen = 0
 
-    def claim_events(limit: int, triggers: Sequence[str]) -> Any:
+    def told(rows: Sequence[Any]) -> Any:
         nonlocal seen
-        claimed = claim(limit, triggers)
-        newer = [event for event in claimed.told if event.id > seen]
-        seen = max([seen, *claimed.ids])
-        return claimed._replace(told=newer)
+        newer = [event for event in tell(rows) if event.id > seen]
+        seen = max([seen, *(row[0] for row in rows)])
+        return newer
 
-    claim = swap(match, "claim_events", claim_events)
+    tell = swap(match, "told", told)
 
 
 def _no_run_key() -> None:
