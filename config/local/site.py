@@ -138,6 +138,8 @@ def programs(state: State, env: Mapping[str, str], port: int) -> list[Program]:
     """The processes of the site, as the Procfile lists them."""
     web = [sys.executable, "-m", "config.web", "--interface", "wsgi", "config.wsgi:application"]
     web += ["--host", HOST, "--port", str(port), "--workers", "2", "--blocking-threads", "4"]
+    # One that dies is started again beside the other, whose requests in hand go on.
+    web += ["--respawn-failed-workers"]
     celery = [sys.executable, "-m", "celery", "-A", "config"]
     lanes = ["worker", "-Q", "internal,bulk,sweep", "-c", "2"]
     calls = ["worker", "-Q", "external", "-P", "threads", "-c", "16", "-n", "external@%h"]
