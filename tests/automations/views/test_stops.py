@@ -7,6 +7,7 @@ import re
 import pytest
 from django.test import Client
 
+from automations.models.documents import Stop
 from automations.models.rules import Rule
 from automations.services import stops
 from backoffice import counts
@@ -14,6 +15,7 @@ from backoffice.actors import person
 from backoffice.models import User
 from tests.automations import factories as make
 from tests.automations.views import kinds
+from tests.bed.people import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -42,3 +44,30 @@ def test_while_everything_is_stopped_no_rule_is_said_to_run(
     assert "Start again…" in rows
     assert "All stopped" in text
     assert "2 stopped" not in text
+
+
+def test_only_who_may_start_again_is_offered_to_agree(
+    support_client: Client, finance_client: Client
+) -> None:
+    stop = stops.stop_rule(None, reason="All wrong.", actor=person(make.author()))
+    stops.ask_start(stop.pk, actor=person(make.author()))
+    theirs = support_client.get("/rules/_/start/").content.decode()
+    assert "Agree and start" not in theirs
+    assert "Someone of finance has to agree." in theirs
+    # A press that was not offered is still PostgreSQL's to refuse.
+    refused = support_client.post("/rules/_/start/", {"queued": "release"})
+    assert "Your role can&#x27;t start this again." in refused.content.decode()
+    assert "Agree and start" in finance_client.get("/rules/_/start/").content.decode()
+    assert finance_client.post("/rules/_/start/", {"queued": "release"}).status_code == 302
+    assert Stop.objects.get().lifted_at is not None
+
+
+def test_who_edited_the_rule_is_not_offered_to_start_it_again(operations_client: Client) -> None:
+    rule = make.live_rule()
+    stop = stops.stop_rule(rule.pk, reason="Wrong.", actor=person(make.author()))
+    stops.ask_start(stop.pk, actor=person(make.staff("finance")))
+    theirs = signed_in(make.author()).get(f"/rules/{rule.slug}/start/").content.decode()
+    assert "Agree and start" not in theirs
+    assert "You edited or submitted this rule" in theirs
+    other = operations_client.get(f"/rules/{rule.slug}/start/").content.decode()
+    assert "Agree and start" in other
