@@ -1,4 +1,4 @@
-"""What pages say of stops, and to whom they offer to start again."""
+"""What pages say of stops, and what they offer because of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from django.test import Client
 
 from automations.models.documents import Stop
 from automations.models.rules import Rule
+from automations.models.runs import Run
 from automations.services import stops
 from backoffice import counts
 from backoffice.actors import person
-from backoffice.models import User
+from backoffice.models import BulkJob, User
+from backoffice.workbench import jobs
 from tests.automations import factories as make
 from tests.automations.views import kinds
 from tests.bed.people import signed_in
@@ -71,3 +73,22 @@ def test_who_edited_the_rule_is_not_offered_to_start_it_again(operations_client:
     assert "You edited or submitted this rule" in theirs
     other = operations_client.get(f"/rules/{rule.slug}/start/").content.decode()
     assert "Agree and start" in other
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_undoing_a_version_asks_for_a_stop_only_while_its_rule_runs(
+    operations_user: User, operations_client: Client, *, everything: bool
+) -> None:
+    rule = kinds.rule("JP", "Stamps", make.steps("depot.stamp"))
+    kinds.arrive("JP", 2)
+    url = f"/rules/{rule.slug}/undo/1/"
+    assert "Stop the rule first" in operations_client.get(url).content.decode()
+    stopped = None if everything else rule.pk
+    stops.stop_rule(stopped, reason="Wrong.", actor=person(make.author()))
+    assert "Stop the rule first" not in operations_client.get(url).content.decode()
+    assert operations_client.post(url, {"reason": "Wrong stamps."}).status_code == 302
+    job = BulkJob.objects.get()
+    jobs.start_job(job, wake=lambda job_id: None, user=operations_user)
+    while jobs.run_chunk(job.pk):
+        pass
+    assert Run.objects.exclude(undone_at=None).count() == 2
