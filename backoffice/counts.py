@@ -17,11 +17,20 @@ SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A figure in the rail. `alarm` prints it red; `word` follows it (`1 down`)."""
+    """A figure in the rail. `alarm` prints it red; `word` follows it (`1 down`).
+
+    `instead`: words that stand where the figure would say too little.
+    """
 
     number: int
     alarm: bool = False
     word: str = ""
+    instead: str = ""
+
+    @property
+    def said(self) -> str:
+        """What the rail shows."""
+        return self.instead or f"{self.number} {self.word}".strip()
 
 
 _counters: dict[str, Callable[[User], Count | None]] = {}

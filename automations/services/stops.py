@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from automations.actions import Risk
 from automations.engine import parking
-from automations.models.documents import Activation, Stop
+from automations.models.documents import Activation, DocumentEditor, Stop
 from automations.services import doors
-from automations.services.approving import role_for
+from automations.services.approving import SUITABLE, role_for
 from automations.services.errors import NotPossible, Refused
 from backoffice import audit
 from backoffice.actors import Actor
@@ -53,6 +53,40 @@ def _stopped(reason: str, actor: Actor, rule_id: int | None, lane: str) -> Stop:
     told = {"connector": lane} if lane else {"rule": rule_id}
     audit.record("rules.stopped", "automations.stop", stop.pk, actor=actor, **told)
     return stop
+
+
+def why_not_agree(stop: Stop, user: User) -> str:
+    """Why this person can't agree that it starts again; empty when they can.
+
+    Mirrors automations_start_again, which decides; here it only chooses words and buttons.
+    """
+    live = None
+    if stop.rule_id is not None:
+        versions = Activation.objects.in_force().filter(rule=stop.rule_id)
+        live = versions.values_list("document", flat=True).first()
+    if DocumentEditor.objects.filter(document=live, user=user).exists():
+        return "You edited or submitted this rule, so someone else has to agree."
+    risk = _risk(stop)
+    role = role_for(user, risk)
+    if role is None:
+        return f"Someone of {' or '.join(SUITABLE[risk])} has to agree."
+    if _given_role(stop, live, user, role):
+        return (
+            "Who asked for this, or edited the rule, gave you your role, "
+            "so someone else has to agree."
+        )
+    return ""
+
+
+def _given_role(stop: Stop, live: int | None, user: User, role: str) -> bool:
+    """Whether who asked, or edited the version in force, had a hand in this person's role."""
+    if doors.call("given_by_editor", live, user.pk, role):
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT %s IN (SELECT backoffice_givers(%s, %s))", [stop.asked_by_id, user.pk, role]
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def _risk(stop: Stop) -> str:

@@ -1,7 +1,8 @@
-"""Runs that are kept back: how many, since when, and the money they are about."""
+"""Runs that are kept back: how many, since when, the money they are about, what they will do."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +10,7 @@ from decimal import Decimal
 from django.db.models import Count, Min, QuerySet
 
 from automations.engine import database
-from automations.engine.compiled import Compiled, compiled
+from automations.engine.compiled import Compiled, Unusable, compiled
 from automations.engine.stake import stake_field
 from automations.models.runs import Run
 
@@ -40,6 +41,35 @@ def kept(runs: QuerySet[Run]) -> Kept:
     """These runs together."""
     known = runs.order_by().aggregate(runs=Count("pk"), oldest=Min("created_at"))
     return Kept(known["runs"], known["oldest"], money_of(list(runs.values_list("pk", flat=True))))
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What some of the runs will do, in words."""
+
+    words: str
+    runs: int
+
+
+def deeds(rule_id: int, why: Run.Parked) -> list[Deed]:
+    """What a rule's parked runs will do once they go on, the commonest first."""
+    found = Run.objects.filter(rule_id=rule_id, state=Run.State.PARKED, parked_for=why)
+    at = found.order_by().values("document_id", "cursor").annotate(n=Count("pk"))
+    rows = [(row["document_id"], row["cursor"], row["n"]) for row in at]
+    rules = compiled({document_id for document_id, _, _ in rows})
+    counted: Counter[str] = Counter()
+    for document_id, cursor, number in rows:
+        counted[_left(rules[document_id], cursor)] += number
+    return [Deed(words, number) for words, number in counted.most_common()]
+
+
+def _left(rule: Compiled | Unusable, cursor: str) -> str:
+    if isinstance(rule, Unusable):
+        return "Nothing: this version can't act any more"
+    try:
+        return ", then ".join(rule.words_from(cursor))
+    except ValueError:
+        return "Nothing: where they stand is no step of their version any more"
 
 
 def money_of(run_ids: list[int]) -> dict[str, Decimal]:

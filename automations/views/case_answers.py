@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from automations.forms.cases import WhyForm, YesForm
@@ -16,6 +17,7 @@ from automations.services import answers
 from automations.services.errors import NotPossible, Stale
 from automations.services.handing import is_theirs, may_answer
 from automations.simulation.again import look_again
+from automations.simulation.parked import deeds
 from automations.views.case_acts import (
     actor_of,
     ask,
@@ -27,8 +29,11 @@ from automations.views.case_acts import (
     seen,
     working,
 )
+from automations.views.case_kinds import kept_back
 from automations.views.failures import NOT_STANDING, edit_form, shown_again, values_of
 from backoffice.views.me import signed_in
+
+DEEDS = 5
 
 
 def _answer(request: HttpRequest, pk: int, form: forms.Form, *, yes: bool) -> HttpResponse:
@@ -123,10 +128,16 @@ def _deciding(request: HttpRequest, pk: int) -> Failure:
 
 
 @may_view
-@require_POST
+@both
 def failure_release(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let runs go on that a limit or a first look keeps back."""
+    """Let runs go on that a limit or a first look keeps back; more than one asks to be sure."""
     case = _deciding(request, pk)
+    if case.error not in answers.PARKED or case.rule is None:
+        return refused(request, pk, NotPossible("No run waits for this case."))
+    shown = kept_back(case, signed_in(request), None)
+    # One run that became several since the page was shown is asked about as well.
+    if request.method != "POST" or (shown["kept"].runs > 1 and "sure" not in request.POST):
+        return _ask_to_release(request, case, shown)
     looks_right = case.error == Failure.Error.FIRST_LOOK
     said = "Looks right: the version goes on" if looks_right else "The runs go on"
     return press(
@@ -135,6 +146,20 @@ def failure_release(request: HttpRequest, pk: int) -> HttpResponse:
         lambda: answers.release_parked(pk, version=seen(request), actor=actor_of(request)),
         said,
     )
+
+
+def _ask_to_release(request: HttpRequest, case: Failure, shown: dict[str, Any]) -> HttpResponse:
+    """How many would go on, what they would do, and the money they are about."""
+    found = deeds(case.rule_id or 0, answers.PARKED[Failure.Error(case.error)])
+    context = {
+        **shown,
+        "case": case,
+        "deeds": found[:DEEDS],
+        "more_runs": sum(deed.runs for deed in found[DEEDS:]),
+        "action": f"{request.path}?version={seen(request)}",
+    }
+    status = 422 if request.method == "POST" else 200
+    return render(request, "automations/_case_release.html", context, status=status)
 
 
 @may_view

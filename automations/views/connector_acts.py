@@ -181,6 +181,7 @@ def connector_start(request: HttpRequest, key: str) -> HttpResponse:
         "named": account.name,
         "stop": stop,
         "agrees": agrees,
+        "why_not": stops.why_not_agree(stop, user) if agrees else "",
         "refusal": refusal,
         "action": request.path,
     }

@@ -34,9 +34,11 @@ def approvals_count(user: User) -> Count | None:
 
 
 def rules_count(user: User) -> Count | None:
-    """Stopped rules beside Rules in the rail."""
-    stopped = queries.open_stops().count()
-    return Count(stopped, alarm=True, word="stopped") if stopped else None
+    """What is stopped beside Rules in the rail; a stop of everything is no number among others."""
+    stops = queries.open_stops().order_by().values_list("rule", "lane")
+    if (None, "") in stops:
+        return Count(len(stops), alarm=True, instead="All stopped")
+    return Count(len(stops), alarm=True, word="stopped") if stops else None
 
 
 @permission_required("automations.approve_document", raise_exception=True)

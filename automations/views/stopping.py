@@ -93,6 +93,7 @@ def rule_start(request: HttpRequest, slug: str | None = None) -> HttpResponse:
         "rule": rule,
         "stop": stop,
         "agrees": agrees,
+        "why_not": stops.why_not_agree(stop, user) if agrees else "",
         "refusal": refusal,
         "action": request.path,
         **_behind(stop, rule),

@@ -14,6 +14,7 @@ from automations.actions import actions
 from automations.forms.cases import WhyForm
 from automations.models.documents import Document
 from automations.models.rules import Rule
+from automations.queries import rules as queries
 from automations.queries.undo import footprint, undoable
 from automations.services.approving import SUITABLE, role_for
 from automations.views.drafting import rule_or_404, signed_in
@@ -46,6 +47,7 @@ def version_undo(request: HttpRequest, slug: str, version: int) -> HttpResponse:
         "number": len(ids),
         "weight": weigh(ids),
         "form": form,
+        "goes_on": _goes_on(rule),
         "why_not": "" if may else f"Someone of {deciders} has to undo this.",
         "labels": {action.key: action.label for action in actions},
         "list_url": f"{reverse('run_list')}?rule={rule.slug}&version={document.version}",
@@ -56,6 +58,13 @@ def version_undo(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     ]
     status = 422 if form.errors else 200
     return render(request, "automations/version_undo.html", context, status=status)
+
+
+def _goes_on(rule: Rule) -> bool:
+    """Whether the rule would go on doing what is taken back: in force, and stopped by nothing."""
+    if queries.live_document(rule) is None:
+        return False
+    return queries.open_stop(rule) is None and queries.open_stop(None) is None
 
 
 def _never(key: str) -> str:

@@ -145,7 +145,7 @@ def test_each_limit_shows_what_waits_and_is_released_or_left_undone(
         assert f"Release {waiting}" in shown
         assert "they are about" in shown
         assert "parked=limit" in shown
-    assert press(support_client, found["runs"], "release").status_code == 204
+    assert press(support_client, found["runs"], "release", sure="yes").status_code == 204
     assert fresh(found["runs"]).resolution == "released"
     assert press(support_client, found["money"], "cancel", reason="").status_code == 422
     assert press(support_client, found["money"], "cancel", reason="A test.").status_code == 204
@@ -164,13 +164,37 @@ def test_a_first_look_belongs_to_its_reviewer_and_anyone_may_stop(
     theirs = page(support_client, case)
     assert "takes the first look" in theirs
     assert 'id="act-release"' not in theirs
-    assert press(support_client, case, "release").status_code == 422
+    assert press(support_client, case, "release", sure="yes").status_code == 422
     assert Run.objects.filter(state="parked").count() == 3
     assert press(support_client, case, "stop", reason="They are wrong.").status_code == 204
     assert Stop.objects.get().rule_id == case.rule_id
     assert fresh(case).state == "open"
-    assert press(finance_client, case, "release").status_code == 204
+    assert press(finance_client, case, "release", sure="yes").status_code == 204
     assert fresh(case).resolution == "released"
+
+
+def test_releasing_several_runs_asks_first_and_says_what_they_will_do(
+    support_client: Client, finance_user: User, finance_client: Client
+) -> None:
+    found = kinds.limited().cases
+    look = kinds.first_look(finance_user)
+    several, one = found["units"], found["per_subject"]
+    for client, case, count in ((support_client, several, 2), (finance_client, look, 3)):
+        button = page(client, case).partition('id="act-release"')[2][:300]
+        assert "hx-get" in button
+        assert "hx-post" not in button
+        dialog = client.get(f"/failures/{case.pk}/_/release/?version={case.version}", **HTMX)
+        said = dialog.content.decode()
+        assert f"Let {count} runs go on" in said
+        assert "autofocus" in said
+        # A press that did not ask does nothing but ask.
+        assert press(client, case, "release").status_code == 422
+        assert Run.objects.filter(rule_id=case.rule_id or 0, state="parked").count() == count
+    asked = press(support_client, several, "release").content.decode()
+    assert "duty" in asked.lower()
+    assert "£" in asked
+    assert "hx-post" in page(support_client, one).partition('id="act-release"')[2][:300]
+    assert press(support_client, one, "release").status_code == 204
 
 
 def test_handing_over_watching_and_priority(
