@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from automations.actions import Risk
-from automations.engine import flow, pauses, steps, truth, work
+from automations.engine import endings, flow, pauses, steps, truth, work
 from automations.engine.blocks import Blocks
 from automations.engine.compiled import Compiled, compiled, uid_at
 from automations.engine.failures import RunCase, open_run_cases, resolve_run_cases
@@ -141,18 +141,20 @@ class Batch:
         deciding = [one for one in works if not self.rules[one.document_id].is_plain]
         if deciding:
             truth.refresh(deciding, self.rules, self.hand.versions)
+        over: list[Work] = []
         for one in works:
             rule, step = self.rules[one.document_id], self._step(one)
             if one.leaving and isinstance(step, Wait):
                 pauses.end_wait(one, step)
             try:
                 if not flow.advance(one, rule, self.at.now):
-                    one.end(Run.State.DONE, one.outcome or "Nothing was to be done.")
+                    over.append(one)
             except flow.ListUnknown as error:
                 says = f"It can't be known what {error} holds."
                 self._fail([one], {one.id: (Failure.Error.MISSING, says)})
             except CursorLost as error:
                 self._fail([one], {one.id: (Failure.Error.BUG, str(error))})
+        endings.finish(over)
 
     def _stand(self, one: Work) -> Doing | None:
         """What the step at hand asks of a run: an action to do here, else it stands still there."""
