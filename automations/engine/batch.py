@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from automations.actions import Risk
-from automations.engine import flow, pace, pauses, steps, truth, work
+from automations.engine import endings, flow, pace, pauses, steps, truth, work
 from automations.engine.blocks import Blocks
 from automations.engine.compiled import Compiled, compiled, uid_at
 from automations.engine.failures import RunCase, open_run_cases, resolve_run_cases
@@ -102,7 +102,11 @@ class Batch:
         self._begin([one for one in works if one.id not in self.confirmed])
         self._arrive([one for one in works if one.acting and (one.leaving or not one.cursor)])
         doing: dict[str, list[Doing]] = defaultdict(list)
-        for one in self._not_stopped([one for one in works if one.acting]):
+        acting = self._not_stopped([one for one in works if one.acting])
+        # Questions speak of the present, as what actions are given does.
+        asking = [one for one in acting if pauses.reads_facts(self._step(one))]
+        truth.refresh(asking, self.rules, self.hand.versions)
+        for one in acting:
             if (ready := self._stand(one)) is not None:
                 doing[ready.rule.actions[ready.uid].key].append(ready)
         pauses.end_by_events([one for one in works if one.state == Run.State.WAITING])
@@ -148,18 +152,20 @@ class Batch:
         deciding = [one for one in works if not self.rules[one.document_id].is_plain]
         if deciding:
             truth.refresh(deciding, self.rules, self.hand.versions)
+        over: list[Work] = []
         for one in works:
             rule, step = self.rules[one.document_id], self._step(one)
             if one.leaving and isinstance(step, Wait):
                 pauses.end_wait(one, step)
             try:
                 if not flow.advance(one, rule, self.at.now):
-                    one.end(Run.State.DONE, one.outcome or "Nothing was to be done.")
+                    over.append(one)
             except flow.ListUnknown as error:
                 says = f"It can't be known what {error} holds."
                 self._fail([one], {one.id: (Failure.Error.MISSING, says)})
             except CursorLost as error:
                 self._fail([one], {one.id: (Failure.Error.BUG, str(error))})
+        endings.finish(over)
 
     def _stand(self, one: Work) -> Doing | None:
         """What the step at hand asks of a run: an action to do here, else it stands still there."""
@@ -167,7 +173,7 @@ class Batch:
         if isinstance(step, Wait):
             pauses.begin_wait(one, step)
         elif isinstance(step, Ask):
-            self._hold(one, pauses.ask(one, rule, step, self.at.now))
+            self._ask(one, rule, step)
         elif isinstance(step, Do):
             if (asked := pauses.consent(one, rule, step.uid, self.at.now)) is not None:
                 self._hold(one, asked)
@@ -176,6 +182,12 @@ class Batch:
             else:
                 return Doing(one, rule, step.uid, inputs_of(rule, step))
         return None
+
+    def _ask(self, one: Work, rule: Compiled, step: Ask) -> None:
+        try:
+            self._hold(one, pauses.ask(one, rule, step, self.at.now))
+        except pauses.NotAsked as error:
+            self._fail([one], {one.id: (Failure.Error.REJECTED, str(error))})
 
     def _hold(self, one: Work, asked: Asked | None) -> None:
         if asked is not None:
@@ -238,8 +250,9 @@ def _case(one: Work, rule: Compiled | None, trouble: Trouble, asked: Asked | Non
         cursor=one.cursor,
         action=rule.action_at(one.cursor) if rule else "",
         done=_done(one),
-        not_done=rule.words_from(one.cursor) if rule else (),
+        not_done=_not_done(one, rule, asked),
         at_stake=stake_of(rule.catalogue, one.seen[0]) if rule else None,
+        general=asked.general if asked else "",
         role=asked.question.role if asked else "",
         due_at=asked.due_at if asked else None,
         detail=_detail(one, error, asked),
@@ -252,6 +265,12 @@ def _detail(one: Work, error: Failure.Error, asked: Asked | None) -> dict[str, A
     if error == Failure.Error.UNSURE and one.trace:
         return {"confidence": str(one.trace[-1].get("confidence", ""))}
     return {}
+
+
+def _not_done(one: Work, rule: Compiled | None, asked: Asked | None) -> Sequence[str]:
+    """What is left from the step it stands at, a question as it was asked."""
+    left = rule.words_from(one.cursor) if rule else []
+    return [asked.words, *left[1:]] if asked else left
 
 
 def _done(one: Work) -> Sequence[str]:

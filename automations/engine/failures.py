@@ -58,6 +58,8 @@ class RunCase:
     not_done: Sequence[str] = ()
     at_stake: Money | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    # What it says to every record alike, where `says` was filled in from this one's fields.
+    general: str = ""
     # Of a question: who may answer, and until when.
     role: str = ""
     due_at: datetime | None = None
@@ -80,12 +82,13 @@ def _priority(error: Failure.Error, at_stake: Money | None) -> Failure.Priority:
 
 def _from_run(case: RunCase, rule: Rule, now: datetime) -> Failure:
     priority = _priority(case.error, case.at_stake)
+    general = in_general(case.general or case.says)
     return Failure(
         kind=RUN,
         key=str(case.run_id),
         error=case.error,
-        cause=fingerprint(case.action, case.error, in_general(case.says)),
-        cause_words=in_general(case.says),
+        cause=fingerprint(case.action, case.error, general),
+        cause_words=general,
         says=case.says,
         rule_id=case.rule_id,
         document_id=case.document_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -9,12 +10,14 @@ from django.utils import timezone
 
 from automations.conditions.display import span
 from automations.conditions.values import parse_duration
-from automations.engine import database
+from automations.engine import database, flow
 from automations.engine.compiled import Compiled
 from automations.engine.work import Work
 from automations.models.failures import Failure
 from automations.models.runs import Run, StepRun
 from automations.rules.document import Ask, Question, Wait
+from automations.rules.fillings import is_filled, question_filling
+from automations.rules.words import ask_words
 from automations.triggers import triggers
 
 # Facts about these subjects since their runs' events: one of them may end a wait.
@@ -76,16 +79,56 @@ def end_wait(work: Work, step: Wait) -> None:
     work.ends_on = None
 
 
+class NotAsked(Exception):
+    """A question that can't be filled in; the message says why."""
+
+
 def ask(work: Work, rule: Compiled, step: Ask, now: datetime) -> Asked | None:
-    """Hold the run until someone of the role answers; a shadow only notes what it would ask."""
+    """Hold the run until someone of the role answers; a shadow only notes what it would ask.
+
+    Raises NotAsked.
+    """
     started = timezone.now().isoformat()
-    words = rule.step_words(step.uid)
+    try:
+        question = _filled(work, rule, step)
+    except ValueError as error:
+        says = f"The question: {error}"
+        work.attempted(StepRun.Outcome.REJECTED, says, action="", given=None, started=started)
+        raise NotAsked(says) from error
+    words = in_words(step, question)
     if work.shadow:
         work.attempted(StepRun.Outcome.WOULD, words, action="", given=None, started=started)
         work.leaving = True
         return None
     work.attempted(StepRun.Outcome.ASKED, words, action="", given=None, started=started)
-    return Asked(step.ask, now + parse_duration(step.ask.due))
+    general = _PLACE.sub("…", step.ask.question)
+    return Asked(question, now + parse_duration(step.ask.due), words, general)
+
+
+# What differs from record to record: the same question about two of them has one cause.
+_PLACE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+
+
+def reads_facts(step: object) -> bool:
+    """Whether a step is a question that is filled in from its run's facts."""
+    return isinstance(step, Ask) and is_filled(step.ask.question)
+
+
+def _filled(work: Work, rule: Compiled, step: Ask) -> Question:
+    """The question about this run's subject; raises ValueError with why it can't be asked."""
+    if not reads_facts(step):
+        return step.ask
+    fill = question_filling(step.ask.question, rule.catalogues[step.uid])
+    text = fill(flow.facts_at(work, rule, work.cursor), work.seen[1]).strip()
+    if not text:
+        raise ValueError("It is empty once its fields are filled in.")
+    return step.ask.model_copy(update={"question": text})
+
+
+def in_words(step: Ask, question: Question) -> str:
+    """The step as it was asked."""
+    said = ask_words(step.model_copy(update={"ask": question}))
+    return said[:1].upper() + said[1:]
 
 
 def consent(work: Work, rule: Compiled, uid: str, now: datetime) -> Asked | None:
@@ -99,7 +142,7 @@ def consent(work: Work, rule: Compiled, uid: str, now: datetime) -> Asked | None
     question = Question(
         role=action.decided_by, question=f"{words}?", due="PT24H", on_timeout="fail"
     )
-    return Asked(question, now + timedelta(hours=24))
+    return Asked(question, now + timedelta(hours=24), words)
 
 
 def decided_key(cursor: str) -> str:
@@ -108,8 +151,9 @@ def decided_key(cursor: str) -> str:
 
 
 class Asked:
-    """A question that holds a run."""
+    """A question that holds a run. `general` is what it asks of every record alike."""
 
-    def __init__(self, question: Question, due_at: datetime) -> None:
+    def __init__(self, question: Question, due_at: datetime, words: str, general: str = "") -> None:
         self.question, self.due_at = question, due_at
+        self.words, self.general = words, general
         self.trouble = (Failure.Error.QUESTION, question.question)

@@ -186,6 +186,21 @@ def _text_problems(text: str, catalogue: Catalogue | None) -> Iterator[str]:
         yield f"There is no field “{path}” in this trigger."
 
 
+def question_problems(text: str, catalogue: Catalogue | None) -> Iterator[str]:
+    """What is wrong with a question's text, as far as it goes without an event."""
+    yield from _problems(text, catalogue)
+
+
+def question_filling(text: str, catalogue: Catalogue) -> Fill:
+    """A question, ready to be filled; raises TextInvalid when it can't be read."""
+    return _made(text, catalogue)
+
+
+def is_filled(text: str) -> bool:
+    """Whether a text is Liquid: one without places stands as it is written."""
+    return _is_text(text)
+
+
 _Make = Callable[[Facts, Lists], Any]
 
 

@@ -28,6 +28,7 @@ from automations.rules.document import (
     bodies,
     walk_steps,
 )
+from automations.rules.fillings import question_problems
 from automations.rules.parameters import check_parameters
 from automations.rules.parsing import DocumentInvalid, parse_document
 from automations.rules.schedules import check_cron
@@ -144,10 +145,12 @@ def _check_wait(step: Wait, world: _World, path: str) -> Iterator[Problem]:
             yield Problem(at, f"“{trigger.label}” is about {trigger.subject}.")
 
 
-def _check_ask(step: Ask, path: str) -> Iterator[Problem]:
+def _check_ask(step: Ask, catalogue: Catalogue | None, path: str) -> Iterator[Problem]:
     if step.ask.role not in ROLES:
         roles = ", ".join(ROLES)
         yield Problem(joined(path, "ask", "role"), f"Choose who is asked: {roles}.")
+    for said in question_problems(step.ask.question, catalogue):
+        yield Problem(joined(path, "ask", "question"), said)
 
 
 def _check_step(
@@ -158,7 +161,7 @@ def _check_step(
     elif isinstance(step, Wait):
         yield from _check_wait(step, world, path)
     elif isinstance(step, Ask):
-        yield from _check_ask(step, path)
+        yield from _check_ask(step, catalogue, path)
     elif isinstance(step, If) and catalogue is not None:
         yield from check_condition(step.test, catalogue, world.params, joined(path, "if"))
 

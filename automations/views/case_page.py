@@ -230,10 +230,27 @@ def _late(case: Failure) -> str:
     return f"Late{told.get(case.escalated, '')}"
 
 
-def _not_done(case: Failure, again: Again | None) -> list[str]:
-    """What is left, the failed step in the words of what it was given."""
-    left = list(case.not_done)
-    return [again.words, *left[1:]] if again is not None and left else left
+# What a run has done, whoever did it.
+_DONE = (StepRun.Outcome.DONE, StepRun.Outcome.BY_HAND)
+
+
+def _what_became(
+    case: Failure, run: Run | None, rows: list[StepRun], again: Again | None, *, in_doubt: bool
+) -> dict[str, Any]:
+    """What was done and what was not. A case keeps what it was told when it was opened: once its
+    run is done that is not so any more, and what is in doubt is neither."""
+    if case.state == Failure.State.RESOLVED and run is not None and run.state == Run.State.DONE:
+        done = [row.says for row in rows if row.outcome in _DONE]
+        skipped = [row.says for row in rows if row.outcome == StepRun.Outcome.SKIPPED]
+        return {"is_done": True, "done": done, "not_done": skipped, "maybe_done": ""}
+    # A question that was answered was asked, whatever the answer was.
+    answered = case.resolution == Failure.Resolution.ANSWERED and not case.action
+    left = list(case.not_done)[1 if answered else 0 :]
+    # The failed step in the words of what it was given.
+    if again is not None and left:
+        left[0] = again.words
+    maybe = left.pop(0) if in_doubt and left else ""
+    return {"is_done": False, "done": case.done, "not_done": left, "maybe_done": maybe}
 
 
 def rule_url(case: Failure) -> str:
@@ -265,7 +282,7 @@ def page_of(case: Failure, user: User) -> dict[str, Any]:
         "since": since(case.subject, case.subject_id, case.opened_at, case.run_id)
         if changed
         else None,
-        "not_done": _not_done(case, again),
+        **_what_became(case, run, rows, again, in_doubt=doubt is not None),
         "nodes": _trace(run, rows, user),
         "technical": _technical(case, rows),
         "log": log_of(case),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
@@ -36,7 +37,12 @@ from backoffice.views.me import signed_in
 def failure_part(request: HttpRequest, pk: int) -> HttpResponse:
     """The case in the right pane of the inbox, and as it is read again after each act."""
     context = {**page_of(case_or_404(pk), signed_in(request)), "in_pane": True}
-    return render(request, "automations/_case.html", context)
+    response = render(request, "automations/_case.html", context)
+    still = context["is_retrying"] or (context["doubt"] and context["doubt"].is_looked_up)
+    # The pane waited for the engine, and its row with it: the list is read again with the news.
+    if request.GET.get("was") == "waiting" and not still:
+        response["HX-Trigger"] = json.dumps({"list:refresh": {}})
+    return response
 
 
 @may_view

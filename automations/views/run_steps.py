@@ -134,6 +134,12 @@ def walk(nodes: Sequence[Node]) -> Iterator[Node]:
         yield from walk(node.inside)
 
 
+def _asked(attempts: Sequence[Attempt]) -> str:
+    """A question as it was asked last, filled in; empty while it was not."""
+    asked = (StepRun.Outcome.ASKED, StepRun.Outcome.WOULD)
+    return next((a.row.says for a in reversed(attempts) if a.row.outcome in asked), "")
+
+
 class _Maker:
     def __init__(
         self,
@@ -191,6 +197,8 @@ class _Maker:
         given = next((a.given for a in reversed(self.attempts.get(cursor, [])) if a.given), None)
         if isinstance(step, Do) and given:
             return self.rule.actions[step.uid].in_words({**step.params, **given})
+        if isinstance(step, Ask):
+            return _asked(self.attempts.get(cursor, [])) or self.rule.step_words(step.uid)
         return self.rule.step_words(step.uid)
 
     def _began(self, prefix: str) -> bool:

@@ -193,7 +193,8 @@ class StepRows:
             if each.path in fields or part == "if":  # the condition says it itself
                 continue
             if part in FRIENDLY and row.kind in part.split("."):
-                row.at.setdefault(part.replace(".", "_"), FRIENDLY[part] or each.message)
+                said = each.message if _is_about_text(row, part) else FRIENDLY[part]
+                row.at.setdefault(part.replace(".", "_"), said)
             else:
                 row.problems.append(each.message)
 
@@ -255,6 +256,7 @@ class StepRows:
         row.bodies = [Body(f"{row.uid}.steps", "each", "No step for them yet.", rows, deeper)]
 
 
+LONGEST_QUESTION = 500
 # The parts of steps with an input of their own; a sentence where the problem's own is no help.
 FRIENDLY = {
     "wait": "Write how long, as a whole number.",
@@ -264,6 +266,11 @@ FRIENDLY = {
     "ask.due": "Write how long they have, as a whole number.",
     "ask.on_timeout": "Choose what happens without an answer.",
 }
+
+
+def _is_about_text(row: StepRow, part: str) -> bool:
+    """Whether a problem is about what a question says, and not that it is missing or too long."""
+    return part == "ask.question" and 0 < len(row.question) <= LONGEST_QUESTION
 
 
 def _ask(row: StepRow, asked: dict[str, Any]) -> None:

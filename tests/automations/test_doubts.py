@@ -161,6 +161,21 @@ def test_a_person_finds_that_it_happened(committed_db: Database, outside: Outsid
     assert list(outside.acts().values()) == [1]
 
 
+def test_a_run_whose_last_step_happened_as_a_person_found_says_so(
+    committed_db: Database, outside: Outside
+) -> None:
+    account = lines.web_account(outside.url, total_seconds=1)
+    lines.live_caller(account)
+    outside.behave({"do": "act_then_drop", "times": 1, "method": "POST"})
+    make.parcels_arrived(1)
+    lines.work_lanes(account)
+    case = Failure.objects.get()
+    verdicts.it_happened(case.pk, version=case.version, reference="T-1", actor=by())
+    make.work_all()
+    run = Run.objects.get()
+    assert (run.state, "T-1" in run.outcome) == ("done", True)
+
+
 def test_a_person_says_it_did_not_happen_only_when_nothing_can_be_on_its_way(
     committed_db: Database, outside: Outside
 ) -> None:

@@ -124,7 +124,7 @@ def test_a_case_in_doubt_is_checked_and_settled_by_keyboard(
     expect(page.get_by_role("button", name="Retry")).to_be_disabled()
     expect(page.locator("#act-did-not")).to_be_disabled()
     expect(page.locator("#why-not-absent")).to_contain_text("on its way until")
-    page.keyboard.press("u")
+    page.keyboard.press("l")
     expect(page.get_by_text("It is being looked up").first).to_be_visible()
     page.keyboard.press("y")
     expect(page.get_by_label("Reference")).to_be_focused()
