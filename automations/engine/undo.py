@@ -62,10 +62,15 @@ class Piece:
 
 @dataclass(slots=True)
 class Undone:
-    """What was taken back, in words, and why the rest was not."""
+    """What was taken back, in words, and why the rest was not.
+
+    `refused` are those that their action refused at the last moment, `left` those of which it was
+    known before that they stay.
+    """
 
     done: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
 
 
 def uid_of(cursor: str) -> str:
@@ -158,7 +163,8 @@ def take_back(run: Run, pieces: Sequence[Piece], actor: Actor, reason: str) -> U
 
     What an action refuses at the last moment is left as it is and told; a bug undoes everything.
     """
-    answer = Undone()
+    stay = [piece for piece in pieces if piece.verdict is Verdict.CANT]
+    answer = Undone(left=[f"{piece.says.rstrip('.')}: {piece.why}" for piece in stay])
     for piece in pieces:
         if piece.can and piece.action is not None:
             _take_back(run, piece, piece.action, actor, reason, answer)

@@ -79,7 +79,7 @@ def gather(rule: Rule, *, for_whom: User) -> Dossier:
         *trail(rule, versions),
     ]
     shown = read.get(live.document.version) if live else None
-    words = rule_in_words(shown).paragraph if shown else ""
+    words = rule_in_words(shown).whole if shown else ""
     return Dossier(
         rule, timezone.now(), sheets, {each.version: each.text for each in versions}, words
     )
@@ -160,7 +160,7 @@ def _differences(versions: Sequence[Document], read: dict[int, RuleDocument | No
             rows.append((each.version, "", "This version can't be told in words any more."))
             continue
         said = difference(before, now)
-        rows += [(each.version, change.kind, change.sentence) for change in said]
+        rows += [(each.version, change.kind, change.whole) for change in said]
         if not said:
             rows.append((each.version, "", "It does the same as the version before."))
         before = now

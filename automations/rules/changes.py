@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from automations.rules.step_texts import StepText
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -11,7 +13,8 @@ class Change:
     for what was removed.
 
     `title` says what it is about, `sentence` says all of it; `before` and `after` are the two
-    sides, empty where there is none.
+    sides, empty where there is none. `texts` are what a step sends, whole, where its words leave
+    that out; they are no part of the sentence, which an approver's tick is kept by.
     """
 
     kind: str
@@ -20,6 +23,12 @@ class Change:
     sentence: str
     before: str = ""
     after: str = ""
+    texts: tuple[StepText, ...] = ()
+
+    @property
+    def whole(self) -> str:
+        """The sentence, and under it every text."""
+        return "\n".join([self.sentence, *map(str, self.texts)])
 
 
 def _said(title: str, words: str) -> str:

@@ -7,7 +7,7 @@ about; their order within a group says nothing and is no difference.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from automations.conditions.operands import Scope
@@ -89,14 +89,16 @@ class _Versions:
             owner = known.body.partition(":")[0]
             if uid not in new and (not owner or owner in new):
                 words = self.before.plan([known.step], known.scope)
-                yield removed(known.path, "Step", words)
+                texts = self.before.texts(known.step, known.scope)
+                yield replace(removed(known.path, "Step", words), texts=texts)
         for uid, known in new.items():
             owner = known.body.partition(":")[0]
             if uid in old:
                 yield from self._step(old[uid], known)
             elif not owner or owner in old:
                 words = self.after.plan([known.step], known.scope)
-                yield added(known.path, "Step", f"{words}{self._inside(known)}")
+                found = added(known.path, "Step", f"{words}{self._inside(known)}")
+                yield replace(found, texts=self.after.texts(known.step, known.scope))
         yield from self._moves(old, new)
 
     def _moves(self, old: dict[str, _Placed], new: dict[str, _Placed]) -> Iterator[Change]:
@@ -134,7 +136,8 @@ class _Versions:
         elif (words := self.before.step(one, old.scope)) != (
             now := self.after.step(two, new.scope)
         ):
-            yield changed(new.path, "Step", words, now)
+            texts = self.after.own_texts(two, now, new.scope)
+            yield replace(changed(new.path, "Step", words, now), texts=texts)
 
     def _parameters(self, before: _Placed, after: _Placed) -> Iterator[Change]:
         one, two = before.step, after.step
@@ -219,7 +222,8 @@ def _first(teller: Teller) -> Iterator[Change]:
     yield titled("trigger", "What starts it", "", teller.start())
     yield from first_conditions(document.when, teller.scope, "when")
     for index, step in enumerate(document.steps):
-        yield added(joined("steps", index), "Step", teller.plan([step]))
+        found = added(joined("steps", index), "Step", teller.plan([step]))
+        yield replace(found, texts=teller.texts(step))
     for name, param in document.params.items():
         yield added(joined("params", name), f"Tunable “{param.label}”", _param(param))
     for name in type(document.limits).model_fields:

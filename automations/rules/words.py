@@ -33,6 +33,7 @@ from automations.rules.document import (
     text_of,
 )
 from automations.rules.rhythms import schedule_words
+from automations.rules.step_texts import StepText, texts_of
 from automations.rules.validating import Registries, catalogue_of_document
 from automations.triggers import Trigger
 from backoffice import subjects
@@ -56,7 +57,8 @@ PERIODS = {"per_hour": "an hour", "per_day": "a day"}
 class StepWords:
     """One step, without what stands inside it; `depth` 0 is the outermost.
 
-    `number` is the builder's (`3.1`), empty for the line that says “otherwise”.
+    `number` is the builder's (`3.1`), empty for the line that says “otherwise”. `texts` are what
+    it sends, whole, where its words leave that out.
     """
 
     path: str
@@ -64,6 +66,7 @@ class StepWords:
     words: str
     depth: int = 0
     number: str = ""
+    texts: tuple[StepText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,12 @@ class RuleWords:
 
     def __str__(self) -> str:
         return self.paragraph
+
+    @property
+    def whole(self) -> str:
+        """The paragraph, and under it every text that a step sends, by the step's number."""
+        lines = [f"{step.number} {text}" for step in self.steps for text in step.texts]
+        return "\n".join([self.paragraph, *lines])
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +161,8 @@ class Teller:
         for index, step in enumerate(steps):
             here, number = f"{path}.{index}", f"{at.number}{at.first + index}"
             words = self.step(step, scope)
-            found.append(StepWords(here, step.uid, words, at.depth, number))
+            texts = self.own_texts(step, words, scope)
+            found.append(StepWords(here, step.uid, words, at.depth, number, texts))
             inner = _Outline(at.depth + 1, f"{number}.")
             if isinstance(step, If):
                 found.extend(self._branch(step, here, scope, inner))
@@ -168,6 +178,19 @@ class Teller:
             later = replace(at, first=1 + len(step.then))
             found.extend(self._steps(step.otherwise, f"{path}.else", scope, later))
         return found
+
+    def own_texts(self, step: Any, words: str, scope: Scope) -> tuple[StepText, ...]:
+        """What a step sends, whole, where its words leave that out."""
+        if not isinstance(step, Do):
+            return ()
+        action = self.registries.actions.get(step.do)
+        return tuple(texts_of(step, action, words, scope))
+
+    def texts(self, step: Any, scope: Scope | None = None) -> tuple[StepText, ...]:
+        """The same of a step and all that stands inside it, the inner ones with whose they are."""
+        own, *inner = self._steps([step], "", scope or self.scope, _Outline())
+        more = [replace(text, step=each.words) for each in inner for text in each.texts]
+        return (*own.texts, *more)
 
     def inside(self, scope: Scope, step: Any) -> Scope:
         """What the steps inside a step see, given what it sees itself."""

@@ -188,7 +188,7 @@ def as_pdf(dossier: Dossier) -> bytes:
             "letters that this typeface has not are printed without their marks, or as ?.",
             styles["note"],
         ),
-        _paragraph(dossier.words or "No version is in force.", styles["said"], 4_000),
+        _paragraph(dossier.words or "No version is in force.", styles["said"], LONGEST_TEXT),
     ]
     for sheet in dossier.sheets:
         story += _table(sheet, styles)

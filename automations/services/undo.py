@@ -97,8 +97,8 @@ def undo_runs(run_ids: Sequence[int], *, reason: str, actor: Actor) -> Bulk:
                 answer.refused[run.pk] = str(refusal)
             else:
                 answer.done.append(run.pk)
-                if undone.refused:
-                    answer.notes[run.pk] = f"Except: {'; '.join(undone.refused)}"
+                if stays := [*undone.left, *undone.refused]:
+                    answer.notes[run.pk] = f"Not undone: {'; '.join(stays)}"
     for run_id in set(run_ids) - {run.pk for run in runs}:
         answer.refused[run_id] = "This run does not exist."
     return answer
@@ -147,6 +147,6 @@ def _tell(run: Run, undone: Undone, reason: str, actor: Actor) -> None:
         actor=actor,
         rule=run.rule_id,
         done=len(undone.done),
-        left=len(undone.refused),
+        left=len(undone.refused) + len(undone.left),
         why=reason,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from automations.forms.cases import AssignForm, SnoozeForm, WhyForm, moment_of
 from automations.models.failures import Failure
+from automations.queries import retried
 from automations.queries.failures import sums_of, versions_of
 from automations.services import case_sets, failures
 from automations.services.failures import Bulk
@@ -90,6 +91,8 @@ ACTIONS = (
         done="Retrying",
         run_frozen=_retry,
         weigh=weigh,
+        sent="sent to be tried again",
+        fates=retried.fates,
         chunk=SET,
         shortcut="r",
         icon="refresh",

@@ -42,6 +42,7 @@ UNDO = BulkAction(
     weigh=weigh,
     form=WhyForm,
     asks="Each run is undone as far as it can be. What can’t be undone stays and is told.",
+    remark="done in part",
     # Each locks its subject and what it made: few at a time, so that nobody waits long.
     chunk=10,
     icon="arrow-back-up",

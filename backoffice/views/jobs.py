@@ -13,12 +13,12 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
-from backoffice import links, ui
-from backoffice.models import BulkJob, BulkOutcome, User
+from backoffice import ui
+from backoffice.models import BulkJob, User
 from backoffice.tasks import run_bulk_job
 from backoffice.views.me import signed_in
 from backoffice.workbench import bench as benches
-from backoffice.workbench import bulk, jobs, respond
+from backoffice.workbench import bulk, job_rows, jobs, respond
 from backoffice.workbench.bench import Empty, View, Workbench
 from backoffice.workbench.bulk import BulkAction, Weight
 from backoffice.workbench.columns import Column
@@ -43,11 +43,24 @@ def visible_jobs(user: User) -> QuerySet[BulkJob]:
     return every.filter(Q(user=user) | Q(needs_second=True, action__in=bulk.permitted_keys(user)))
 
 
-def state_pill(job: BulkJob) -> SafeString:
+def state_pill(job: BulkJob, *, warn: bool = False) -> SafeString:
     token, sign = TOKENS[BulkJob.Status(job.status)]
-    if job.status == BulkJob.Status.DONE and job.failed:
+    words, over = job.get_status_display(), job.status == BulkJob.Status.DONE
+    if over and _sent(job):
+        # The job is over, what it set going may not be.
+        token, sign, words = "info", "send", "Gone through" if job.failed else "All sent"
+    if over and (job.failed or warn):
         token, sign = "warn", "alert-triangle"
-    return ui.pill(token, job.get_status_display(), sign)
+    return ui.pill(token, words, sign)
+
+
+def _sent(job: BulkJob) -> bool:
+    action = job_rows.action_of(job)
+    return action is not None and bool(action.sent)
+
+
+def _went(job: BulkJob) -> str:
+    return f"{job.succeeded:,} sent" if _sent(job) else f"{job.succeeded:,}"
 
 
 JOBS = Workbench[BulkJob](
@@ -65,7 +78,14 @@ JOBS = Workbench[BulkJob](
         Column("label", "What", wide=True),
         Column("status", "State", state_pill, sort="status", export=lambda job: job.status),
         Column("total", "Rows", sort="total", kind="number"),
-        Column("succeeded", "Done", sort="succeeded", kind="number"),
+        Column(
+            "succeeded",
+            "Done or sent",
+            _went,
+            sort="succeeded",
+            kind="number",
+            export=lambda job: job.succeeded,
+        ),
         Column("failed", "Refused", sort="failed", kind="number"),
         Column("user", "Started by", lambda job: ui.person(job.user), export=lambda j: str(j.user)),
         Column("created", "Made", "created_at", sort="created_at", kind="time"),
@@ -104,30 +124,22 @@ def _job(request: HttpRequest, pk: int) -> BulkJob:
     return job
 
 
-def _named(action: BulkAction, outcomes: list[BulkOutcome]) -> list[tuple[str, str, str, bool]]:
-    """Rows by name and address, each with what was said of it and whether it was done."""
-    label = action.subject
-    found = links.resolve((label, each.target_id) for each in outcomes) if label else {}
-    rows = []
-    for each in outcomes:
-        link = found.get((label, each.target_id))
-        words = (link.text, link.url) if link else (str(each.target_id), "")
-        rows.append((*words, each.message, each.ok))
-    return rows
-
-
 def _context(job: BulkJob, user: User) -> dict[str, object]:
-    told = job.outcomes.exclude(ok=True, message="")
-    refused = list(told.order_by("ok", "pk")[:SHOWN_REFUSALS])
     action = bulk.get(job.action)
+    figures = job_rows.figures(job, action)
+    fates, look = job_rows.fates_of(job, action)
+    told = job.outcomes.filter(~Q(ok=True, message="") | Q(target_id__in=look))
+    shown = list(told.order_by("ok", "pk")[:SHOWN_REFUSALS])
     draft = job.status == BulkJob.Status.DRAFT
     return {
         "job": job,
         "action": action,
         "counted": benches.get(job.screen).counted(job.total),
-        "state": state_pill(job),
-        "told": _named(action, refused),
-        "told_in_all": told.count() if len(refused) == SHOWN_REFUSALS else len(refused),
+        "state": state_pill(job, warn=any(each.bad for each in (*figures, *fates))),
+        "figures": figures,
+        "fates": fates,
+        "told": job_rows.told(action, shown),
+        "told_in_all": told.count() if len(shown) == SHOWN_REFUSALS else len(shown),
         "own": job.user_id == user.pk,
         "may_cancel": _may_cancel(job, user),
         "draft": draft,
@@ -225,9 +237,5 @@ def job_outcomes(request: HttpRequest, pk: int) -> StreamingHttpResponse:
 def _lines(job: BulkJob) -> Iterator[str]:
     writer = csv.writer(Echo())
     yield writer.writerow(["Row", "Outcome", "Why"])
-    action, at, part = bulk.get(job.action), 0, 500
-    while rows := list(job.outcomes.filter(pk__gt=at).order_by("pk")[:part]):
-        at = rows[-1].pk
-        for row, (name, _, message, _ok) in zip(rows, _named(action, rows), strict=True):
-            words = "done" if row.ok else "refused"
-            yield writer.writerow([quoted(name), words, quoted(message)])
+    for row in job_rows.every_row(job, bulk.get(job.action)):
+        yield writer.writerow([quoted(row.name), row.words, quoted(row.why)])

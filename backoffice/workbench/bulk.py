@@ -55,6 +55,20 @@ class Weight:
         return cls(rows, {code: Decimal(amount) for code, amount in sums.items()})
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What has become of a row whose work went on after the job had passed it on.
+
+    `look`: a person has to look at it, and `why` says what stands against it. `level` is its sign:
+    ok, bad, warn, info or wait.
+    """
+
+    words: str
+    why: str = ""
+    level: str = "info"
+    look: bool = False
+
+
 Run = Callable[[Sequence[int], Mapping[str, Any], Actor], Iterable[Outcome]]
 RunFrozen = Callable[[Mapping[int, int], Mapping[str, Any], Actor], Iterable[Outcome]]
 
@@ -75,6 +89,10 @@ class BulkAction:
     they come to: with money, or with many, a page asks for confirmation, and so much that one
     person must not do it alone waits for a second one. `in_words` tells the form's values in a
     sentence where their names and values would not do.
+
+    `sent` is what became of a row whose work goes on after the job (`sent to be tried again`), and
+    `fates` what has become of such rows as things stand now. `remark` is what a row is called that
+    was done and told something beside (`done in part`).
     """
 
     key: str
@@ -93,6 +111,9 @@ class BulkAction:
     versions: Callable[[Sequence[int]], Mapping[int, int]] | None = None
     weigh: Callable[[Sequence[int]], Weight] | None = None
     in_words: Callable[[Mapping[str, Any]], str] | None = None
+    sent: str = ""
+    fates: Callable[[Sequence[int]], Mapping[int, Fate]] | None = None
+    remark: str = ""
     chunk: int = 100
 
     def __post_init__(self) -> None:

@@ -213,6 +213,10 @@ def _at_once(
         words = f"{action.done} {named}. " if good else ""
         text = f"{words}{len(refused)} refused: {refused[0].message}"
         return respond.toast(text, level="bad" if not good else "warn")
+    partly = [outcome for outcome in outcomes if outcome.message]
+    if action.remark and partly:
+        text = f"{action.done} {named}. {len(partly)} {action.remark}: {partly[0].message}"
+        return respond.toast(text, level="warn")
     undo = None
     if action.undo:
         url = request.path.replace(f"/{action.key}/", f"/{action.undo}/")

@@ -337,7 +337,7 @@ def test_many_cases_become_a_job_that_is_confirmed_watched_and_survives_a_reload
     page.reload()
     progress(page, "2", "pending")
     run_job(BulkJob.objects.get())
-    progress(page, "2", "done")
+    progress(page, "2", "sent to be tried again")
     # Much money takes two people.
     Failure.objects.update(at_stake="9000.00", at_stake_currency="GBP")
     page.goto("/failures/?error=rejected&view=open&state=open")
@@ -353,7 +353,7 @@ def test_many_cases_become_a_job_that_is_confirmed_watched_and_survives_a_reload
     other.get_by_role("button", name="Retry 2").click()
     expect(other.locator("#job-progress")).to_be_visible()
     run_job(BulkJob.objects.order_by("-pk")[:1].get())
-    progress(other, "2", "done")
+    progress(other, "2", "sent to be tried again")
 
 
 def test_what_was_done_by_hand_comes_from_a_file(
