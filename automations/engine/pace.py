@@ -18,16 +18,11 @@ _took: dict[str, float] = {}
 
 def parts(action: str, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     """The items in parts; what the caller does with one before it asks for the next is timed."""
-    start = 0
+    start, began = 0, time.monotonic()
     while start < len(items):
         size = int(SECONDS / _took[action]) if action in _took else FIRST
         part = items[start : start + max(1, size)]
-        began = time.monotonic()
         yield part
-        _took[action] = max(1e-6, (time.monotonic() - began) / len(part))
         start += len(part)
-
-
-def forget() -> None:
-    """Know of no action how long it takes."""
-    _took.clear()
+        # Of all parts so far: what each part costs by itself would make a small last one look slow.
+        _took[action] = max(1e-6, (time.monotonic() - began) / start)
